@@ -1,0 +1,3 @@
+module ssltape
+
+go 1.26

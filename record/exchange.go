@@ -1,0 +1,216 @@
+package record
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// A Field is a header or trailer field, spelled as it was on the wire
+// (RFC 9110, section 5). The bytes of Value are kept as they came, which need
+// not be UTF-8.
+type Field struct{ Name, Value string }
+
+// A Fields is a header or trailer section in order of appearance, duplicates
+// included.
+type Fields []Field
+
+// Get returns the value of the first field called name, whatever the case of
+// its letters, or "".
+func (fs Fields) Get(name string) string {
+	for _, f := range fs {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// Has reports whether there is a field called name.
+func (fs Fields) Has(name string) bool {
+	for _, f := range fs {
+		if strings.EqualFold(f.Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// A Hole says that bytes of a message were lost. Off is the position in Body
+// at which they are missing (Body does not hold anything in their place), or
+// -1 where they were part of a head or of framing.
+type Hole struct{ Off, Len int64 }
+
+// A Mark says that the bytes of a body from Off on, up to the next mark, had
+// arrived at Time.
+type Mark struct {
+	Off  int64
+	Time time.Time
+}
+
+// A Message is what requests and responses have in common. A message of which
+// nothing was seen has an empty Proto.
+type Message struct {
+	Proto    string // version as sent, such as "HTTP/1.1"
+	Header   Fields
+	HeadSize int64 // bytes of start line and header section with the empty line after it
+	Body     Body  // transfer coding removed; content coding kept unless Decoded
+	Decoded  bool  // Body is without its content coding, since the source keeps it so (HAR)
+	BodySize int64 // bytes of the body with its content coding; lost and cut ones count
+	Cut      int64 // bytes at the end of the body that a limit kept out of Body
+	WireSize int64 // bytes of the whole message in the stream, framing and lost bytes included
+	Trailer  Fields
+	Lost     []Hole
+	Marks    []Mark // when the parts of Body arrived, in order of Off
+	Start    time.Time
+	End      time.Time // of the last byte seen so far
+	Done     bool      // all of the message was there
+}
+
+// Seen reports whether any of the message was seen.
+func (m *Message) Seen() bool { return m.Proto != "" }
+
+// MediaType returns the type and subtype of the Content-Type field in lower
+// case without parameters, or "" where there is none.
+func (m *Message) MediaType() string {
+	t, _, _ := strings.Cut(m.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(t))
+}
+
+// LostBytes returns how many bytes of the message were lost.
+func (m *Message) LostBytes() int64 {
+	var n int64
+	for _, h := range m.Lost {
+		n += h.Len
+	}
+	return n
+}
+
+// A Request is the first half of an [Exchange].
+type Request struct {
+	Message
+	Method, Target string // as sent; Method is "" where the request was not seen
+}
+
+// A Response is the second half of an [Exchange].
+type Response struct {
+	Message
+	Status  int
+	Reason  string
+	Interim []Interim // 1xx responses that came before it (RFC 9110, section 15.2)
+	Events  []Event   // of an event stream, as far as it has come
+}
+
+// An Interim is a 1xx response.
+type Interim struct {
+	Status int
+	Reason string
+	Header Fields
+	Time   time.Time
+}
+
+// An Event is a server-sent event (WHATWG HTML, section 9.2).
+type Event struct {
+	Time time.Time // when the bytes that completed it arrived
+	Type string    // the event field as sent; "" where there was none, which means "message"
+	ID   string    // the last event ID at that point
+	Data string
+}
+
+// An Exchange is a request and the response to it.
+type Exchange struct {
+	ID        uint64 // number in the recording, from 1, in order of appearance
+	Conn      *Conn
+	Server    bool // the recorded process answered the request
+	Request   Request
+	Response  Response
+	Err       error    // why the exchange is incomplete, or nil
+	Anomalies []string // oddities of the traffic, such as "bare-lf"
+	keep      bool
+}
+
+// Done reports whether x will not change any more.
+func (x *Exchange) Done() bool { return x.Err != nil || x.Request.Done && x.Response.Done }
+
+// Duration returns the time from the first byte of x to the last one seen.
+func (x *Exchange) Duration() time.Duration {
+	first, last := x.Start(), x.Request.End
+	if x.Response.End.After(last) {
+		last = x.Response.End
+	}
+	return max(0, last.Sub(first))
+}
+
+// Start returns the time of the first byte of x.
+func (x *Exchange) Start() time.Time {
+	if x.Request.Start.IsZero() {
+		return x.Response.Start
+	}
+	return x.Request.Start
+}
+
+// Keep stops the source of x from releasing its bodies after the last call of
+// WriteExchange. Who calls it calls [Exchange.Release] in the end.
+func (x *Exchange) Keep() { x.keep = true }
+
+// Kept reports whether Keep was called; sources ask it before they release x.
+func (x *Exchange) Kept() bool { return x.keep }
+
+// Release frees the temporary files of x's bodies, which are empty from then on.
+func (x *Exchange) Release() error {
+	return errors.Join(x.Request.Body.Close(), x.Response.Body.Close())
+}
+
+// URL returns the absolute URL of x's request (RFC 9112, section 3.3): its
+// target where that is in absolute form, else made of the Host field, the
+// server name or the server's address, in this order.
+func (x *Exchange) URL() string {
+	t := x.Request.Target
+	if i := strings.Index(t, "://"); i > 0 && !strings.ContainsAny(t[:i], "/?#") {
+		return t
+	}
+	if x.Request.Method == "CONNECT" {
+		return x.scheme() + "://" + t
+	}
+	if t == "" || t[0] != '/' {
+		t = "/" + t
+	}
+	return x.scheme() + "://" + x.Host() + t
+}
+
+// Host returns the host and, where it was given, the port that x's request
+// went to. It is "unknown" where nothing told.
+func (x *Exchange) Host() string {
+	if h := x.Request.Header.Get("Host"); h != "" {
+		return h
+	}
+	if x.Conn == nil {
+		return "unknown"
+	}
+	if x.Conn.ServerName != "" {
+		return x.Conn.ServerName
+	}
+	server := x.Conn.Remote
+	if x.Server {
+		server = x.Conn.Local
+	}
+	if server.IsValid() {
+		return server.String()
+	}
+	return "unknown"
+}
+
+func (x *Exchange) scheme() string {
+	if x.Conn != nil && x.Conn.Plain {
+		return "http"
+	}
+	return "https"
+}
+
+// Reasons for which an exchange is incomplete; [Exchange.Err] wraps one of them.
+var (
+	ErrCut     = errors.New("connection ended before the exchange did")
+	ErrStopped = errors.New("recording stopped before the exchange ended")
+	ErrLost    = errors.New("bytes were lost where the message was framed")
+	ErrSyntax  = errors.New("not understood as HTTP")
+)
