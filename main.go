@@ -1,0 +1,156 @@
+// Command ssltape records what programs say over TLS, in plain text, and
+// replays it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ssltape/record/session"
+	"ssltape/replay"
+)
+
+// version is what `ssltape version` prints; releases set it with -ldflags.
+var version = "0.1.0"
+
+const usage = `Usage:
+    ssltape record [flags] [--] COMMAND [ARG...]     run a command and record it
+    ssltape record [flags] -p PID[,PID...] | -c NAME | --exe PATH | --all
+    ssltape replay [flags] FILE|- [FILTER...]        list, show, convert a recording
+    ssltape check  [-p PID | --exe PATH | COMMAND]   can this be recorded, and if not why
+    ssltape version [--json]
+    ssltape help [COMMAND]
+
+Examples:
+    ssltape record -- curl -s https://example.com/   # to curl-DATE-TIME.har
+    ssltape record -o s.har -o s.pcapng -- claude    # for DevTools and for Wireshark
+    ssltape record -p 4242                           # show live what a process says
+    ssltape record -p 4242 -w - | wireshark -k -i -
+    ssltape replay s.har                             # list the exchanges
+    ssltape replay -V full -i 3 s.har                # show one of them
+    ssltape replay -V events s.pcapng                # server-sent events
+    ssltape replay s.pcapng -o s.har                 # convert
+`
+
+// A command is a row of the table of commands.
+type command struct {
+	name  string
+	flags func() string // usage of its flags
+	run   func(context.Context, []string, streams) error
+}
+
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func commands() []command {
+	return []command{
+		{"record", session.RecordFlags, func(ctx context.Context, args []string, s streams) error {
+			return session.Record(ctx, args, version, s.out, s.err)
+		}},
+		{"replay", replay.Flags, func(ctx context.Context, args []string, s streams) error {
+			return replay.Run(ctx, args, s.in, s.out, s.err)
+		}},
+		{"check", session.CheckFlags, func(_ context.Context, args []string, s streams) error {
+			return session.Check(args, s.out)
+		}},
+		{"version", nil, func(_ context.Context, args []string, s streams) error { return printVersion(args, s.out) }},
+		{session.ShimCommand, nil, func(context.Context, []string, streams) error { return session.Shim() }},
+	}
+}
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run is the program without its process: it returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	if len(args) == 0 {
+		fmt.Fprint(s.err, usage)
+		return 2
+	}
+	name, args := args[0], args[1:]
+	switch name {
+	case "help", "--help", "-h":
+		return help(args, s)
+	case "--version":
+		name = "version"
+	}
+	for _, c := range commands() {
+		if c.name != name {
+			continue
+		}
+		err := c.run(ctx, args, s)
+		if errors.Is(err, pflag.ErrHelp) {
+			return help([]string{name}, s)
+		}
+		return report(err, s.err)
+	}
+	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: unknown command", name), Hint: "ssltape help lists them"}, s.err)
+}
+
+// report prints err and returns the exit code for it.
+func report(err error, stderr io.Writer) int {
+	if err == nil {
+		return 0
+	}
+	code, hint := 1, ""
+	if e := new(replay.Error); errors.As(err, &e) {
+		code, hint = e.Code, e.Hint
+		if e.Err == nil { // the exit code of the recorded command
+			return code
+		}
+	}
+	fmt.Fprintf(stderr, "ssltape: %v\n", err)
+	if hint != "" {
+		fmt.Fprintf(stderr, "hint: %s\n", hint)
+	}
+	return code
+}
+
+// help prints the usage, or the flags of one command.
+func help(args []string, s streams) int {
+	if len(args) == 0 {
+		fmt.Fprint(s.out, usage)
+		return 0
+	}
+	for _, c := range commands() {
+		if c.name == args[0] && c.flags != nil {
+			fmt.Fprintf(s.out, "Usage:\n%s\nFlags:\n%s", usageOf(c.name), c.flags())
+			return 0
+		}
+	}
+	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands"}, s.err)
+}
+
+// usageOf returns the lines of the usage that are about command name.
+func usageOf(name string) string {
+	var b strings.Builder
+	for line := range strings.Lines(usage) {
+		if strings.HasPrefix(line, "    ssltape "+name+" ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+func printVersion(args []string, stdout io.Writer) error {
+	switch {
+	case len(args) == 0:
+		fmt.Fprintf(stdout, "ssltape %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return nil
+	case len(args) == 1 && args[0] == "--json":
+		return json.NewEncoder(stdout).Encode(map[string]string{
+			"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
+	}
+	return &replay.Error{Code: 2, Err: fmt.Errorf("version: %s is not one of its flags", args[0]), Hint: "ssltape version [--json]"}
+}
