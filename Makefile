@@ -1,0 +1,49 @@
+# make demo    build, record a local session, replay it
+# make test    all tests; installs what they need from Debian's packages when run as root
+# make lint    gofmt, vet, staticcheck, deadcode
+# make generate  compile the BPF programs again (needs clang and libbpf-dev)
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
+
+# A command that the tests run, and the Debian package that it comes in.
+TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common tcpdump:tcpdump tcpflow:tcpflow \
+        tcptrace:tcptrace python3:python3 node:nodejs jq:jq wget:wget git:git
+
+export CGO_ENABLED = 0
+
+.PHONY: build demo test lint generate generate-check cross tools clean
+
+build:
+	go build -trimpath -o ssltape .
+
+demo: build
+	@.ci/demo
+
+test: tools build
+	go test ./...
+
+lint:
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	@dead=$$(go run $(DEADCODE) -test ./...); test -z "$$dead" || { echo "deadcode: $$dead"; exit 1; }
+
+generate: 
+	@.ci/packages clang:clang llvm-strip:llvm /usr/include/bpf/bpf_helpers.h:libbpf-dev
+	go generate ./bpf/...
+
+# The committed objects are what the sources give.
+generate-check: generate
+	git diff --exit-code -- bpf
+
+cross:
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null .
+	GOOS=windows GOARCH=amd64 go build -o /dev/null .
+	GOOS=linux GOARCH=arm64 go build -o /dev/null .
+
+tools:
+	@.ci/packages $(TOOLS)
+
+clean:
+	rm -f ssltape demo.har demo.pcapng
