@@ -53,12 +53,13 @@ type Mark struct {
 type Message struct {
 	Proto    string // version as sent, such as "HTTP/1.1"
 	Header   Fields
-	HeadSize int64 // bytes of start line and header section with the empty line after it
-	Body     Body  // transfer coding removed; content coding kept unless Decoded
-	Decoded  bool  // Body is without its content coding, since the source keeps it so (HAR)
-	BodySize int64 // bytes of the body with its content coding; lost and cut ones count
-	Cut      int64 // bytes at the end of the body that a limit kept out of Body
-	WireSize int64 // bytes of the whole message in the stream, framing and lost bytes included
+	HeadSize int64  // bytes of start line and header section with the empty line after it
+	Body     Body   // transfer coding removed; content coding kept unless Decoded
+	Decoded  bool   // Body is without its content coding, since the source keeps it so (HAR)
+	BodySize int64  // bytes of the body with its content coding; lost and cut ones count
+	Cut      int64  // bytes at the end of the body that a limit kept out of Body
+	Comment  string // what a file that it was read from says of Body, such as why it ends early
+	WireSize int64  // bytes of the whole message in the stream, framing and lost bytes included
 	Trailer  Fields
 	Lost     []Hole
 	Marks    []Mark // when the parts of Body arrived, in order of Off
