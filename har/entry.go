@@ -1,0 +1,225 @@
+package har
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ssltape/record"
+)
+
+// newEntry returns the entry of x, with placeholders for the text of the
+// bodies, which req and res describe.
+func newEntry(x *record.Exchange, req, res *payload) *entry {
+	e := &entry{
+		Started:      formatTime(x.Start()),
+		ID:           integer(x.ID),
+		ResourceType: "fetch",
+		Server:       x.Server,
+		Lost:         append(losses("request", x.Request.Lost), losses("response", x.Response.Lost)...),
+		Request:      newRequest(x, req),
+		Response:     newResponse(x, res),
+	}
+	for _, a := range x.Anomalies {
+		e.Anomalies = append(e.Anomalies, asUTF8(a))
+	}
+	for _, ev := range x.Response.Events {
+		e.Events = append(e.Events, newEvent(ev))
+	}
+	if x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket") {
+		e.ResourceType = "websocket"
+	}
+	if x.Err != nil {
+		e.Response.Error = asUTF8(x.Err.Error())
+		e.Comment = "incomplete: " + e.Response.Error
+	}
+	e.setTimes(x)
+	e.setConn(x)
+	return e
+}
+
+// setTimes sets the timings. All are differences of times in whole
+// microseconds, so that they add up and the times can be had back.
+func (e *entry) setTimes(x *record.Exchange) {
+	t := &e.Timings
+	*t = timings{Blocked: notApplicable, DNS: notApplicable, Connect: notApplicable, SSL: notApplicable}
+	req, res := &x.Request, &x.Response
+	if !req.Start.IsZero() {
+		t.Send = max(0, between(req.Start, req.End))
+	}
+	if !res.Start.IsZero() {
+		if !req.Start.IsZero() {
+			t.Wait = between(req.End, res.Start)
+		}
+		if t.Wait < 0 {
+			t.Overlap, t.Wait = -t.Wait, 0
+			t.Send = max(0, t.Send-t.Overlap)
+		}
+		t.Receive = max(0, between(res.Start, res.End))
+	}
+	e.Time = t.Send + t.Wait + t.Receive
+}
+
+func between(from, to time.Time) millis {
+	if to.IsZero() {
+		return 0
+	}
+	return millis(to.UnixMicro() - from.UnixMicro())
+}
+
+// setConn sets what is known of x's connection.
+func (e *entry) setConn(x *record.Exchange) {
+	u, _ := url.Parse(e.Request.URL)
+	if e.Connection = u.Port(); e.Connection == "" {
+		e.Connection = map[string]string{"http": "80"}[u.Scheme]
+	}
+	if e.Connection == "" {
+		e.Connection = "443"
+	}
+	c := x.Conn
+	if c == nil {
+		return
+	}
+	if plain := u.Scheme == "http"; plain != c.Plain {
+		e.Plain = &c.Plain
+	}
+	server, client := c.Remote, c.Local
+	if x.Server {
+		server, client = client, server
+	}
+	if server.IsValid() {
+		e.ServerIP = bareAddr(server.Addr()).String()
+		e.Connection = strconv.Itoa(int(server.Port()))
+	}
+	if client.IsValid() {
+		e.ClientAddress = netip.AddrPortFrom(bareAddr(client.Addr()), client.Port()).String()
+	}
+	if c.ID != 0 {
+		e.ConnectionID = strconv.FormatUint(c.ID, 10)
+	}
+	e.ServerName = asUTF8(c.ServerName)
+	if c.PID != 0 || c.Comm != "" || c.Exe != "" || c.Library != "" {
+		e.Process = &process{integer(c.PID), asUTF8(c.Comm), asUTF8(c.Exe), asUTF8(c.Library)}
+	}
+}
+
+// bareAddr returns a without zone and not as an IPv4 address in IPv6, which
+// har-schema refuses.
+func bareAddr(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+func newRequest(x *record.Exchange, p *payload) request {
+	m := &x.Request
+	r := request{
+		Method:       asUTF8(m.Method),
+		URL:          safeURL(x.URL()),
+		HTTPVersion:  asUTF8(m.Proto),
+		Cookies:      requestCookies(m.Header),
+		Headers:      newFields(m.Header),
+		HeadersSize:  integer(m.HeadSize),
+		BodySize:     integer(m.BodySize),
+		TransferSize: integer(m.WireSize),
+		Trailers:     newFields(m.Trailer),
+		Incomplete:   !m.Done,
+	}
+	if m.HeadSize == 0 {
+		r.HeadersSize = -1
+	}
+	r.QueryString = parseQuery(queryOf(r.URL))
+	if target := asUTF8(m.Target); target != targetOf(r.URL) {
+		r.Target = &target
+	}
+	if p.m.Body.Len() > 0 || m.BodySize > 0 {
+		r.PostData = &postData{MimeType: asUTF8(m.Header.Get("Content-Type")), bodyText: p.text()}
+		if r.PostData.MimeType == "" {
+			r.PostData.MimeType = "application/octet-stream" // RFC 9110, section 8.3
+		}
+		if m.MediaType() == "application/x-www-form-urlencoded" && p.whole != nil && !p.base64 {
+			r.PostData.Params = parseQuery(string(p.whole))
+		}
+	}
+	return r
+}
+
+func newResponse(x *record.Exchange, p *payload) response {
+	m := &x.Response
+	r := response{
+		Status:       integer(m.Status),
+		StatusText:   asUTF8(m.Reason),
+		HTTPVersion:  asUTF8(m.Proto),
+		Cookies:      responseCookies(m.Header),
+		Headers:      newFields(m.Header),
+		Content:      content{MimeType: "x-unknown"},
+		RedirectURL:  asUTF8(m.Header.Get("Location")),
+		HeadersSize:  integer(m.HeadSize),
+		BodySize:     integer(m.BodySize),
+		TransferSize: integer(m.WireSize),
+		Trailers:     newFields(m.Trailer),
+		Incomplete:   !m.Done,
+	}
+	if m.HeadSize == 0 {
+		r.HeadersSize = -1
+	}
+	for _, i := range m.Interim {
+		r.Interim = append(r.Interim, interim{integer(i.Status), asUTF8(i.Reason), newFields(i.Header), formatTime(i.Time)})
+	}
+	if !m.Seen() {
+		return r
+	}
+	if r.Content.MimeType = asUTF8(m.Header.Get("Content-Type")); r.Content.MimeType == "" {
+		r.Content.MimeType = "x-unknown"
+	} else if m.MediaType() == "text/event-stream" {
+		r.Content.MimeType = "text/event-stream" // with a parameter Chrome shows no events
+	}
+	r.Content.Size = integer(p.size)
+	if p.size == p.m.Body.Len() && !m.Decoded { // no coding was removed
+		r.Content.Size = max(r.Content.Size, r.BodySize)
+	}
+	r.Content.Compression = r.Content.Size - r.BodySize
+	if p.m.Body.Len() > 0 || m.BodySize > 0 {
+		r.Content.bodyText = p.text()
+	}
+	return r
+}
+
+func newFields(fs record.Fields) fields {
+	out := make(fields, 0, len(fs))
+	for _, f := range fs {
+		out = append(out, nameValue{asUTF8(f.Name), asUTF8(f.Value)})
+	}
+	return out
+}
+
+func newEvent(ev record.Event) event {
+	e := event{seconds(ev.Time.UnixMicro()), asUTF8(ev.Type), asUTF8(ev.ID), asUTF8(ev.Data)}
+	if e.Name == "" {
+		e.Name = "message"
+	}
+	return e
+}
+
+func losses(side string, holes []record.Hole) []lost {
+	var out []lost
+	for _, h := range holes {
+		l := lost{Side: side, Length: integer(h.Len)}
+		if off := integer(h.Off); off >= 0 {
+			l.Offset = &off
+		}
+		out = append(out, l)
+	}
+	return out
+}
+
+// remarks says what of a message's body is not there.
+func remarks(m *record.Message) string {
+	var s []string
+	if n := m.LostBytes(); n > 0 {
+		s = append(s, fmt.Sprintf("%d bytes were lost", n))
+	}
+	if m.Cut > 0 {
+		s = append(s, fmt.Sprintf("%d bytes at the end were not kept", m.Cut))
+	}
+	return strings.Join(s, "; ")
+}

@@ -1,0 +1,269 @@
+package har
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ssltape/record"
+)
+
+// A decoder makes exchanges of entries.
+type decoder struct {
+	conns map[record.Conn]*record.Conn
+	n     uint64 // entries so far
+}
+
+// maxConns bounds the connections that a decoder remembers, to know one again.
+const maxConns = 1 << 14
+
+// exchange returns the exchange of e. Everything of it that the file does not
+// tell is made of what it does: a HAR of a browser has no process, often no
+// connection, and may have no Host field.
+func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
+	d.n++
+	x := &record.Exchange{ID: uint64(e.ID), Server: e.Server, Anomalies: e.Anomalies}
+	if x.ID == 0 {
+		x.ID = d.n
+	}
+	if err := e.Request.restore(x); err != nil {
+		return nil, err
+	}
+	if err := e.Response.restore(x); err != nil {
+		return nil, err
+	}
+	for _, l := range e.Lost {
+		m := &x.Response.Message
+		if l.Side == "request" {
+			m = &x.Request.Message
+		}
+		h := record.Hole{Off: -1, Len: int64(l.Length)}
+		if l.Offset != nil {
+			h.Off = int64(*l.Offset)
+		}
+		m.Lost = append(m.Lost, h)
+	}
+	e.restoreTimes(x)
+	for _, ev := range e.Events {
+		x.Response.Events = append(x.Response.Events, ev.restore())
+	}
+	x.Err = e.err()
+	x.Request.Done = !e.Request.Incomplete
+	x.Response.Done = !e.Response.Incomplete && (x.Response.Seen() || x.Err == nil)
+	d.restoreConn(e, x)
+	return x, nil
+}
+
+func (r *request) restore(x *record.Exchange) error {
+	m := &x.Request
+	m.Method, m.Proto, m.Target = r.Method, r.HTTPVersion, targetOf(r.URL)
+	if r.Target != nil {
+		m.Target = *r.Target
+	}
+	if m.Proto == "" && m.Method != "" {
+		m.Proto = "HTTP/1.1" // a seen message has one
+	}
+	m.Header, m.Trailer = r.Headers.restore(), r.Trailers.restore()
+	m.HeadSize, m.WireSize = max(0, int64(r.HeadersSize)), int64(r.TransferSize)
+	if p := r.PostData; p != nil {
+		if p.Text == nil && len(p.Params) > 0 {
+			form := text(p.Params.form())
+			p.Text = &form
+		}
+		if err := p.restore(&m.Message); err != nil {
+			return fmt.Errorf("postData: %w", err)
+		}
+	}
+	restoreSizes(&m.Message, r.BodySize)
+	return nil
+}
+
+func (r *response) restore(x *record.Exchange) error {
+	m := &x.Response
+	m.Status, m.Reason, m.Proto = int(r.Status), r.StatusText, r.HTTPVersion
+	if m.Status <= 0 {
+		m.Status = 0
+	} else if m.Proto == "" {
+		m.Proto = "HTTP/1.1"
+	}
+	m.Header, m.Trailer = r.Headers.restore(), r.Trailers.restore()
+	m.HeadSize, m.WireSize = max(0, int64(r.HeadersSize)), int64(r.TransferSize)
+	if err := r.Content.restore(&m.Message); err != nil {
+		return fmt.Errorf("content: %w", err)
+	}
+	if r.Content.Text == nil && r.Content.Size > 0 && m.Cut == 0 {
+		m.Cut = int64(r.Content.Size) // the producer left the body out
+	}
+	restoreSizes(&m.Message, r.BodySize)
+	for _, i := range r.Interim {
+		m.Interim = append(m.Interim, record.Interim{
+			Status: int(i.Status), Reason: i.StatusText, Header: i.Headers.restore(), Time: parseTime(i.Started)})
+	}
+	return nil
+}
+
+// restoreSizes sets the sizes that a producer may leave out.
+func restoreSizes(m *record.Message, bodySize integer) {
+	if m.BodySize = int64(bodySize); m.BodySize < 0 {
+		m.BodySize = m.Body.Len() + m.Cut
+	}
+	if m.WireSize <= 0 {
+		m.WireSize = m.HeadSize + m.BodySize
+	}
+}
+
+func (b *bodyText) restore(m *record.Message) error {
+	m.Comment, m.Cut = b.Comment, max(0, int64(b.Cut))
+	m.Decoded = !b.Encoded && m.Header.Has("Content-Encoding")
+	if b.Text == nil {
+		return nil
+	}
+	data := []byte(*b.Text)
+	if b.Encoding == "base64" {
+		if p, err := base64.StdEncoding.DecodeString(string(*b.Text)); err == nil {
+			data = p
+		} else {
+			m.Comment = "not valid base64: " + err.Error()
+		}
+	}
+	_, err := m.Body.Write(data)
+	return err
+}
+
+func (fs fields) restore() record.Fields {
+	var out record.Fields
+	for _, f := range fs {
+		out = append(out, record.Field(f))
+	}
+	return out
+}
+
+// form returns the urlencoded form of fs.
+func (fs fields) form() string {
+	var b bytes.Buffer
+	for i, f := range fs {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(f.Name) + "=" + url.QueryEscape(f.Value))
+	}
+	return b.String()
+}
+
+func (ev *event) restore() record.Event {
+	e := record.Event{Time: time.UnixMicro(int64(ev.Time)).UTC(), Type: ev.Name, ID: ev.ID, Data: ev.Data}
+	if e.Type == "message" {
+		e.Type = "" // what most servers mean by it
+	}
+	return e
+}
+
+// restoreTimes sets the times of both messages. Negative timings are those
+// that do not apply.
+func (e *entry) restoreTimes(x *record.Exchange) {
+	start, t := parseTime(e.Started), &e.Timings
+	if start.IsZero() {
+		return
+	}
+	after := func(from time.Time, ds ...millis) time.Time {
+		for _, d := range ds {
+			from = from.Add(time.Duration(max(0, d)) * time.Microsecond)
+		}
+		return from
+	}
+	connect := t.Connect
+	if connect < t.SSL {
+		connect = t.SSL // some count only one of them
+	}
+	sent := after(start, t.Blocked, t.DNS, connect, t.Send)
+	got := after(sent, t.Wait)
+	if x.Request.Seen() {
+		x.Request.Start, x.Request.End = start, after(sent, t.Overlap)
+	}
+	if x.Response.Seen() {
+		x.Response.Start, x.Response.End = got, after(got, t.Receive)
+	}
+}
+
+// err returns why the exchange is incomplete, such that [errors.Is] works with
+// the reasons of package record.
+func (e *entry) err() error {
+	s := e.Response.Error
+	if s == "" {
+		s = e.Response.FailureText
+	}
+	if s == "" && e.Response.Status <= 0 {
+		return errNoResponse
+	}
+	if s == "" {
+		return nil
+	}
+	for _, known := range []error{record.ErrCut, record.ErrStopped, record.ErrLost, record.ErrSyntax} {
+		if before, ok := strings.CutSuffix(s, known.Error()); ok {
+			return fmt.Errorf("%s%w", before, known)
+		}
+	}
+	return errors.New(s)
+}
+
+var errNoResponse = errors.New("no response was recorded")
+
+// restoreConn gives x its connection, the same one as other exchanges where
+// all that is known of both is equal.
+func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
+	c := record.Conn{ServerName: e.ServerName, ID: connID(e.ConnectionID)}
+	if p := e.Process; p != nil {
+		c.PID, c.Comm, c.Exe, c.Library = int(p.PID), p.Comm, p.Exe, p.Library
+	}
+	var server, client netip.AddrPort
+	if a, err := netip.ParseAddr(strings.Trim(e.ServerIP, "[]")); err == nil {
+		port, _ := strconv.ParseUint(e.Connection, 10, 16)
+		server = netip.AddrPortFrom(a, uint16(port))
+	}
+	client, _ = netip.ParseAddrPort(e.ClientAddress)
+	c.Local, c.Remote = client, server
+	if e.Server {
+		c.Local, c.Remote = server, client
+	}
+	u, err := url.Parse(e.Request.URL)
+	if err != nil {
+		u = &url.URL{}
+	}
+	if c.Plain = u.Scheme == "http"; e.Plain != nil {
+		c.Plain = *e.Plain
+	}
+	if x.Conn = &c; safeURL(x.URL()) != e.Request.URL && e.Request.Target == nil {
+		if c.ServerName == "" && !x.Request.Header.Has("Host") && u.Port() == "" {
+			c.ServerName = u.Hostname()
+		}
+		if safeURL(x.URL()) != e.Request.URL {
+			x.Request.Target = e.Request.URL
+		}
+	}
+	if known := d.conns[c]; known != nil {
+		x.Conn = known
+		return
+	}
+	if d.conns == nil || len(d.conns) >= maxConns {
+		d.conns = map[record.Conn]*record.Conn{}
+	}
+	d.conns[c] = x.Conn
+}
+
+// connID returns the number in s. Other producers use any string there, of
+// which it makes a number.
+func connID(s string) uint64 {
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil || s == "" {
+		return n
+	}
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
+}

@@ -1,0 +1,172 @@
+package har
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ssltape/record"
+)
+
+// safeURL returns u as importers take it: absolute, of printable ASCII, with a
+// host and a port that can be, and without fragment.
+func safeURL(u string) string {
+	scheme, rest, _ := strings.Cut(u, "://")
+	authority, path := rest, ""
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority, path = rest[:i], rest[i:]
+	}
+	var b strings.Builder
+	for i := range len(path) {
+		c := path[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0 {
+			b.WriteString("%" + strings.ToUpper(strconv.FormatUint(0x100|uint64(c), 16)[1:]))
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return safeScheme(scheme) + "://" + safeAuthority(authority) + b.String()
+}
+
+func safeScheme(s string) string {
+	if u, err := url.Parse(s + "://h"); err != nil || u.Scheme == "" {
+		return "https"
+	}
+	return strings.ToLower(s)
+}
+
+func safeAuthority(a string) string {
+	for i := range len(a) {
+		c := a[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#%<>\\^`{|}/?", c) >= 0 {
+			return "unknown"
+		}
+	}
+	u, err := url.Parse("https://" + a)
+	if err != nil || u.Hostname() == "" {
+		return "unknown"
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Port() != "" {
+		return "unknown"
+	}
+	return a
+}
+
+// targetOf returns the request target in origin form (RFC 9112, section 3.2.1)
+// that the absolute URL u was made of.
+func targetOf(u string) string {
+	_, rest, ok := strings.Cut(u, "://")
+	if !ok {
+		return u
+	}
+	i := strings.IndexAny(rest, "/?")
+	if i < 0 {
+		return "/"
+	}
+	if rest[i] == '?' {
+		return "/" + rest[i:]
+	}
+	return rest[i:]
+}
+
+func queryOf(u string) string {
+	_, q, _ := strings.Cut(u, "?")
+	return q
+}
+
+// parseQuery splits a query or an urlencoded form in order of appearance
+// (WHATWG URL, section 5.1). What decodes to something else than UTF-8 stays
+// encoded.
+func parseQuery(q string) fields {
+	out := fields{}
+	for part := range strings.SplitSeq(q, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		out = append(out, nameValue{unescape(name), unescape(value)})
+	}
+	return out
+}
+
+func unescape(s string) string {
+	if u, err := url.QueryUnescape(s); err == nil && utf8.ValidString(u) {
+		return u
+	}
+	return asUTF8(s)
+}
+
+// requestCookies parses the Cookie fields (RFC 6265, section 4.2.1).
+func requestCookies(fs record.Fields) []cookie {
+	out := []cookie{}
+	for _, f := range fs {
+		if !strings.EqualFold(f.Name, "Cookie") {
+			continue
+		}
+		for pair := range strings.SplitSeq(asUTF8(f.Value), ";") {
+			if pair = strings.TrimSpace(pair); pair == "" {
+				continue
+			}
+			name, value, ok := strings.Cut(pair, "=")
+			if !ok {
+				name, value = "", pair // as browsers take it
+			}
+			out = append(out, cookie{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
+		}
+	}
+	return out
+}
+
+// responseCookies parses the Set-Cookie fields (RFC 6265, section 5.2).
+func responseCookies(fs record.Fields) []cookie {
+	out := []cookie{}
+	for _, f := range fs {
+		if strings.EqualFold(f.Name, "Set-Cookie") {
+			out = append(out, setCookie(asUTF8(f.Value)))
+		}
+	}
+	return out
+}
+
+func setCookie(s string) cookie {
+	pair, attributes, _ := strings.Cut(s, ";")
+	name, value, ok := strings.Cut(pair, "=")
+	if !ok {
+		name, value = "", pair
+	}
+	c := cookie{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+	for a := range strings.SplitSeq(attributes, ";") {
+		key, v, _ := strings.Cut(a, "=")
+		v = strings.TrimSpace(v)
+		switch strings.ToLower(strings.TrimSpace(key)) {
+		case "path":
+			c.Path = v
+		case "domain":
+			c.Domain = v
+		case "expires":
+			c.Expires = cookieDate(v)
+		case "httponly":
+			c.HTTPOnly = true
+		case "secure":
+			c.Secure = true
+		case "samesite":
+			c.SameSite = v
+		}
+	}
+	return c
+}
+
+// cookieDate returns the date s in RFC 3339, or "" where it is none.
+func cookieDate(s string) string {
+	for _, layout := range []string{
+		time.RFC1123, "Mon, 02-Jan-2006 15:04:05 MST", "Monday, 02-Jan-06 15:04:05 MST",
+		"Mon, 02-Jan-06 15:04:05 MST", "Mon, _2 Jan 2006 15:04:05 MST", time.ANSIC, time.RFC1123Z,
+	} {
+		if t, err := time.Parse(layout, s); err == nil && t.Year() <= 9999 {
+			return t.UTC().Format("2006-01-02T15:04:05Z")
+		}
+	}
+	return ""
+}

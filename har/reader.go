@@ -1,0 +1,201 @@
+package har
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"ssltape/record"
+)
+
+// ErrFormat says that a file is not a HAR file, or that one of JSON Lines is
+// not ours.
+var ErrFormat = errors.New("not an HTTP archive")
+
+// A TruncatedError says that a file ends or is broken in the middle.
+type TruncatedError struct {
+	Entries int   // how many were read before
+	Err     error // what is wrong there
+}
+
+func (e *TruncatedError) Error() string {
+	return fmt.Sprintf("file is cut off or broken after %d entries: %v", e.Entries, e.Err)
+}
+
+func (e *TruncatedError) Unwrap() error { return e.Err }
+
+// Read returns the exchanges in the HAR file r, which may be compressed with
+// gzip. It holds one entry at a time. The bodies of an exchange are released
+// once the loop goes on, unless it is kept ([record.Exchange.Keep]).
+//
+// The last error it yields is [ErrFormat], a [*TruncatedError] after the
+// entries that are whole, or one of r.
+func Read(r io.Reader) iter.Seq2[*record.Exchange, error] {
+	return func(yield func(*record.Exchange, error) bool) {
+		in, err := uncompressed(r)
+		if err != nil {
+			yield(nil, fmt.Errorf("read HAR: %w", err))
+			return
+		}
+		hr := reader{dec: json.NewDecoder(in), yield: yield}
+		if err := hr.file(); err != nil && !errors.Is(err, errStop) {
+			yield(nil, fmt.Errorf("read HAR: %w", err))
+		}
+	}
+}
+
+// uncompressed removes compression and a byte order mark.
+func uncompressed(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if magic, _ := b.Peek(2); string(magic) == "\x1f\x8b" {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, err
+		}
+		b = bufio.NewReaderSize(z, 64<<10)
+	}
+	if bom, _ := b.Peek(3); string(bom) == "\uFEFF" {
+		b.Discard(3)
+	}
+	return b, nil
+}
+
+// A reader walks through the tokens of a file, since the keys of its objects
+// may come in any order.
+type reader struct {
+	dec     *json.Decoder
+	yield   func(*record.Exchange, error) bool
+	decoder decoder
+	entries bool // the list was there
+}
+
+var errStop = errors.New("stop")
+
+func (r *reader) file() error {
+	err := r.object(func(key string) error {
+		if key != "log" {
+			return r.skip()
+		}
+		return r.object(func(key string) error {
+			if key != "entries" {
+				return r.skip()
+			}
+			return r.list()
+		})
+	})
+	if err == nil && !r.entries {
+		err = ErrFormat
+	}
+	return r.broken(err, r.entries)
+}
+
+// broken returns what to say of err: where it is of the JSON text, that the
+// file is cut off, or that it is another file if nothing of ours was begun.
+func (r *reader) broken(err error, begun bool) error {
+	switch {
+	case !isSyntax(err):
+		return err
+	case begun:
+		return &TruncatedError{int(r.decoder.n), err}
+	}
+	return ErrFormat
+}
+
+// isSyntax reports whether err is of the JSON text, not of reading it.
+func isSyntax(err error) bool {
+	var s *json.SyntaxError
+	return errors.As(err, &s) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrFormat)
+}
+
+// object calls member after each key of the object that comes next.
+func (r *reader) object(member func(key string) error) error {
+	if t, err := r.dec.Token(); err != nil || t != json.Delim('{') {
+		if err == nil {
+			err = ErrFormat
+		}
+		return err
+	}
+	for r.dec.More() {
+		key, err := r.dec.Token()
+		if err != nil {
+			return err
+		}
+		if err := member(key.(string)); err != nil {
+			return err
+		}
+	}
+	_, err := r.dec.Token()
+	return err
+}
+
+// list yields the entries of the list that comes next.
+func (r *reader) list() error {
+	t, err := r.dec.Token()
+	if err != nil {
+		return err
+	}
+	if t != json.Delim('[') {
+		return ErrFormat
+	}
+	r.entries = true
+	for r.dec.More() {
+		var e entry
+		if err := lax(r.dec.Decode(&e)); err != nil {
+			return err
+		}
+		if err := r.exchange(&e); err != nil {
+			return err
+		}
+	}
+	_, err = r.dec.Token()
+	return err
+}
+
+// exchange yields the exchange of e.
+func (r *reader) exchange(e *entry) error {
+	x, err := r.decoder.exchange(e)
+	if err != nil {
+		return err
+	}
+	more := r.yield(x, nil)
+	if !x.Kept() {
+		err = x.Release()
+	}
+	if !more {
+		return errStop
+	}
+	return err
+}
+
+// lax passes over errors of JSON values that have another type than expected:
+// the others of the entry are there.
+func lax(err error) error {
+	var t *json.UnmarshalTypeError
+	if errors.As(err, &t) {
+		return nil
+	}
+	return err
+}
+
+// skip passes over the value that comes next.
+func (r *reader) skip() error {
+	for depth := 0; ; {
+		t, err := r.dec.Token()
+		if err != nil {
+			return err
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package har
+
+import (
+	"encoding/base64"
+	"errors"
+	"io"
+	"iter"
+	"unicode/utf8"
+
+	"ssltape/record"
+)
+
+// chunkSize is how much of a body is in memory at a time. It is a multiple of
+// 3, so that base64 has no padding in the middle.
+const chunkSize = 48 << 10
+
+// A payload says how a body is written.
+type payload struct {
+	m       *record.Message
+	size    int64  // bytes to write, without content coding
+	base64  bool   // they are not UTF-8
+	raw     bool   // they still have their content coding, for it could not be removed
+	whole   []byte // all of them, where they fit a chunk
+	comment string
+}
+
+// survey reads the body of m once to see how it must be written. A body that
+// fits chunk stays there.
+func survey(m *record.Message, chunk []byte) (payload, error) {
+	p := payload{m: m, comment: asUTF8(m.Comment)}
+	err := p.measure(chunk)
+	if err != nil && p.size == 0 && !m.Decoded {
+		p.raw = true
+		if err := p.measure(chunk); err != nil {
+			return p, err
+		}
+	}
+	if p.comment != "" {
+		return p, nil
+	}
+	if err != nil {
+		p.comment = asUTF8(err.Error())
+	}
+	if r := remarks(m); r != "" && p.comment != "" {
+		p.comment += "; " + r
+	} else if r != "" {
+		p.comment = r
+	}
+	return p, nil
+}
+
+// measure finds the size of the body and whether it is UTF-8. Where it fails,
+// both are of what came before the error.
+func (p *payload) measure(chunk []byte) error {
+	p.size, p.base64, p.whole = 0, false, nil
+	r, err := p.open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	count := 0
+	for piece, e := range pieces(r, chunk, true) {
+		err = e
+		p.size += int64(len(piece))
+		p.base64 = p.base64 || !utf8.Valid(piece)
+		count++
+	}
+	if count <= 1 || count == 2 && err != nil {
+		p.whole = chunk[:p.size]
+	}
+	return err
+}
+
+func (p *payload) open() (io.ReadCloser, error) {
+	if p.raw {
+		return io.NopCloser(p.m.Body.Reader()), nil
+	}
+	return decode(p.m)
+}
+
+// text returns the fields of a HAR body, with a placeholder for its text.
+func (p *payload) text() bodyText {
+	var t text
+	b := bodyText{Text: &t, Comment: p.comment, Encoded: p.raw, Cut: integer(p.m.Cut)}
+	if p.base64 {
+		b.Encoding = "base64"
+	}
+	return b
+}
+
+// appendTo appends the body to b as the inside of a JSON string. It calls
+// spill whenever b has grown long, with whole characters in it, and goes on
+// with what spill returns.
+func (p *payload) appendTo(b, chunk []byte, spill func([]byte) ([]byte, error)) ([]byte, error) {
+	if p.whole != nil {
+		return p.appendPiece(b, p.whole), nil
+	}
+	r, err := p.open()
+	if err != nil {
+		return b, err
+	}
+	defer r.Close()
+	for piece, err := range pieces(io.LimitReader(r, p.size), chunk, !p.base64) {
+		if err != nil {
+			return b, err
+		}
+		b = p.appendPiece(b, piece)
+		if len(b) >= spillSize {
+			if b, err = spill(b); err != nil {
+				return b, err
+			}
+		}
+	}
+	return b, nil
+}
+
+func (p *payload) appendPiece(b, piece []byte) []byte {
+	if p.base64 {
+		return base64.StdEncoding.AppendEncode(b, piece)
+	}
+	return appendEscaped(b, piece)
+}
+
+// pieces yields what r holds in pieces that fill chunk, each valid until the
+// next, and at the end the error of r if it is not [io.EOF]. Where runes is
+// set, no piece ends within a rune, for which bytes before an error may go;
+// only the last one before EOF can.
+func pieces(r io.Reader, chunk []byte, runes bool) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		var err error
+		for kept := 0; err == nil; {
+			n := kept
+			for n < len(chunk) && err == nil {
+				var m int
+				m, err = r.Read(chunk[n:])
+				n += m
+			}
+			piece := chunk[:n]
+			if runes && !errors.Is(err, io.EOF) {
+				piece = chunk[:n-partialRune(piece)]
+			}
+			if len(piece) > 0 && !yield(piece, nil) {
+				return
+			}
+			kept = copy(chunk, chunk[len(piece):n])
+		}
+		if !errors.Is(err, io.EOF) {
+			yield(nil, err)
+		}
+	}
+}
+
+// partialRune returns how many bytes at the end of p begin a rune that p does
+// not hold whole.
+func partialRune(p []byte) int {
+	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+		if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
+			if utf8.FullRune(tail) {
+				return 0
+			}
+			return i
+		}
+	}
+	return 0
+}
+
+// escaped holds, for each byte, whether it must be escaped in a JSON string
+// (RFC 8259, section 7).
+var escaped = func() (t [256]bool) {
+	for c := range 0x20 {
+		t[c] = true
+	}
+	t['"'], t['\\'] = true, true
+	return t
+}()
+
+// appendEscaped appends p, which is UTF-8, as the inside of a JSON string.
+func appendEscaped(b, p []byte) []byte {
+	const hex = "0123456789abcdef"
+	start := 0
+	for i, c := range p {
+		if !escaped[c] {
+			continue
+		}
+		b = append(b, p[start:i]...)
+		start = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		}
+	}
+	return append(b, p[start:]...)
+}

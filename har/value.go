@@ -1,0 +1,184 @@
+package har
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The types of this file are the JSON values of an entry that are lax when
+// read: a value of an unexpected type leaves them as they are. Their
+// UnmarshalJSON never fails, for one odd value must not cost the entry.
+
+// An integer is written as such and read from any number, quoted ones included.
+type integer int64
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (n *integer) UnmarshalJSON(p []byte) error {
+	if v, ok := number(p, 1); ok {
+		*n = integer(v)
+	}
+	return nil
+}
+
+// A millis is a number of microseconds, written in milliseconds.
+type millis int64
+
+const notApplicable millis = -1000
+
+// MarshalJSON implements [json.Marshaler].
+func (d millis) MarshalJSON() ([]byte, error) { return decimal(int64(d), 3), nil }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (d *millis) UnmarshalJSON(p []byte) error {
+	if v, ok := number(p, 1e3); ok {
+		*d = millis(v)
+	}
+	return nil
+}
+
+// A seconds is a time in microseconds since 1970, written in seconds. These
+// are 16 digits, which a float64 holds.
+type seconds int64
+
+// MarshalJSON implements [json.Marshaler].
+func (s seconds) MarshalJSON() ([]byte, error) { return decimal(int64(s), 6), nil }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *seconds) UnmarshalJSON(p []byte) error {
+	if v, ok := number(p, 1e6); ok {
+		*s = seconds(v)
+	}
+	return nil
+}
+
+// decimal formats v / 10^digits without trailing zeros.
+func decimal(v int64, digits int) []byte {
+	var sign string
+	if v < 0 {
+		sign, v = "-", -v
+	}
+	unit := int64(math.Pow10(digits))
+	s := sign + strconv.FormatInt(v/unit, 10)
+	if v%unit != 0 {
+		frac := strconv.FormatInt(unit+v%unit, 10)[1:]
+		s += "." + strings.TrimRight(frac, "0")
+	}
+	return []byte(s)
+}
+
+// number parses a JSON number, also a quoted one, and scales it.
+func number(p []byte, scale float64) (int64, bool) {
+	f, err := strconv.ParseFloat(string(bytes.Trim(p, `"`)), 64)
+	f = math.Round(f * scale)
+	if err != nil || !(math.Abs(f) < 1<<62) { // NaN fails too
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// A nameValue is a header field, a query parameter or a form parameter.
+type nameValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// A fields is a list of names and values, written as objects. It is
+// read from those, from [name, value] pairs and from one object of
+// names.
+type fields []nameValue
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (fs *fields) UnmarshalJSON(p []byte) error {
+	*fs = nil
+	if p[0] == '{' {
+		fs.object(p)
+		return nil
+	}
+	var items []json.RawMessage
+	if json.Unmarshal(p, &items) != nil {
+		return nil
+	}
+	for _, item := range items {
+		var nv nameValue
+		var pair []string
+		switch {
+		case item[0] == '{':
+			json.Unmarshal(item, &nv) // what does not fit stays ""
+		case json.Unmarshal(item, &pair) == nil && len(pair) > 1:
+			nv = nameValue{pair[0], pair[1]}
+		default:
+			continue
+		}
+		*fs = append(*fs, nv)
+	}
+	return nil
+}
+
+// object reads {"name": "value", ...} in order.
+func (fs *fields) object(p []byte) {
+	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.Token() // the brace
+	for dec.More() {
+		name, err := dec.Token()
+		var value any
+		if err != nil || dec.Decode(&value) != nil {
+			return
+		}
+		n, _ := name.(string)
+		if v, ok := value.(string); ok {
+			*fs = append(*fs, nameValue{n, v})
+		}
+	}
+}
+
+// A text is the text of a body. It is marshalled as a placeholder, in whose
+// place the body is then streamed; see [coder].
+type text string
+
+// placeholder stands for the text of a body in a marshalled entry. It cannot
+// be part of a string there, where a quote has a backslash before it, and no
+// number is written like this.
+const placeholder = `"text":-0e-0`
+
+// MarshalJSON implements [json.Marshaler].
+func (text) MarshalJSON() ([]byte, error) { return []byte("-0e-0"), nil }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *text) UnmarshalJSON(p []byte) error {
+	var s string
+	json.Unmarshal(p, &s) // what is no string stays ""
+	*t = text(s)
+	return nil
+}
+
+const timeLayout = "2006-01-02T15:04:05.000000Z"
+
+func formatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
+
+// parseTime is lax about zone and fraction; a time without zone is UTC.
+func parseTime(s string) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// asUTF8 returns s where it is UTF-8, else s read as ISO-8859-1, which field
+// values were (RFC 9110, section 5.5).
+func asUTF8(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
+}

@@ -1,0 +1,179 @@
+package har
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"ssltape/record"
+)
+
+// Options say what a file tells of itself.
+type Options struct {
+	Version   string // of ssltape
+	Comment   string // what else there is to say
+	Redaction string // profile of redaction that ran, such as "secrets"
+}
+
+// maxPages bounds the pages of a file, of which the last one takes all further
+// processes. They are written anew after each entry.
+const maxPages = 100
+
+// A Writer is a [record.ExchangeWriter] that writes a HAR file: an entry for
+// each exchange that is done, in the order in which they are.
+//
+// What it writes to may be a regular file, which then is a whole HAR file
+// after each call of a method of the file, so that a program that is killed
+// leaves the entries of all exchanges before. The kernel writes longer data
+// page by page; killed within that (some microseconds for an entry of usual
+// size), the program can leave a file that ends early, which [Read] reads.
+// The space for an entry is taken before the file is changed, so that a full
+// disk does not spoil it.
+//
+// Bodies are streamed: memory does not grow with their size nor with the
+// number of exchanges. The lists of pages comes after the entries.
+type Writer struct {
+	out    output
+	coder  coder
+	opts   Options
+	pages  []page
+	pageOf map[process]string
+	totals totals
+	err    error // the first error of out, which ends the file
+}
+
+// totals are what the comment of a file sums up.
+type totals struct {
+	Exchanges  int   `json:"exchanges"`
+	Incomplete int   `json:"incomplete"`
+	Lost       int64 `json:"lost"` // bytes
+	Cut        int64 `json:"cut"`  // bytes
+}
+
+func (t *totals) add(x *record.Exchange) {
+	t.Exchanges++
+	if x.Err != nil {
+		t.Incomplete++
+	}
+	t.Lost += x.Request.LostBytes() + x.Response.LostBytes()
+	t.Cut += x.Request.Cut + x.Response.Cut
+}
+
+func (t *totals) String() string {
+	s := fmt.Sprintf("%d exchanges", t.Exchanges)
+	if t.Incomplete > 0 {
+		s += fmt.Sprintf(", %d of them incomplete", t.Incomplete)
+	}
+	if t.Lost > 0 {
+		s += fmt.Sprintf(", %d bytes lost", t.Lost)
+	}
+	if t.Cut > 0 {
+		s += fmt.Sprintf(", %d bytes of bodies not kept", t.Cut)
+	}
+	return s
+}
+
+// NewWriter returns a Writer that writes to w, and begins the file. A w that
+// can seek (a regular file, not opened for appending) is written in place from
+// where it is now; anything else gets the end of the file with Close.
+func NewWriter(w io.Writer, o Options) (*Writer, error) {
+	hw := &Writer{opts: o, pages: []page{}, pageOf: map[process]string{}}
+	head, err := json.Marshal(struct {
+		Version   string  `json:"version"`
+		Creator   creator `json:"creator"`
+		Redaction string  `json:"_redaction,omitempty"`
+	}{"1.2", creator{"ssltape", o.Version}, o.Redaction})
+	if err != nil {
+		return nil, err
+	}
+	start := []byte(`{"log":` + strings.TrimSuffix(string(head), "}") + `,"entries":[`)
+	if f, at, ok := asFile(w); ok {
+		hw.out, err = newInPlace(f, at, start, hw.end())
+	} else {
+		hw.out, err = newSequential(w, start)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write HAR: %w", err)
+	}
+	return hw, nil
+}
+
+// WriteExchange implements [record.ExchangeWriter]. After an error of the file
+// it returns that error again each time, and the file holds the entries before.
+func (w *Writer) WriteExchange(x *record.Exchange) error {
+	if w.err != nil || !x.Done() {
+		return w.err
+	}
+	ref := w.page(x)
+	rest, err := w.coder.encode(x, ref, w.out.spill)
+	if err == nil {
+		w.totals.add(x)
+		err = w.out.commit(rest, w.end())
+	}
+	if err != nil {
+		w.err = fmt.Errorf("write HAR: %w", errors.Join(err, w.out.abort()))
+	}
+	return w.err
+}
+
+// Close ends the file. It does not close what w writes to. Where
+// WriteExchange failed, it returns that error.
+func (w *Writer) Close() error {
+	if w.err == nil {
+		if err := w.out.finish(w.end()); err != nil {
+			w.err = fmt.Errorf("write HAR: %w", err)
+		}
+	}
+	return w.err
+}
+
+// page returns the id of the page of x's process.
+func (w *Writer) page(x *record.Exchange) string {
+	var key process
+	if x.Conn != nil {
+		key = process{PID: integer(x.Conn.PID), Comm: asUTF8(x.Conn.Comm)}
+	}
+	if id, ok := w.pageOf[key]; ok {
+		return id
+	}
+	if len(w.pages) == maxPages {
+		return w.pages[maxPages-1].ID
+	}
+	p := page{
+		Started: formatTime(x.Start()),
+		ID:      "page_" + strconv.Itoa(len(w.pages)+1),
+		Title:   fmt.Sprintf("%s (pid %d)", key.Comm, key.PID),
+		Timings: pageTimings{-1, -1},
+	}
+	switch {
+	case len(w.pages) == maxPages-1:
+		p.Title = "other processes"
+	case key == process{}:
+		p.Title = "unknown process"
+	}
+	w.pages = append(w.pages, p)
+	w.pageOf[key] = p.ID
+	return p.ID
+}
+
+// end returns what comes after the last entry.
+func (w *Writer) end() []byte {
+	comment := []string{w.totals.String()}
+	if w.opts.Redaction != "" {
+		comment = append(comment, "redaction: "+w.opts.Redaction)
+	}
+	if w.opts.Comment != "" {
+		comment = append(comment, w.opts.Comment)
+	}
+	end, err := json.Marshal(struct {
+		Pages   []page `json:"pages"`
+		Comment string `json:"comment"`
+	}{w.pages, strings.Join(comment, "; ")})
+	if err != nil { // strings and numbers always can be marshalled
+		panic(err)
+	}
+	return append([]byte("\n],"), append(end[1:], "}\n"...)...)
+}
