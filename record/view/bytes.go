@@ -1,0 +1,126 @@
+package view
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"ssltape/record"
+	"ssltape/record/wire"
+)
+
+// body writes the body of one side, the response unless told otherwise, and
+// nothing else.
+type body struct{ *printer }
+
+func newBody(p *printer) View { return &body{p} }
+
+// WriteExchange implements [record.ExchangeWriter].
+func (v *body) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	m := &x.Response.Message
+	if v.Side == Request {
+		m = &x.Request.Message
+	}
+	r, err := open(m, v.Encoded)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := v.pass(r); err != nil {
+		return fmt.Errorf("exchange %d: body: %w", x.ID, err)
+	}
+	return v.Flush()
+}
+
+// pass copies r: escaped to a terminal, as it is elsewhere.
+func (p *printer) pass(r io.Reader) error {
+	if !p.Terminal {
+		_, err := io.Copy(p.Writer, r)
+		return err
+	}
+	e := &escaper{w: p.Writer}
+	if _, err := io.Copy(e, r); err != nil {
+		return err
+	}
+	return e.Close()
+}
+
+// raw writes messages as they were sent, but for the transfer coding of
+// their bodies, which a recording does not keep.
+type raw struct{ *printer }
+
+func newRaw(p *printer) View { return &raw{p} }
+
+// WriteExchange implements [record.ExchangeWriter].
+func (v *raw) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	for _, m := range v.messages(x) {
+		if err := v.pass(m.bytes); err != nil {
+			return fmt.Errorf("exchange %d: %s: %w", x.ID, m.side, err)
+		}
+	}
+	return v.Flush()
+}
+
+// hexdump shows what raw writes as hex dumps.
+type hexdump struct{ *printer }
+
+func newHex(p *printer) View { return &hexdump{p} }
+
+// WriteExchange implements [record.ExchangeWriter].
+func (v *hexdump) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	v.WriteString(v.start(x) + "\n")
+	for _, m := range v.messages(x) {
+		v.WriteString(v.paint(bold, string(m.side)) + "\n")
+		d := hex.Dumper(v.Writer)
+		_, err := io.Copy(d, m.bytes)
+		if err := errors.Join(err, d.Close()); err != nil {
+			return fmt.Errorf("exchange %d: %s: %w", x.ID, m.side, err)
+		}
+	}
+	v.WriteByte('\n')
+	return v.Flush()
+}
+
+// A message is the head and the body of a side.
+type message struct {
+	side  Side
+	bytes io.Reader
+}
+
+// messages returns the sides of x that are to be shown.
+func (p *printer) messages(x *record.Exchange) []message {
+	var ms []message
+	if p.Side != Response {
+		ms = append(ms, message{Request, io.MultiReader(bytes.NewReader(wire.RequestHead(&x.Request)), x.Request.Body.Reader())})
+	}
+	if p.Side != Request {
+		ms = append(ms, message{Response, io.MultiReader(bytes.NewReader(wire.ResponseHead(&x.Response)), x.Response.Body.Reader())})
+	}
+	return ms
+}
+
+// open returns a reader of the body of m, without its content coding unless
+// encoded is set.
+func open(m *record.Message, encoded bool) (io.ReadCloser, error) {
+	if encoded {
+		return io.NopCloser(m.Body.Reader()), nil
+	}
+	return m.Decode()
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// count returns n in digits.
+func count(n int64) string { return strconv.FormatInt(n, 10) }

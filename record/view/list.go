@@ -1,0 +1,210 @@
+package view
+
+import (
+	"strconv"
+	"strings"
+
+	"ssltape/record"
+)
+
+// A column of the list.
+type column struct {
+	title string
+	width int
+	right bool // aligned to the right
+	value func(*printer, *record.Exchange) string
+}
+
+// urlColumn is the column that takes the room that others leave.
+const urlColumn = "URL"
+
+// minURL is how narrow the URL may become before other columns give way.
+const minURL = 24
+
+// listColumns returns the columns of the list, fitted to the width of p.
+func listColumns(p *printer) []column {
+	all := []column{
+		{"#", 4, true, func(_ *printer, x *record.Exchange) string { return strconv.FormatUint(x.ID, 10) }},
+		{"TIME", 12, false, func(p *printer, x *record.Exchange) string { return p.clock(x.Start()) }},
+		{"PROCESS", 14, false, func(_ *printer, x *record.Exchange) string { return process(x) }},
+		{"METHOD", 7, false, func(_ *printer, x *record.Exchange) string { return Escape(orDash(x.Request.Method)) }},
+		{urlColumn, 0, false, func(_ *printer, x *record.Exchange) string { return hostPath(x) }},
+		{"STAT", 4, false, func(_ *printer, x *record.Exchange) string { return status(x) }},
+		{"TYPE", 10, false, func(_ *printer, x *record.Exchange) string { return shortType(x) }},
+		{"BYTES", 11, true, func(_ *printer, x *record.Exchange) string { return bytesOf(x) }},
+		{"WAIT/TOTAL", 11, true, func(_ *printer, x *record.Exchange) string { return span(wait(x)) + "/" + span(x.Duration()) }},
+		{"FLAGS", 5, false, func(_ *printer, x *record.Exchange) string { return flags(x) }},
+	}
+	if p.Width == 0 {
+		return withURL(all, 40)
+	}
+	// What can be told from other columns, or be looked up, goes first.
+	for _, title := range []string{"", "TYPE", "TIME", "PROCESS", "WAIT/TOTAL", "BYTES"} {
+		all = without(all, title)
+		if room := p.Width - taken(all); room >= minURL {
+			return withURL(all, room)
+		}
+	}
+	return withURL(all, minURL)
+}
+
+// taken returns the width of all columns but the URL, with the spaces between.
+func taken(cs []column) int {
+	n := len(cs) - 1
+	for _, c := range cs {
+		n += c.width
+	}
+	return n
+}
+
+func without(cs []column, title string) []column {
+	kept := cs[:0]
+	for _, c := range cs {
+		if c.title != title {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+func withURL(cs []column, width int) []column {
+	for i := range cs {
+		if cs[i].title == urlColumn {
+			cs[i].width = width
+		}
+	}
+	return cs
+}
+
+// list shows a line for each exchange that is done.
+type list struct {
+	*printer
+	columns []column
+	headed  bool
+}
+
+func newList(p *printer) View { return &list{printer: p, columns: listColumns(p)} }
+
+// WriteExchange implements [record.ExchangeWriter].
+func (v *list) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	v.row(x)
+	return v.Flush()
+}
+
+func (v *list) row(x *record.Exchange) {
+	if !v.headed {
+		v.headed = true
+		v.line(func(c column) string { return c.title }, dim)
+	}
+	v.line(func(c column) string { return c.value(v.printer, x) }, statusStyle(x))
+}
+
+// line writes a line of cells; those of the status, or all where it is the
+// line of titles, are in style st.
+func (v *list) line(cell func(column) string, st style) {
+	var b strings.Builder
+	for i, c := range v.columns {
+		text := cell(c)
+		if c.title != urlColumn || v.Width > 0 {
+			text = fit(text, c.width, c.right)
+		} else if n := textWidth(text); n < c.width { // a file has room for all of it
+			text = fit(text, c.width, c.right)
+		}
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		if c.title == "STAT" || st == dim {
+			text = v.paint(st, text)
+		}
+		b.WriteString(text)
+	}
+	v.WriteString(strings.TrimRight(b.String(), " "))
+	v.WriteByte('\n')
+}
+
+// statusStyle returns the style of x's status.
+func statusStyle(x *record.Exchange) style {
+	switch {
+	case x.Err != nil || x.Response.Status >= 500:
+		return red
+	case x.Response.Status >= 400:
+		return yellow
+	case x.Response.Status >= 300:
+		return cyan
+	}
+	return green
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// hostPath returns x's URL without its scheme, on one line.
+func hostPath(x *record.Exchange) string {
+	url := x.URL()
+	if _, rest, ok := strings.Cut(url, "://"); ok {
+		url = rest
+	}
+	return Escape(url)
+}
+
+func status(x *record.Exchange) string {
+	if x.Response.Status == 0 {
+		return "-"
+	}
+	return strconv.Itoa(x.Response.Status)
+}
+
+// shortType returns the part of the response's media type that tells it from
+// others: the subtype, or the suffix that says what it is a form of.
+func shortType(x *record.Exchange) string {
+	t := x.Response.MediaType()
+	if _, sub, ok := strings.Cut(t, "/"); ok {
+		t = sub
+	}
+	if i := strings.LastIndexByte(t, '+'); i >= 0 {
+		t = t[i+1:]
+	}
+	if t == "event-stream" {
+		t = "sse"
+	}
+	return Escape(orDash(strings.TrimPrefix(t, "x-")))
+}
+
+func bytesOf(x *record.Exchange) string {
+	return size(x.Request.BodySize) + "→" + size(x.Response.BodySize)
+}
+
+// flags returns a letter for each thing that is special about x: S an event
+// stream, W a WebSocket, T cut by a limit, L bytes were lost, I incomplete.
+func flags(x *record.Exchange) string {
+	s := ""
+	if isEventStream(x) {
+		s += "S"
+	}
+	if isWebSocket(x) {
+		s += "W"
+	}
+	if x.Request.Cut > 0 || x.Response.Cut > 0 {
+		s += "T"
+	}
+	if len(x.Request.Lost) > 0 || len(x.Response.Lost) > 0 {
+		s += "L"
+	}
+	if x.Err != nil {
+		s += "I"
+	}
+	return s
+}
+
+func isEventStream(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }
+
+func isWebSocket(x *record.Exchange) bool {
+	return x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
+}

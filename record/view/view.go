@@ -1,0 +1,93 @@
+// Package view shows exchanges as text, each view in its own way.
+//
+// A view is a [record.ExchangeWriter]. The same views show a recording as it
+// unfolds and one that was stored: a view that shows an exchange before it is
+// done remembers how much it has shown, so that the text does not depend on
+// how often it was told of growth.
+//
+// What was captured is not trusted. Control characters, and those that change
+// the direction of text or take no room, are shown as escapes, whatever the
+// output is; only the views of bytes (body, raw) pass bytes on as they are,
+// and only where the output is not a terminal.
+package view
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"ssltape/record"
+)
+
+// A View shows exchanges.
+type View interface {
+	record.ExchangeWriter
+
+	// Close shows what can be said only at the end and passes on all text
+	// to the writer of the view, which stays open.
+	Close() error
+}
+
+// A Side is a half of an exchange.
+type Side string
+
+// The sides. A view whose Options have no side shows what suits it.
+const (
+	Request  Side = "request"
+	Response Side = "response"
+)
+
+// Options are what views have in common. The zero Options suit a file.
+type Options struct {
+	Width    int            // columns of the terminal; 0: lines are as long as they need be
+	Color    bool           // emphasise by ANSI escape sequences
+	Terminal bool           // the output is a terminal: bytes of bodies are escaped
+	Side     Side           // show this half only; "" where both, or the usual one, are wanted
+	Encoded  bool           // show bodies with their content coding
+	Zone     *time.Location // of the times shown; nil means time.Local
+}
+
+// An Info describes a view.
+type Info struct {
+	Name  string
+	Usage string // one line: what the view shows
+
+	open func(*printer) View
+}
+
+// All returns the views in the order in which help lists them.
+func All() []Info {
+	return []Info{
+		{"list", "a line for each exchange", newList},
+		{"live", "a line for each exchange, and the text of event streams as it arrives", newLive},
+		{"full", "heads and decoded bodies", newFull},
+		{"headers", "heads", newHeaders},
+		{"body", "the decoded body of the response, byte for byte", newBody},
+		{"events", "a block for each server-sent event, its JSON flattened", newEvents},
+		{"raw", "heads as sent, bodies as sent but for the transfer coding", newRaw},
+		{"hex", "what raw shows, as a hex dump", newHex},
+	}
+}
+
+// New returns the view called name, which writes to w. The error of an
+// unknown name lists the names that there are.
+func New(name string, w io.Writer, o Options) (View, error) {
+	var names []string
+	for _, v := range All() {
+		if v.Name == name {
+			return v.open(newPrinter(w, o)), nil
+		}
+		names = append(names, v.Name)
+	}
+	return nil, fmt.Errorf("view %q: unknown; there are %s", name, strings.Join(names, ", "))
+}
+
+// newPrinter returns a printer that writes to w.
+func newPrinter(w io.Writer, o Options) *printer {
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
+	return &printer{Writer: bufio.NewWriter(w), Options: o}
+}

@@ -1,0 +1,152 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"ssltape/record/redact"
+	"ssltape/record/view"
+)
+
+// options are what the command line of replay says.
+type options struct {
+	View     string
+	IDs      ids
+	Filters  []string
+	Outputs  []string
+	Redact   redact.Profile
+	Side     string
+	NoDecode bool
+	Sort     string
+	Reverse  bool
+	Realtime bool
+	Speed    float64
+	JSON     bool
+	Color    string
+
+	viewSet bool // on the command line
+	file    string
+}
+
+func (o *options) flags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("replay", pflag.ContinueOnError)
+	fs.SortFlags = false
+	fs.Usage = func() {}
+	o.Redact = redact.Secrets
+	fs.StringVarP(&o.View, "view", "V", "list", "how to show it: "+viewNames())
+	fs.VarP(&o.IDs, "id", "i", "only exchanges with these numbers: `3,7-9`")
+	fs.StringArrayVarP(&o.Filters, "filter", "F", nil, "only exchanges that match `EXPR`; words after FILE are such, too")
+	fs.StringArrayVarP(&o.Outputs, "output", "o", nil, "write to `[FORMAT:]FILE` instead of showing; can be repeated")
+	fs.Var(profile{&o.Redact}, "redact", "take out secrets: `secrets|strict|none`")
+	fs.StringVar(&o.Side, "side", "", "show only `request|response`")
+	fs.BoolVar(&o.NoDecode, "no-decode", false, "show bodies with their content coding")
+	fs.StringVar(&o.Sort, "sort", "", "order by `time|size|duration`")
+	fs.BoolVar(&o.Reverse, "reverse", false, "the other way round")
+	fs.BoolVar(&o.Realtime, "realtime", false, "as fast as it was recorded")
+	fs.Float64Var(&o.Speed, "speed", 1, "`FACTOR` of the recorded speed; implies --realtime")
+	fs.BoolVar(&o.JSON, "json", false, "JSON Lines on stdout")
+	fs.StringVar(&o.Color, "color", "auto", "colour: `auto|always|never`")
+	return fs
+}
+
+// Flags returns the usage of the flags of replay, for help.
+func Flags() string { return new(options).flags().FlagUsages() }
+
+func viewNames() string {
+	s := "`NAME`"
+	for i, v := range view.All() {
+		sep := ", "
+		if i == 0 {
+			sep = " of "
+		}
+		s += sep + v.Name
+	}
+	return s
+}
+
+// Run is the command replay: it opens the recording that args name and shows
+// it, or writes it to other files. Its errors are [*Error]s, or pflag.ErrHelp.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	in, name := stdin, "stdin"
+	if o.file != "-" {
+		f, err := os.Open(o.file)
+		if err != nil {
+			return &Error{exitUnreadable, err, ""}
+		}
+		defer f.Close()
+		in, name = f, o.file
+	}
+	src, err := Open(in)
+	if err != nil {
+		return about(name, err)
+	}
+	if o.Redact == redact.None {
+		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
+	}
+	return o.replay(ctx, src, name, stdout)
+}
+
+// parse reads the command line and refuses what does not go together.
+func parse(args []string) (*options, error) {
+	o := new(options)
+	fs := o.flags()
+	if err := fs.Parse(args); errors.Is(err, pflag.ErrHelp) {
+		return nil, err
+	} else if err != nil {
+		return nil, usage(err, "ssltape help replay lists the flags")
+	}
+	if fs.NArg() == 0 {
+		return nil, usage(errors.New("replay: no file"), "ssltape replay FILE, or - for stdin")
+	}
+	o.file, o.viewSet = fs.Arg(0), fs.Changed("view")
+	if o.Realtime || fs.Changed("speed") {
+		return nil, usage(errors.New("--realtime is not available yet"), "leave it out")
+	}
+	for name, allowed := range map[string][]string{
+		"side": {"", "request", "response"}, "sort": {"", "time", "size", "duration"}, "color": {"auto", "always", "never"},
+	} {
+		if v := fs.Lookup(name).Value.String(); !slices.Contains(allowed, v) {
+			return nil, usage(fmt.Errorf("--%s %s: unknown", name, v), "one of "+fmt.Sprint(allowed))
+		}
+	}
+	switch {
+	case o.JSON && (fs.Changed("view") || len(o.Outputs) > 0):
+		return nil, usage(errors.New("--json and --view or --output"), "--json is a way to show; -o jsonl:FILE writes the same to a file")
+	case fs.Changed("view") && len(o.Outputs) > 0 && !o.writesText():
+		return nil, usage(errors.New("--view and --output"), "-o writes instead of showing; a view goes into a file by -o txt:FILE")
+	}
+	if len(o.Filters) > 0 || fs.NArg() > 1 {
+		return nil, usage(errors.New("filters are not available yet"), "-i selects exchanges by number")
+	}
+	return o, nil
+}
+
+func usage(err error, hint string) error { return &Error{exitUsage, err, hint} }
+
+// about says of which object err is.
+func about(name string, err error) error {
+	e := new(Error)
+	if errors.As(err, &e) {
+		return &Error{e.Code, fmt.Errorf("%s: %w", name, err), e.Hint}
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+func (o *options) writesText() bool {
+	for _, arg := range o.Outputs {
+		if format, _, err := ParseOutput(arg); err == nil && format == "txt" {
+			return true
+		}
+	}
+	return false
+}

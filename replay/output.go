@@ -1,0 +1,292 @@
+package replay
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"ssltape/har"
+	"ssltape/pcapng"
+	"ssltape/record"
+	"ssltape/record/view"
+	"ssltape/record/wire"
+)
+
+// A format is a way to store a recording.
+type format struct {
+	name    string
+	endings []string // of names of files
+	bytes   bool     // it stores chunks, not exchanges
+	open    func(w io.Writer, o OutputOptions) (sink, error)
+}
+
+// A sink is a format's writer of a file. Flush may be nil.
+type sink struct {
+	chunks    record.ChunkWriter
+	exchanges record.ExchangeWriter
+	flush     func() error
+	close     func() error
+}
+
+func formats() []format {
+	return []format{
+		{"har", []string{".har", ".json"}, false, openHAR},
+		{"har.gz", []string{".har.gz", ".json.gz"}, false, openGzip},
+		{"pcapng", []string{".pcapng"}, true, openPcapng},
+		{"jsonl", []string{".jsonl", ".ndjson"}, false, openLines},
+		{"txt", []string{".txt"}, false, openText},
+	}
+}
+
+func openHAR(w io.Writer, o OutputOptions) (sink, error) {
+	h, err := har.NewWriter(w, har.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
+	if err != nil {
+		return sink{}, err
+	}
+	return sink{exchanges: h, close: h.Close}, nil
+}
+
+func openGzip(w io.Writer, o OutputOptions) (sink, error) {
+	z := gzip.NewWriter(w)
+	s, err := openHAR(z, o)
+	if err != nil {
+		return sink{}, err
+	}
+	end := s.close
+	s.close = func() error { return errors.Join(end(), z.Close()) }
+	s.flush = z.Flush
+	return s, nil
+}
+
+func openPcapng(w io.Writer, o OutputOptions) (sink, error) {
+	p, err := pcapng.NewWriter(w, pcapng.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
+	if err != nil {
+		return sink{}, err
+	}
+	return sink{chunks: p, exchanges: p, flush: p.Flush, close: p.Close}, nil
+}
+
+func openLines(w io.Writer, o OutputOptions) (sink, error) {
+	l := har.NewLinesWriter(w, har.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
+	return sink{exchanges: l, close: l.Close}, nil
+}
+
+func openText(w io.Writer, o OutputOptions) (sink, error) {
+	if o.View == "" {
+		o.View = "full"
+	}
+	v, err := view.New(o.View, w, o.Text)
+	if err != nil {
+		return sink{}, err
+	}
+	return sink{exchanges: v, close: v.Close}, nil
+}
+
+// ParseOutput parses an argument [FORMAT:]FILE of -o. A FILE without FORMAT
+// has it by its ending; "-" is stdout and needs a FORMAT. Its errors are
+// [*Error]s.
+func ParseOutput(arg string) (format, path string, err error) {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+		if rest, ok := strings.CutPrefix(arg, f.name+":"); ok {
+			if rest == "" {
+				return "", "", &Error{exitUsage, fmt.Errorf("output %s: no file", arg), arg + "FILE, or " + arg + "- for stdout"}
+			}
+			return f.name, rest, nil
+		}
+	}
+	if arg == "-" {
+		return "", "", &Error{exitUsage, errors.New("output -: stdout has no name that tells the format"),
+			"say which: " + strings.Join(names, ":- ") + ":-"}
+	}
+	ending := "" // of the longest that fits: .har.gz before .gz
+	for _, f := range formats() {
+		for _, e := range f.endings {
+			if strings.HasSuffix(strings.ToLower(arg), e) && len(e) > len(ending) {
+				format, ending = f.name, e
+			}
+		}
+	}
+	if format == "" {
+		return "", "", &Error{exitUsage, fmt.Errorf("output %s: its ending does not tell the format", arg),
+			"say which: " + strings.Join(names, ", ") + "; as in har:" + arg}
+	}
+	return format, arg, nil
+}
+
+// OutputOptions say what is written and what a file tells of itself.
+type OutputOptions struct {
+	Version       string       // of ssltape
+	Comment       string       // what else there is to say, such as the command line
+	Redaction     string       // profile of the redaction that ran
+	FromExchanges bool         // only WriteExchange is called: make bytes out of exchanges where they are stored
+	View          string       // of the format txt; "" means full
+	Text          view.Options // of the format txt
+	Stdout        io.Writer    // what the path "-" is
+}
+
+// An Output stores a recording in one format. It is a [record.ChunkWriter] and
+// a [record.ExchangeWriter]: it is to be given both, chunks first, and takes
+// what its format stores.
+//
+// The file is created when there is something to write, at the latest by
+// Close, so that a command that comes to nothing leaves none. It can be read
+// by its owner only, who is the caller of sudo where there is one. A file that
+// was there is overwritten.
+type Output struct {
+	path string
+	opts OutputOptions
+	format
+	sink
+	file *os.File
+	made bool
+}
+
+// NewOutput returns an Output of the file at path, or of OutputOptions.Stdout
+// for "-". It checks what can be checked without creating the file.
+func NewOutput(name, path string, o OutputOptions) (*Output, error) {
+	out := &Output{path: path, opts: o}
+	for _, f := range formats() {
+		if f.name == name {
+			out.format = f
+		}
+	}
+	if out.format.name == "" {
+		return nil, &Error{exitUsage, fmt.Errorf("output format %q: unknown", name), ""}
+	}
+	if path == "-" {
+		return out, nil
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return nil, &Error{exitFailure, fmt.Errorf("output %s: is a folder", path), "name a file in it"}
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return nil, &Error{exitFailure, fmt.Errorf("output %s: %w", path, err), "create the folder " + filepath.Dir(path) + " first"}
+	}
+	return out, nil
+}
+
+// WriteChunk implements [record.ChunkWriter].
+func (o *Output) WriteChunk(c record.Chunk) error {
+	if !o.bytes || o.opts.FromExchanges {
+		return nil
+	}
+	if err := o.create(); err != nil {
+		return err
+	}
+	return o.wrap(o.chunks.WriteChunk(c))
+}
+
+// WriteExchange implements [record.ExchangeWriter].
+func (o *Output) WriteExchange(x *record.Exchange) error {
+	if err := o.create(); err != nil {
+		return err
+	}
+	return o.wrap(o.exchanges.WriteExchange(x))
+}
+
+// Flush makes what was written so far readable by others.
+func (o *Output) Flush() error {
+	if !o.made || o.flush == nil {
+		return nil
+	}
+	return o.wrap(o.flush())
+}
+
+// Close ends the file. Where nothing was written it is a recording of nothing.
+// Who has reason not to leave a file calls Discard.
+func (o *Output) Close() error {
+	if err := o.create(); err != nil {
+		return err
+	}
+	err := o.wrap(o.close())
+	if o.file != nil {
+		err = errors.Join(err, o.file.Close())
+	}
+	return err
+}
+
+// Discard ends o without a file, if nothing was written; else it is Close.
+func (o *Output) Discard() error {
+	if !o.made {
+		return nil
+	}
+	return o.Close()
+}
+
+func (o *Output) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("output %s: %w", o.path, err)
+}
+
+// Create creates the file now, so that what stands in the way shows before
+// there is anything to lose.
+func (o *Output) Create() error { return o.create() }
+
+// create opens the file, once.
+func (o *Output) create() error {
+	if o.made {
+		return nil
+	}
+	w := o.opts.Stdout
+	if o.path != "-" {
+		f, err := createPrivate(o.path)
+		if err != nil {
+			return &Error{exitFailure, fmt.Errorf("output: %w", err), ""}
+		}
+		o.file, w = f, f
+	}
+	var err error
+	if o.sink, err = o.open(w, o.opts); err != nil {
+		return o.wrap(err)
+	}
+	if o.bytes && o.opts.FromExchanges {
+		o.exchanges = wire.NewWriter(o.chunks)
+	}
+	o.made = true
+	return nil
+}
+
+// createPrivate creates or empties the file at path, which then belongs to the
+// caller of sudo, if there is one, and to nobody else. Devices and pipes are
+// opened as they are.
+func createPrivate(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, fs.ErrPermission) { // a pipe, or a device, that can only be written
+		f, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Mode().IsRegular() {
+		err = errors.Join(f.Truncate(0), f.Chmod(0o600), giveToCaller(f))
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// giveToCaller makes the caller of sudo the owner of f.
+func giveToCaller(f *os.File) error {
+	uid, err := strconv.Atoi(os.Getenv("SUDO_UID"))
+	if err != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	gid, err := strconv.Atoi(os.Getenv("SUDO_GID"))
+	if err != nil {
+		gid = -1
+	}
+	return f.Chown(uid, gid)
+}

@@ -1,0 +1,155 @@
+package replay
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"ssltape/har"
+	"ssltape/pcapng"
+	"ssltape/record"
+	"ssltape/record/wire"
+)
+
+// A Source is a stored recording. It can be read once, from start to end.
+type Source struct {
+	Format string // "har", "jsonl", "pcapng" or "pcap"
+
+	// One of the two is set, by what the format stores.
+	chunks    iter.Seq2[record.Chunk, error]
+	exchanges iter.Seq2[*record.Exchange, error]
+}
+
+// An input is a format that can be read.
+type input struct {
+	name string
+	is   func(start []byte) bool // start is up to sniffSize bytes, without BOM and white space
+	open func(r *bufio.Reader, s *Source)
+}
+
+func inputs() []input {
+	return []input{
+		{"pcapng", magic("\x0a\x0d\x0d\x0a"), func(r *bufio.Reader, s *Source) { s.chunks = pcapng.Read(r) }},
+		{"pcap", magic("\xa1\xb2\xc3\xd4", "\xd4\xc3\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x4d\x3c\xb2\xa1"),
+			func(r *bufio.Reader, s *Source) { s.chunks = pcapng.Read(r) }},
+		{"jsonl", isLines, func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadLines(r) }},
+		{"har", magic("{"), func(r *bufio.Reader, s *Source) { s.exchanges = har.Read(r) }},
+	}
+}
+
+// sniffSize is how many bytes of an input say what it is.
+const sniffSize = 512
+
+// Open returns the recording in r, whose format it tells by the first bytes,
+// those of the content where it is compressed by gzip. It reads no further
+// than it must; the rest of r is read by the methods of the Source. An r that
+// is no recording is an [*Error].
+func Open(r io.Reader) (*Source, error) { return open(r, 0) }
+
+func open(r io.Reader, depth int) (*Source, error) {
+	b := bufio.NewReaderSize(r, 1<<16)
+	start, err := b.Peek(sniffSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, &Error{exitUnreadable, fmt.Errorf("read: %w", err), ""}
+	}
+	if bytes.HasPrefix(start, []byte("\x1f\x8b")) && depth == 0 {
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return nil, &Error{exitUnreadable, fmt.Errorf("gzip: %w", err), ""}
+		}
+		return open(z, depth+1)
+	}
+	for _, in := range inputs() {
+		if in.is(start) || in.is(trimJSON(start)) {
+			s := &Source{Format: in.name}
+			in.open(b, s)
+			return s, nil
+		}
+	}
+	const hint = "replay reads HAR, pcapng, pcap and JSON Lines, compressed by gzip or not"
+	if len(start) == 0 {
+		return nil, &Error{exitUnreadable, errors.New("not a capture: empty"), hint}
+	}
+	return nil, &Error{exitUnreadable, fmt.Errorf("not a capture: starts with %.20q", start[:min(20, len(start))]), hint}
+}
+
+// trimJSON removes what may come before JSON: a BOM and white space.
+func trimJSON(b []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), " \t\r\n")
+}
+
+func magic(prefixes ...string) func([]byte) bool {
+	return func(start []byte) bool {
+		for _, p := range prefixes {
+			if bytes.HasPrefix(start, []byte(p)) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// isLines tells JSON Lines from HAR: each line says its type first.
+func isLines(start []byte) bool {
+	rest, ok := bytes.CutPrefix(start, []byte("{"))
+	return ok && bytes.HasPrefix(trimJSON(rest), []byte(`"type"`))
+}
+
+// Bytes reports whether s stores bytes rather than exchanges, so that they can
+// be copied as they are.
+func (s *Source) Bytes() bool { return s.chunks != nil }
+
+// Exchanges passes every exchange of s to w. A recording that ends early is
+// passed on as far as it goes, before the error is returned.
+func (s *Source) Exchanges(w record.ExchangeWriter) error { return s.Copy(nil, w) }
+
+// Chunks passes every chunk of s to w. Where s stores exchanges, they are made
+// of those (package wire).
+func (s *Source) Chunks(w record.ChunkWriter) error { return s.Copy(w, nil) }
+
+// Copy passes s to both of chunks and exchanges in one go; either may be nil.
+// A chunk is passed to chunks before the exchanges that it completes are
+// passed to exchanges.
+func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter) error {
+	if s.exchanges != nil {
+		var tee record.ExchangeTee
+		if chunks != nil {
+			tee = append(tee, wire.NewWriter(chunks))
+		}
+		if exchanges != nil {
+			tee = append(tee, exchanges)
+		}
+		return copyExchanges(s.exchanges, tee)
+	}
+	var tee record.ChunkTee
+	if chunks != nil {
+		tee = append(tee, chunks)
+	}
+	if exchanges == nil {
+		return record.Copy(s.chunks, tee...)
+	}
+	a := record.NewAssembler(exchanges, record.Options{})
+	err := record.Copy(s.chunks, append(tee, a)...)
+	return errors.Join(err, a.Close())
+}
+
+// copyExchanges passes each exchange of src to w, and releases it.
+func copyExchanges(src iter.Seq2[*record.Exchange, error], w record.ExchangeWriter) error {
+	for x, err := range src {
+		if err != nil {
+			return err
+		}
+		err := w.WriteExchange(x)
+		if !x.Kept() {
+			err = errors.Join(err, x.Release())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
