@@ -1,0 +1,151 @@
+package pcapng
+
+import (
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"strings"
+	"unicode/utf8"
+)
+
+// Block types and option codes of draft-ietf-opsawg-pcapng, and Apple's.
+const (
+	blockSection   = 0x0A0D0D0A
+	blockInterface = 1
+	blockPacket    = 2 // obsolete
+	blockSimple    = 3
+	blockNames     = 4
+	blockEnhanced  = 6
+	blockProcess   = 0x80000001 // Darwin's process information
+
+	optEnd       = 0
+	optComment   = 1
+	optFlags     = 2
+	optDropCount = 4
+	optProcess   = 8     // epb_processid_threadid
+	optDarwin    = 32769 // number of a Darwin process block
+	optPName     = 2     // of a Darwin process block
+
+	maxOption = 65535
+)
+
+// Values of epb_flags.
+const (
+	flagInbound  = 1
+	flagOutbound = 2
+)
+
+// flushSize is how many bytes of whole blocks are collected before they are
+// passed on.
+const flushSize = 128 << 10
+
+// A blockBuffer collects blocks. What it passes on to w ends where a block
+// ends, so that a file is valid whenever its writer stops.
+type blockBuffer struct {
+	w     io.Writer
+	buf   []byte
+	start int   // of the block under construction in buf
+	err   error // the first of w; nothing is written after it
+}
+
+// Write implements [io.Writer] for whole blocks made elsewhere.
+func (b *blockBuffer) Write(p []byte) (int, error) {
+	b.buf = append(b.buf, p...)
+	return len(p), b.err
+}
+
+// begin starts a block.
+func (b *blockBuffer) begin(typ uint32) {
+	b.start = len(b.buf)
+	b.uint32(typ)
+	b.uint32(0) // its length, set by end
+}
+
+// end closes the block that begin started.
+func (b *blockBuffer) end() {
+	b.pad(len(b.buf) - b.start)
+	n := uint32(len(b.buf)-b.start) + 4
+	b.uint32(n)
+	binary.LittleEndian.PutUint32(b.buf[b.start+4:], n)
+}
+
+func (b *blockBuffer) uint32(n uint32) { b.buf = binary.LittleEndian.AppendUint32(b.buf, n) }
+
+// pad fills up a field of n bytes to a multiple of four.
+func (b *blockBuffer) pad(n int) {
+	const zeros = "\x00\x00\x00"
+	b.buf = append(b.buf, zeros[:-n&3]...)
+}
+
+func (b *blockBuffer) option(code, size int) {
+	b.buf = binary.LittleEndian.AppendUint16(b.buf, uint16(code))
+	b.buf = binary.LittleEndian.AppendUint16(b.buf, uint16(size))
+}
+
+func (b *blockBuffer) optionBytes(code int, p []byte) {
+	b.option(code, len(p))
+	b.buf = append(b.buf, p...)
+	b.pad(len(p))
+}
+
+func (b *blockBuffer) optionUint32(code int, n uint32) {
+	b.option(code, 4)
+	b.uint32(n)
+}
+
+func (b *blockBuffer) optionUint64(code int, n uint64) {
+	b.option(code, 8)
+	b.buf = binary.LittleEndian.AppendUint64(b.buf, n)
+}
+
+// flush passes on what was collected.
+func (b *blockBuffer) flush() error {
+	if b.err == nil && len(b.buf) > 0 {
+		_, b.err = b.w.Write(b.buf)
+	}
+	b.buf = b.buf[:0]
+	return b.err
+}
+
+// names adds a name resolution block that says what addr is called.
+func (b *blockBuffer) names(addr netip.Addr, name string) {
+	const recordEnd, recordIPv4, recordIPv6 = 0, 1, 2
+	b.begin(blockNames)
+	ip, typ := addr.AsSlice(), recordIPv6
+	if addr.Is4() {
+		typ = recordIPv4
+	}
+	n := len(ip) + len(name) + 1
+	b.option(typ, n)
+	b.buf = append(b.buf, ip...)
+	b.buf = append(b.buf, name...)
+	b.buf = append(b.buf, 0)
+	b.pad(n)
+	b.option(recordEnd, 0)
+	b.end()
+}
+
+// process adds a Darwin process block.
+func (b *blockBuffer) process(pid uint32, name string) {
+	b.begin(blockProcess)
+	b.uint32(pid)
+	b.optionBytes(optPName, []byte(text(name)))
+	b.option(optEnd, 0)
+	b.end()
+}
+
+// text makes s the value of an option: valid UTF-8 without control
+// characters, not too long.
+func text(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' || r == 0x7f {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(utf8.RuneError)))
+	for len(s) > maxOption-3 { // room for padding and for the first byte of if_filter
+		_, n := utf8.DecodeLastRuneInString(s)
+		s = s[:len(s)-n]
+	}
+	return s
+}

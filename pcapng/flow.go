@@ -1,0 +1,342 @@
+package pcapng
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"ssltape/record"
+)
+
+// A flow is what was written of a connection.
+type flow struct {
+	key      *record.Conn
+	conn     record.Conn // *key as the file describes it so far
+	iface    *iface
+	ends     endpoints
+	client   record.Dir // direction of the bytes that the client sent
+	started  bool       // there was a handshake
+	exchange uint64     // number of the newest exchange, where it is known
+	noted    uint64     // the newest that a comment told
+	half     [2]half    // by Dir
+}
+
+// A half is one direction of a flow.
+type half struct {
+	isn   uint32
+	next  int64 // stream offset after the last byte that came
+	shown int64 // sequence number of the next packet less isn+1
+	acked int64 // what the peer has acknowledged of shown
+	ready bool  // the first line has come
+	ended bool
+	reset bool
+	head  []byte // bytes held back
+	parts []part // chunks in head; ago is the absolute time
+}
+
+// A packet is what is particular to one packet.
+type packet struct {
+	time    int64 // ns since 1970
+	flags   uint8
+	data    []byte
+	missing int    // bytes after data that were lost
+	drops   uint64 // events lost since the packet before
+}
+
+// flow returns what was written of c.
+func (w *Writer) flow(c *record.Conn) (*flow, error) {
+	if f := w.flows[c]; f != nil {
+		return f, nil
+	}
+	i, err := w.iface(c)
+	if err != nil {
+		return nil, err
+	}
+	f := &flow{key: c, iface: i}
+	f.half[record.Out].isn = isn(c.ID, 0)
+	f.half[record.In].isn = isn(c.ID, 1)
+	w.flows[c] = f
+	return f, nil
+}
+
+// isn returns an initial sequence number: Wireshark takes a connection that
+// reuses addresses for a new one only where the number differs. The function is
+// the finalizer of SplitMix64.
+func isn(id, side uint64) uint32 {
+	z := (2*id + side) * 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return uint32((z ^ z>>31) >> 32)
+}
+
+// data writes the data of c, of which the file has nothing yet, or holds it
+// back until there is a first line.
+func (w *Writer) data(f *flow, d record.Dir, t int64, c record.Chunk) {
+	h := &f.half[d]
+	ago := t - nanos(c.Time)
+	if !h.ready && len(h.head) == 0 && wholeLine(c.Data) {
+		h.ready = true
+	}
+	if h.ready {
+		if ago == 0 {
+			w.emit(f, d, t, c.Data, nil)
+			return
+		}
+		for piece := range slices.Chunk(c.Data, maxSegment) {
+			w.emit(f, d, t, piece, []part{{len(piece), ago}})
+		}
+		return
+	}
+	n := min(len(c.Data), maxSegment-len(h.head))
+	h.head = append(h.head, c.Data[:n]...)
+	h.parts = append(h.parts, part{n, t - ago})
+	if wholeLine(h.head) {
+		w.release(f, d, t)
+	}
+	if rest := c.Data[n:]; len(rest) > 0 {
+		c.Data = rest
+		w.data(f, d, t, c)
+	}
+}
+
+// release writes what was held back of a direction.
+func (w *Writer) release(f *flow, d record.Dir, t int64) {
+	h := &f.half[d]
+	if len(h.head) == 0 {
+		return
+	}
+	h.ready = true
+	for i := range h.parts {
+		h.parts[i].ago = t - h.parts[i].ago
+	}
+	w.emit(f, d, t, h.head, h.parts)
+	h.head, h.parts = nil, nil
+}
+
+// held returns the flows that hold something back, in order of their numbers.
+func (w *Writer) held() []*flow {
+	var held []*flow
+	for _, f := range w.flows {
+		if len(f.half[record.Out].head)+len(f.half[record.In].head) > 0 {
+			held = append(held, f)
+		}
+	}
+	slices.SortFunc(held, func(a, b *flow) int { return cmp.Compare(a.key.ID, b.key.ID) })
+	return held
+}
+
+// emit writes data in as many packets as it needs. The parts that it is made
+// of are told where they differ from one chunk at time t.
+func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part) {
+	w.start(f, d, t, data)
+	w.describe(f)
+	if d == f.client {
+		w.noteRequest(f, data)
+	}
+	for len(parts) > 0 && (len(parts) > 1 || parts[0].ago != 0) {
+		n := min(len(parts), maxParts)
+		w.note(newComment(w.scratch).addParts(parts[:n]))
+		parts = parts[n:]
+	}
+	for i := 1; len(data) > 0; i++ {
+		n := min(len(data), maxSegment)
+		p := packet{time: t, flags: tcpACK, data: data[:n]}
+		if data = data[n:]; len(data) == 0 {
+			p.flags |= tcpPSH
+		}
+		w.packet(f, d, p)
+		if len(data) == 0 || i%segmentsPerACK == 0 {
+			w.acknowledge(f, d, t)
+		}
+	}
+}
+
+const (
+	// segmentsPerACK keeps what is not acknowledged below the window.
+	segmentsPerACK = 8
+	// maxParts is the number of parts whose text fits a comment.
+	maxParts = 2000
+	// maxHole is the length from which on a hole is shown as one of this
+	// length, so that it does not fill the file; the comment has the real one.
+	maxHole = 1 << 28
+)
+
+// lose writes a hole of n bytes.
+func (w *Writer) lose(f *flow, d record.Dir, t int64, n int64) {
+	w.start(f, d, t, nil)
+	w.describe(f)
+	f.half[d].next += n
+	f.half[d].ready = true
+	w.note(newComment(w.scratch).addUint("lost", uint64(n)))
+	drops := uint64(1)
+	for i, n := 1, min(n, maxHole); n > 0; i++ {
+		m := min(n, maxSegment)
+		w.packet(f, d, packet{time: t, flags: tcpACK, missing: int(m), drops: drops})
+		if n -= m; n == 0 || i%segmentsPerACK == 0 {
+			w.acknowledge(f, d, t)
+		}
+		drops = 0
+	}
+	f.iface.holes++
+}
+
+// finish ends a direction: with FIN in order, with RST where it was cut.
+func (w *Writer) finish(f *flow, d record.Dir, t int64, e record.End) {
+	w.start(f, d, t, nil)
+	w.describe(f)
+	h := &f.half[d]
+	h.ended = true
+	if e == record.EndClean {
+		w.packet(f, d, packet{time: t, flags: tcpFIN | tcpACK})
+		w.acknowledge(f, d, t)
+	} else {
+		h.reset = true
+		w.packet(f, d, packet{time: t, flags: tcpRST | tcpACK})
+	}
+	if f.half[d.Peer()].ended {
+		delete(w.flows, f.key)
+	}
+}
+
+// acknowledge writes the peer's acknowledgement of direction d, if it has not
+// acknowledged all; doing so twice would look like a lost packet.
+func (w *Writer) acknowledge(f *flow, d record.Dir, t int64) {
+	if h := &f.half[d]; h.acked < h.shown && !f.half[d.Peer()].reset {
+		w.packet(f, d.Peer(), packet{time: t, flags: tcpACK})
+	}
+}
+
+// start writes the handshake, if there was none. head, in direction d, is the
+// first that is known of the connection.
+func (w *Writer) start(f *flow, d record.Dir, t int64, head []byte) {
+	if f.started {
+		return
+	}
+	f.started = true
+	f.conn = *f.key
+	f.client = clientSide(&f.conn, d, head)
+	f.ends = w.endpoints(f, head)
+	role := "client"
+	if f.client == record.In {
+		role = "server"
+	}
+	c := newComment(w.scratch).addUint("conn", f.conn.ID).addUint("pid", uint64(f.conn.PID))
+	w.note(c.addConn(&f.conn, &record.Conn{}).add("role", role))
+	w.name(f.ends[f.client.Peer()].Addr(), hostName(f.conn.ServerName))
+	for _, p := range []struct {
+		d     record.Dir
+		flags uint8
+	}{
+		{f.client, tcpSYN},
+		{f.client.Peer(), tcpSYN | tcpACK},
+		{f.client, tcpACK},
+	} {
+		w.packet(f, p.d, packet{time: t, flags: p.flags})
+	}
+}
+
+// describe tells on the next packet what has become known of the connection.
+func (w *Writer) describe(f *flow) {
+	c := f.key
+	if *c == f.conn {
+		return
+	}
+	w.note(newComment(w.scratch).addUint("conn", c.ID).addConn(c, &f.conn))
+	w.name(f.ends[f.client.Peer()].Addr(), hostName(c.ServerName))
+	f.conn = *c
+}
+
+// noteRequest tells on the next packet what it asks for, if it starts a
+// request.
+func (w *Writer) noteRequest(f *flow, data []byte) {
+	target, host, ok := requestHead(data)
+	if !ok && f.exchange <= f.noted {
+		return
+	}
+	c := newComment(w.scratch)
+	if f.exchange > f.noted {
+		c = c.addUint("exchange", f.exchange)
+		f.noted = f.exchange
+	}
+	c = c.addUint("pid", uint64(f.conn.PID))
+	if ok {
+		w.name(f.ends[f.client.Peer()].Addr(), hostName(string(host)))
+		c = c.add("url", f.url(string(target), string(host)))
+	}
+	w.note(c)
+}
+
+// url returns the URL of a request in f (RFC 9112, section 3.3).
+func (f *flow) url(target, host string) string {
+	if strings.Contains(target, "://") {
+		return target
+	}
+	scheme := "https://"
+	if f.conn.Plain {
+		scheme = "http://"
+	}
+	server := f.conn.Remote
+	if f.client == record.In {
+		server = f.conn.Local
+	}
+	if host == "" {
+		host = cmp.Or(f.conn.ServerName, server.String())
+	}
+	if !strings.HasPrefix(target, "/") { // authority and asterisk form
+		return scheme + cmp.Or(strings.TrimPrefix(target, "*"), host)
+	}
+	return scheme + host + target
+}
+
+// packet writes a packet with the comments that were noted for it.
+func (w *Writer) packet(f *flow, d record.Dir, p packet) {
+	h, peer := &f.half[d], &f.half[d.Peer()]
+	s := segment{src: f.ends[d], dst: f.ends[d.Peer()], fromSYN: d == f.client,
+		seq: h.isn + 1 + uint32(h.shown), flags: p.flags, data: p.data, missing: p.missing}
+	if p.flags&tcpSYN != 0 {
+		s.seq = h.isn
+	}
+	if p.flags&tcpACK != 0 {
+		s.ack = peer.isn + 1 + uint32(peer.shown)
+		peer.acked = peer.shown
+	}
+	h.shown += int64(len(p.data) + p.missing)
+	if p.flags&tcpFIN != 0 {
+		h.shown++
+	}
+
+	b, i := &w.out, f.iface
+	b.begin(blockEnhanced)
+	b.uint32(i.id)
+	b.uint32(uint32(p.time >> 32))
+	b.uint32(uint32(p.time))
+	size := s.headerSize() + len(p.data)
+	b.uint32(uint32(size))
+	b.uint32(uint32(size + p.missing))
+	b.buf = appendFrame(b.buf, &s)
+	b.pad(size)
+	b.buf = append(b.buf, w.notes...)
+	w.notes = w.notes[:0]
+	direction := uint32(flagOutbound)
+	if d == record.In {
+		direction = flagInbound
+	}
+	b.optionUint32(optFlags, direction)
+	if p.drops > 0 {
+		b.optionUint64(optDropCount, p.drops)
+	}
+	b.option(optProcess, 8)
+	b.uint32(i.pid)
+	b.uint32(0) // thread
+	b.optionUint32(optDarwin, i.darwin)
+	b.option(optEnd, 0)
+	b.end()
+
+	if i.packets == 0 {
+		i.first = p.time
+	}
+	i.packets, i.last = i.packets+1, p.time
+	if len(b.buf) >= flushSize {
+		w.out.flush() // its error is kept
+	}
+}

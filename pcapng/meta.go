@@ -1,0 +1,168 @@
+package pcapng
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"ssltape/record"
+)
+
+// tag is the first word of the comments that Read understands.
+const tag = "ssltape"
+
+// maxMeta limits a value in a comment, so that the comment fits an option.
+const maxMeta = 4096
+
+// A comment is the text of a packet comment under construction.
+type comment []byte
+
+func newComment(dst []byte) comment { return append(dst[:0], tag...) }
+
+// add appends key=value, quoted where the value could be taken for syntax.
+func (c comment) add(key, value string) comment {
+	if len(value) > maxMeta {
+		value = value[:maxMeta]
+	}
+	c = append(c, ' ')
+	c = append(c, key...)
+	c = append(c, '=')
+	if plain(value) {
+		return append(c, value...)
+	}
+	return strconv.AppendQuoteToASCII(c, value)
+}
+
+func (c comment) addUint(key string, n uint64) comment {
+	return c.add(key, strconv.FormatUint(n, 10))
+}
+
+// plain reports whether s needs no quotes.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == '"' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parseComment calls set for each pair of a comment that the Writer wrote and
+// reports whether it is one. It stops at the first thing that is not a pair.
+func parseComment(text string, set func(key, value string)) bool {
+	rest, ok := strings.CutPrefix(text, tag+" ")
+	if !ok {
+		return false
+	}
+	for rest != "" {
+		key, value, ok := strings.Cut(rest, "=")
+		if !ok {
+			break
+		}
+		if strings.HasPrefix(value, `"`) {
+			q, err := strconv.QuotedPrefix(value)
+			if err != nil {
+				break
+			}
+			rest = strings.TrimPrefix(value[len(q):], " ")
+			if value, err = strconv.Unquote(q); err != nil {
+				break
+			}
+		} else {
+			value, rest, _ = strings.Cut(value, " ")
+		}
+		set(key, value)
+	}
+	return true
+}
+
+// addConn appends what is known of c and was not when it equalled old.
+func (m comment) addConn(c, old *record.Conn) comment {
+	addNew := func(key, value, before string) {
+		if value != before {
+			m = m.add(key, value)
+		}
+	}
+	addNew("comm", c.Comm, old.Comm)
+	addNew("exe", c.Exe, old.Exe)
+	addNew("lib", c.Library, old.Library)
+	if c.Local != old.Local {
+		m = m.add("local", c.Local.String())
+	}
+	if c.Remote != old.Remote {
+		m = m.add("remote", c.Remote.String())
+	}
+	addNew("sni", c.ServerName, old.ServerName)
+	if c.Plain != old.Plain {
+		m = m.add("plain", strconv.FormatBool(c.Plain))
+	}
+	return m
+}
+
+// setConn sets the field of c that key names; keys that are none are ignored,
+// and so are values that are not understood.
+func setConn(c *record.Conn, key, value string) {
+	switch key {
+	case "conn":
+		c.ID, _ = strconv.ParseUint(value, 10, 64)
+	case "pid":
+		c.PID, _ = strconv.Atoi(value)
+	case "comm":
+		c.Comm = value
+	case "exe":
+		c.Exe = value
+	case "lib":
+		c.Library = value
+	case "local":
+		c.Local, _ = netip.ParseAddrPort(value)
+	case "remote":
+		c.Remote, _ = netip.ParseAddrPort(value)
+	case "sni":
+		c.ServerName = value
+	case "plain":
+		c.Plain = value == "true"
+	}
+}
+
+// A part is a chunk within a packet that holds several.
+type part struct {
+	size int
+	ago  int64 // ns before the packet's time
+}
+
+// addParts appends a value of the key parts.
+func (c comment) addParts(parts []part) comment {
+	c = append(c, " parts="...)
+	for i, p := range parts {
+		if i > 0 {
+			c = append(c, ',')
+		}
+		c = strconv.AppendInt(c, int64(p.size), 10)
+		c = append(c, '@')
+		c = strconv.AppendInt(c, p.ago, 10)
+	}
+	return c
+}
+
+// parseParts appends the parts in s to dst; what is not understood ends them.
+func parseParts(dst []part, s string) []part {
+	for item := range strings.SplitSeq(s, ",") {
+		size, ago, ok := strings.Cut(item, "@")
+		n, err := strconv.ParseUint(size, 10, 31)
+		ns, err2 := strconv.ParseInt(ago, 10, 64)
+		if !ok || err != nil || err2 != nil {
+			break
+		}
+		dst = append(dst, part{int(n), ns})
+	}
+	return dst
+}
+
+// parseLength returns the number in s, 0 where it is none.
+func parseLength(s string) int64 {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}

@@ -1,0 +1,125 @@
+package pcapng_test
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ssltape/pcapng"
+	"ssltape/record"
+	"ssltape/record/recordtest"
+)
+
+// A dump is a ChunkWriter that keeps what came of each connection as text, one
+// line a chunk: what a file has to preserve.
+type dump struct {
+	lines map[uint64]*[]string
+	last  map[string]record.Chunk // by connection and direction: to join chunks
+	conns map[uint64]*record.Conn
+}
+
+func newDump() *dump {
+	return &dump{map[uint64]*[]string{}, map[string]record.Chunk{}, map[uint64]*record.Conn{}}
+}
+
+func (d *dump) WriteChunk(c record.Chunk) error {
+	lines := d.lines[c.Conn.ID]
+	if lines == nil {
+		lines = new([]string)
+		d.lines[c.Conn.ID], d.conns[c.Conn.ID] = lines, c.Conn
+	}
+	if len(c.Data) > 0 {
+		*lines = append(*lines, fmt.Sprintf("%s %d %s %q", c.Dir, c.Off, c.Time.Format("05.000000000"), c.Data))
+	}
+	if c.End != record.EndNone {
+		end := map[record.End]string{record.EndClean: "end", record.EndCut: "cut"}[c.End]
+		*lines = append(*lines, fmt.Sprintf("%s %d %s %s", c.Dir, c.Off+int64(len(c.Data)), c.Time.Format("05.000000000"), end))
+	}
+	return nil
+}
+
+func (d *dump) String() string {
+	var b strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(d.lines)) {
+		fmt.Fprintf(&b, "%+v\n", *d.conns[id])
+		for _, line := range *d.lines[id] {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
+	return b.String()
+}
+
+// write returns the file that a Writer makes of chunks.
+func write(t testing.TB, chunks iter.Seq2[record.Chunk, error], o pcapng.Options, also ...record.ChunkWriter) []byte {
+	t.Helper()
+	var file bytes.Buffer
+	w, err := pcapng.NewWriter(&file, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := record.Copy(chunks, append(also, w)...); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// read returns what is in a file as text.
+func read(t testing.TB, file []byte) string {
+	t.Helper()
+	d := newDump()
+	if err := record.Copy(pcapng.Read(bytes.NewReader(file)), d); err != nil {
+		t.Fatal(err)
+	}
+	return d.String()
+}
+
+// recordings returns the recordings of testdata.
+func recordings(t testing.TB) []string {
+	t.Helper()
+	var paths []string
+	for _, pattern := range []string{"../testdata/*.rec", "testdata/*.rec"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	if len(paths) == 0 {
+		t.Fatal("no recordings in testdata")
+	}
+	return paths
+}
+
+// What is written is read back the same, however it is cut.
+func TestRoundTrip(t *testing.T) {
+	for _, path := range recordings(t) {
+		for _, n := range []int{1, 2, 3, 7, 1 << 30} {
+			t.Run(fmt.Sprintf("%s/%d", filepath.Base(path), n), func(t *testing.T) {
+				want := newDump()
+				var file bytes.Buffer
+				w, err := pcapng.NewWriter(&file, pcapng.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				to := record.ChunkTee{want, w}
+				if err := record.Copy(recordtest.Open(t, path), recordtest.Splitter{N: n, W: to}); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if got := read(t, file.Bytes()); got != want.String() {
+					t.Errorf("got:\n%s\nwant:\n%s", got, want)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,343 @@
+package pcapng
+
+import (
+	"slices"
+	"time"
+
+	"ssltape/record"
+)
+
+// Limits of reassembly.
+const (
+	maxStreams = 1 << 16 // of which the one unused for longest goes
+	maxWaiting = 8 << 20 // bytes of a connection that wait for others: more than a window
+	maxTotal   = 64 << 20
+	patience   = 128     // packets of a connection after which an acknowledged hole is passed over
+	farOff     = 1 << 28 // distance between sequence numbers that no window allows
+)
+
+// An assembler puts TCP connections together from packets of any order.
+//
+// It is used in place of gopacket's reassembly, which passes over a hole by
+// time only (so that a response may come before the request that it answers),
+// miscounts by one where sequence numbers wrap, loses a FIN that comes out of
+// order, and has offsets of 32 bits.
+//
+// A segment is passed on when all bytes before it were, and all bytes that it
+// acknowledges: what an end of the connection had read when it wrote is
+// emitted before what it wrote.
+type assembler struct {
+	emit    func(record.Chunk)
+	newID   func(want uint64) uint64
+	streams map[tuple]*streamSide // each stream twice
+	byUse   stream                // ring of all streams: newer is the one unused for longest
+	count   int
+	waiting int // bytes, in all streams
+}
+
+// A stream is a TCP connection.
+type stream struct {
+	conn         *record.Conn
+	side         [2]streamSide
+	older, newer *stream // by last use
+	waiting      int     // bytes that wait for others
+	stuck        int     // packets since anything was passed on, while something waits
+}
+
+// A streamSide is a direction of a stream: what one end sends.
+type streamSide struct {
+	*stream
+	tuple
+	dir   record.Dir
+	known bool   // seq and next are
+	seq   uint32 // of the next byte to be passed on
+	next  int64  // its offset
+	acked int64  // offset up to which the peer has acknowledged
+	queue []queued
+	ended bool
+}
+
+// A queued is a segment that waits, in order of offset.
+type queued struct {
+	off  int64
+	ack  int64 // the offset in the peer's stream that it acknowledges
+	data []byte
+	lost int64 // bytes after data that were not captured
+	time time.Time
+	end  record.End
+}
+
+// after returns the offset after what q holds.
+func (q *queued) after() int64 { return q.off + int64(len(q.data)) + q.lost }
+
+func (s *streamSide) peer() *streamSide { return &s.side[s.dir.Peer()] }
+
+// offset returns the stream offset of a sequence number near the next one.
+func (s *streamSide) offset(seq uint32) int64 { return s.next + int64(int32(seq-s.seq)) }
+
+// advance makes off the next offset.
+func (s *streamSide) advance(off int64) {
+	s.seq += uint32(off - s.next)
+	s.next = off
+}
+
+// startAt makes seq the sequence number of offset 0.
+func (s *streamSide) startAt(seq uint32) { s.known, s.seq, s.next = true, seq, 0 }
+
+// packet takes a packet that was captured at time t.
+func (a *assembler) packet(p *tcpPacket, t time.Time) {
+	side := a.streams[p.tuple]
+	syn := p.flags&tcpSYN != 0
+	if side != nil && syn && side.known && side.offset(p.seq+1) != 0 && p.flags&tcpACK == 0 {
+		a.remove(side.stream) // the addresses are used again
+		side = nil
+	}
+	if side == nil {
+		if !syn && len(p.data)+p.missing == 0 {
+			return
+		}
+		side = a.add(p)
+	}
+	a.touch(side.stream)
+	seq := p.seq
+	if syn {
+		seq++
+		if !side.known || side.next == 0 {
+			side.startAt(seq)
+		}
+	} else if !side.known {
+		side.startAt(seq)
+	}
+	if !side.peer().known && p.flags&tcpACK != 0 {
+		side.peer().startAt(p.ack)
+	}
+	a.segment(side, p, seq, t)
+	a.drain(side.stream)
+	for side.impatient() || side.waiting > maxWaiting || side.waiting > 0 && a.waiting > maxTotal {
+		a.passOver(side.stream)
+	}
+}
+
+// impatient reports whether a stream has waited long enough for what must
+// have been there, since it was acknowledged.
+func (s *stream) impatient() bool {
+	if s.stuck < patience {
+		return false
+	}
+	for i := range s.side {
+		if x := &s.side[i]; !x.ended && x.next < x.acked {
+			return true
+		}
+	}
+	return false
+}
+
+// segment queues what p holds.
+func (a *assembler) segment(s *streamSide, p *tcpPacket, seq uint32, t time.Time) {
+	peer := s.peer()
+	q := queued{off: s.offset(seq), data: p.data, lost: int64(p.missing), time: t}
+	if p.flags&tcpACK != 0 {
+		if q.ack = peer.offset(p.ack); q.ack > peer.next+farOff {
+			q.ack = 0
+		}
+		peer.acked = max(peer.acked, q.ack)
+	}
+	if s.ended || q.off > s.next+farOff || q.off < s.next-farOff {
+		return
+	}
+	if len(q.data)+p.missing > 0 {
+		a.queue(s, q)
+	}
+	q.off, q.data, q.lost = q.after(), nil, 0
+	switch {
+	case p.flags&tcpRST != 0:
+		q.off, q.end = max(q.off, s.next), record.EndCut
+		a.queue(s, q)
+	case p.flags&tcpFIN != 0:
+		q.end = record.EndClean
+		a.queue(s, q)
+	}
+}
+
+// queue adds q to what s has to pass on; at once, if it can be. What waits is
+// copied.
+func (a *assembler) queue(s *streamSide, q queued) {
+	if q.end == record.EndNone && q.after() <= s.next {
+		return // repeated
+	}
+	if len(s.queue) == 0 && s.ready(&q) {
+		a.pass(s, &q)
+		return
+	}
+	i := len(s.queue)
+	for i > 0 && s.queue[i-1].off > q.off {
+		i--
+	}
+	q.data = slices.Clone(q.data)
+	s.queue = slices.Insert(s.queue, i, q)
+	s.waiting += len(q.data) + overhead
+	a.waiting += len(q.data) + overhead
+}
+
+// overhead is what a queued segment costs besides its data.
+const overhead = 128
+
+// ready reports whether q can be passed on.
+func (s *streamSide) ready(q *queued) bool {
+	peer := s.peer()
+	return q.off <= s.next && (q.ack <= peer.next || !peer.known || peer.ended)
+}
+
+// pass passes on what is new in q.
+func (a *assembler) pass(s *streamSide, q *queued) {
+	s.stuck = 0
+	if s.ended {
+		return
+	}
+	if data := q.data; q.off+int64(len(data)) > s.next {
+		off := s.next
+		data = data[off-q.off:]
+		s.advance(off + int64(len(data)))
+		a.emit(record.Chunk{Conn: s.conn, Dir: s.dir, Off: off, Time: q.time, Data: data})
+	}
+	if q.after() > s.next {
+		s.advance(q.after())
+		a.emit(record.Chunk{Conn: s.conn, Dir: s.dir, Off: s.next, Time: q.time})
+	}
+	if q.end == record.EndNone {
+		return
+	}
+	s.ended = true
+	a.emit(record.Chunk{Conn: s.conn, Dir: s.dir, Off: s.next, Time: q.time, End: q.end})
+	if peer := s.peer(); q.end == record.EndCut && !peer.ended {
+		for len(peer.queue) > 0 {
+			a.passFirst(peer)
+		}
+		if !peer.ended {
+			peer.ended = true
+			a.emit(record.Chunk{Conn: s.conn, Dir: peer.dir, Off: peer.next, Time: q.time, End: record.EndCut})
+		}
+	}
+}
+
+// passFirst passes on the first of s's queue, and so over a hole before it.
+func (a *assembler) passFirst(s *streamSide) {
+	q := s.queue[0]
+	s.queue = s.queue[1:]
+	s.waiting -= len(q.data) + overhead
+	a.waiting -= len(q.data) + overhead
+	if q.off > s.next {
+		s.advance(q.off)
+	}
+	a.pass(s, &q)
+}
+
+// drain passes on what waits and need not any longer.
+func (a *assembler) drain(s *stream) {
+	s.stuck++
+	for progress := true; progress; {
+		progress = false
+		for i := range s.side {
+			x := &s.side[i]
+			for len(x.queue) > 0 && x.ready(&x.queue[0]) {
+				a.passFirst(x)
+				progress = true
+			}
+		}
+	}
+}
+
+// passOver gives up waiting for what s needs next: it takes missing bytes that
+// were acknowledged for a hole, else those before the first segment.
+func (a *assembler) passOver(s *stream) {
+	for i := range s.side {
+		x := &s.side[i]
+		if !x.ended && x.next < x.acked {
+			to := x.acked
+			if len(x.queue) > 0 {
+				to = min(to, x.queue[0].off)
+			}
+			if to > x.next {
+				x.advance(to)
+				s.stuck = 0
+				a.emit(record.Chunk{Conn: s.conn, Dir: x.dir, Off: to})
+				a.drain(s)
+				return
+			}
+		}
+	}
+	first := &s.side[0]
+	if len(first.queue) == 0 || len(s.side[1].queue) > 0 && s.side[1].queue[0].time.Before(first.queue[0].time) {
+		first = &s.side[1]
+	}
+	if len(first.queue) > 0 {
+		a.passFirst(first)
+	}
+	s.stuck = 0
+	a.drain(s)
+}
+
+// add makes a stream for a packet of an unknown connection.
+func (a *assembler) add(p *tcpPacket) *streamSide {
+	if a.count >= maxStreams {
+		a.remove(a.byUse.newer)
+	}
+	client := p.tuple
+	if !sentByClient(p) {
+		client = client.reverse()
+	}
+	s := &stream{conn: &record.Conn{ID: a.newID(0), Local: client.src, Remote: client.dst, Plain: true}}
+	s.side[record.Out] = streamSide{stream: s, tuple: client, dir: record.Out}
+	s.side[record.In] = streamSide{stream: s, tuple: client.reverse(), dir: record.In}
+	for i := range s.side {
+		a.streams[s.side[i].tuple] = &s.side[i]
+	}
+	a.count++
+	s.older, s.newer = s, s
+	return a.streams[p.tuple]
+}
+
+// sentByClient reports whether the client sent p: it sends the SYN, and
+// requests, and has the higher port.
+func sentByClient(p *tcpPacket) bool {
+	switch {
+	case p.flags&tcpSYN != 0:
+		return p.flags&tcpACK == 0
+	case isRequest(p.data):
+		return true
+	case isResponse(p.data):
+		return false
+	}
+	return p.src.Port() >= p.dst.Port()
+}
+
+// touch makes s the one used last.
+func (a *assembler) touch(s *stream) {
+	if a.byUse.newer == nil {
+		a.byUse.older, a.byUse.newer = &a.byUse, &a.byUse
+	}
+	s.older.newer, s.newer.older = s.newer, s.older
+	s.older, s.newer = a.byUse.older, &a.byUse
+	s.older.newer, a.byUse.older = s, s
+}
+
+// remove passes on what waits in s and forgets it.
+func (a *assembler) remove(s *stream) {
+	for s.waiting > 0 {
+		a.passOver(s)
+	}
+	for i := range s.side {
+		delete(a.streams, s.side[i].tuple)
+	}
+	s.older.newer, s.newer.older = s.newer, s.older
+	a.count--
+}
+
+// flush passes on all that waits.
+func (a *assembler) flush() {
+	for s := a.byUse.newer; s != nil && s != &a.byUse; s = s.newer {
+		for s.waiting > 0 {
+			a.passOver(s)
+		}
+	}
+}

@@ -1,0 +1,286 @@
+package pcapng
+
+import (
+	"fmt"
+	"hash/maphash"
+	"io"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
+
+	"ssltape/record"
+)
+
+// Values of [Options.ServerPort].
+const (
+	PortAuto = 0  // the real one, unless Wireshark would not find HTTP there
+	PortReal = -1 // the real one always
+)
+
+// Options are what a [Writer] cannot know from chunks.
+type Options struct {
+	Comment    string // shown in the properties of the file: the command line, say
+	Version    string // of the program
+	Redaction  string // name of the profile that the chunks went through, or ""
+	ServerPort int    // port of the server in the packets: PortAuto, PortReal, or a number
+}
+
+// application is the name that a file gives as its maker (shb_userappl).
+const application = "ssltape"
+
+// flushAfter is how much later than at the last flush a chunk is which brings
+// about another one.
+const flushAfter = 100 * time.Millisecond
+
+// maxStep is how far a chunk may be older than one written before it and yet
+// have a packet in order of time. One that is even older is taken for a step of
+// the clock, which the packets follow.
+const maxStep = int64(time.Second)
+
+// A Writer is a [record.ChunkWriter] that makes a pcapng file.
+//
+// It only appends, and every call of Write that it makes ends at the end of a
+// block: a file whose writer was killed is valid. It writes when 128 KiB have
+// come together, when a chunk is 100 ms later than what was written last, and
+// when Flush is called; a recorder calls it when nothing is left to be
+// recorded for the moment. The first bytes of a direction are held back until
+// their first line is there, the peer answers, or 8 KiB have come.
+//
+// A Writer is not safe for concurrent use.
+type Writer struct {
+	out     blockBuffer
+	ng      *pcapgo.NgWriter
+	opts    Options
+	ifaces  []*iface
+	procs   map[process]*iface
+	flows   map[*record.Conn]*flow
+	seed    maphash.Seed
+	tuples  map[uint64]struct{}     // hashes of the address pairs in the file
+	servers map[string]uint32       // numbers of made-up addresses, by host name
+	named   map[nameRecord]struct{} // in name resolution blocks
+	notes   []byte                  // comments of the next packet, as options
+	scratch []byte                  // for the text of a comment
+	clock   int64                   // time of the last packet
+	flushed int64                   // time of the last flush
+}
+
+// A process is what an interface stands for.
+type process struct {
+	pid       int
+	comm, exe string
+}
+
+// An iface is an interface of the file.
+type iface struct {
+	id, pid        uint32
+	darwin         uint32 // number of the process block
+	packets, holes uint64
+	first, last    int64 // times of packets
+}
+
+type nameRecord struct {
+	addr netip.Addr
+	name string
+}
+
+// maxNames limits the names in a file that hostile traffic could fill up.
+const maxNames = 1 << 16
+
+// NewWriter returns a Writer that writes to w and writes the head of the file.
+func NewWriter(w io.Writer, o Options) (*Writer, error) {
+	pw := &Writer{
+		out:     blockBuffer{w: w, buf: make([]byte, 0, flushSize+1<<17)},
+		opts:    o,
+		procs:   map[process]*iface{},
+		flows:   map[*record.Conn]*flow{},
+		seed:    maphash.MakeSeed(),
+		tuples:  map[uint64]struct{}{},
+		servers: map[string]uint32{},
+		named:   map[nameRecord]struct{}{},
+	}
+	comment := o.Comment
+	if comment != "" {
+		comment += "\n"
+	}
+	comment += "TCP framing made up around what processes wrote to and read from TLS connections"
+	if o.Redaction != "" {
+		comment += "\nredaction: " + o.Redaction
+	}
+	app := application
+	if o.Version != "" {
+		app += " " + o.Version
+	}
+	// libpcap opens no file without an interface, so there is one for
+	// connections of unknown processes.
+	first := pcapgo.NgInterface{Name: application, Description: "connections of unknown processes",
+		LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
+	var err error
+	pw.ng, err = pcapgo.NewNgWriterInterface(&pw.out, first, pcapgo.NgWriterOptions{
+		SectionInfo: pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS,
+			Application: text(app), Comment: text(comment)}})
+	if err == nil {
+		err = pw.ng.Flush()
+	}
+	if err == nil {
+		err = pw.Flush()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write pcapng header: %w", err)
+	}
+	unknown := &iface{}
+	pw.ifaces = append(pw.ifaces, unknown)
+	pw.procs[process{}] = unknown
+	pw.out.process(0, application)
+	return pw, nil
+}
+
+// WriteChunk implements [record.ChunkWriter]. Bytes that were written before
+// are left out.
+func (w *Writer) WriteChunk(c record.Chunk) error {
+	f, err := w.flow(c.Conn)
+	if err != nil {
+		return err
+	}
+	h := &f.half[c.Dir]
+	if h.ended {
+		return w.out.err
+	}
+	t := w.tick(c.Time)
+	if len(f.half[c.Dir.Peer()].head) > 0 {
+		w.release(f, c.Dir.Peer(), t)
+	}
+	if c.Off > h.next {
+		w.release(f, c.Dir, t)
+		w.lose(f, c.Dir, t, c.Off-h.next)
+	}
+	if repeated := h.next - c.Off; repeated > 0 {
+		c.Data = c.Data[min(repeated, int64(len(c.Data))):]
+	}
+	if len(c.Data) > 0 {
+		h.next += int64(len(c.Data))
+		w.data(f, c.Dir, t, c)
+	}
+	if c.End != record.EndNone {
+		w.release(f, c.Dir, t)
+		w.finish(f, c.Dir, t, c.End)
+	}
+	if t-w.flushed >= int64(flushAfter) || t < w.flushed {
+		w.flushed = t
+		return w.Flush()
+	}
+	return w.out.err
+}
+
+// tick returns the time of packets that a chunk of time t makes: t, but never
+// before that of the packets before.
+func (w *Writer) tick(t time.Time) int64 {
+	ns := nanos(t)
+	if ns > w.clock || ns < w.clock-maxStep {
+		w.clock = ns
+	}
+	return w.clock
+}
+
+// nanos returns t as nanoseconds since 1970, 0 where it is before.
+func nanos(t time.Time) int64 {
+	if t.Unix() < 0 {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+// WriteExchange implements [record.ExchangeWriter]. It is optional: it lets
+// the comment on a request's first packet tell the number of its exchange,
+// where an Assembler is given the chunks before the Writer is.
+func (w *Writer) WriteExchange(x *record.Exchange) error {
+	if x.Conn == nil || x.Response.Seen() || x.Err != nil {
+		return nil
+	}
+	f, err := w.flow(x.Conn)
+	if err != nil {
+		return err
+	}
+	if x.ID > f.noted {
+		f.exchange = x.ID
+	}
+	return nil
+}
+
+// Flush passes on all blocks made so far.
+func (w *Writer) Flush() error {
+	if err := w.out.flush(); err != nil {
+		return fmt.Errorf("write pcapng: %w", err)
+	}
+	return nil
+}
+
+// Close writes what was held back and the statistics of the interfaces. It does
+// not close the underlying writer.
+func (w *Writer) Close() error {
+	for _, f := range w.held() {
+		w.release(f, record.Out, w.clock)
+		w.release(f, record.In, w.clock)
+	}
+	for _, i := range w.ifaces {
+		stats := pcapgo.NgInterfaceStatistics{PacketsReceived: i.packets + i.holes, PacketsDropped: i.holes}
+		if i.packets > 0 {
+			stats.StartTime, stats.EndTime = time.Unix(0, i.first), time.Unix(0, i.last)
+		}
+		stats.LastUpdate = time.Unix(0, w.clock)
+		if err := w.ng.WriteInterfaceStats(int(i.id), stats); err != nil {
+			return fmt.Errorf("write pcapng statistics: %w", err)
+		}
+	}
+	if err := w.ng.Flush(); err != nil {
+		return fmt.Errorf("write pcapng statistics: %w", err)
+	}
+	return w.Flush()
+}
+
+// iface returns the interface of c's process, which it adds if it is new.
+func (w *Writer) iface(c *record.Conn) (*iface, error) {
+	p := process{c.PID, c.Comm, c.Exe}
+	if i := w.procs[p]; i != nil {
+		return i, nil
+	}
+	d := pcapgo.NgInterface{Name: text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)),
+		Description: text(c.Exe), LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
+	if c.Library != "" {
+		d.Description = text(c.Exe + ", " + c.Library)
+	}
+	if !c.Plain {
+		d.Filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
+	}
+	id, err := w.ng.AddInterface(d)
+	if err == nil {
+		err = w.ng.Flush()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write pcapng interface: %w", err)
+	}
+	i := &iface{id: uint32(id), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
+	w.out.process(i.pid, c.Comm)
+	w.ifaces = append(w.ifaces, i)
+	w.procs[p] = i
+	return i, nil
+}
+
+// name writes that addr is called name, once.
+func (w *Writer) name(addr netip.Addr, name string) {
+	r := nameRecord{addr, name}
+	if _, ok := w.named[r]; ok || name == "" || len(w.named) >= maxNames {
+		return
+	}
+	w.named[r] = struct{}{}
+	w.out.names(addr, name)
+}
+
+// note adds a comment to the next packet.
+func (w *Writer) note(c comment) {
+	b := blockBuffer{buf: w.notes}
+	b.optionBytes(optComment, c[:min(len(c), maxOption)])
+	w.notes, w.scratch = b.buf, c
+}
