@@ -47,3 +47,8 @@ tools:
 
 clean:
 	rm -f ssltape demo.har demo.pcapng
+
+# The live tests in Debian's kernels 5.10, 6.1 and 6.12, and 6.1 on arm64, under qemu.
+.PHONY: test-kernels
+test-kernels:
+	.ci/kernels $(KERNELS)

@@ -1,0 +1,154 @@
+package session_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"ssltape/record/session/sessiontest"
+)
+
+// sizes of bodies: none, one byte, one TLS record, several, many.
+var sizes = []int{0, 1, 16384, 100_000, 10_000_000}
+
+func TestCurl(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	upload := sessiontest.Body(10_000_000)
+	file := writeFile(t, "upload", upload)
+	var script strings.Builder
+	for _, n := range sizes {
+		fmt.Fprintf(&script, "curl -sS --http1.1 --cacert %s %s/bytes/%d -o /dev/null\n", s.CertFile, s.URL, n)
+		fmt.Fprintf(&script, "curl -sS --http1.1 --cacert %s %s/chunked/%d -o /dev/null\n", s.CertFile, s.URL, n)
+	}
+	fmt.Fprintf(&script, "curl -sS --http1.1 --cacert %s %s/close/70000 -o /dev/null\n", s.CertFile, s.URL)
+	fmt.Fprintf(&script, "curl -sS --http1.1 --cacert %s --data-binary @%s %s/upload\n", s.CertFile, file, s.URL)
+	written, converted := recordCommand(t, "sh", "-ec", script.String())
+	for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range sizes {
+				checkDownload(t, h, fmt.Sprint("/bytes/", n), n)
+				checkDownload(t, h, fmt.Sprint("/chunked/", n), n)
+			}
+			checkDownload(t, h, "/close/70000", 70000)
+			checkUpload(t, h, upload)
+			if want := 2*len(sizes) + 2; len(h.Log.Entries) != want {
+				t.Errorf("%d entries, want %d", len(h.Log.Entries), want)
+			}
+		})
+	}
+}
+
+// nodeClient downloads and uploads with both of Node's clients.
+const nodeClient = `
+const https = require('https'), fs = require('fs');
+const [url, file] = process.argv.slice(1);
+const get = path => new Promise((ok, bad) => https.get(url + path, r => r.resume().on('end', ok)).on('error', bad));
+const post = (path, body) => new Promise((ok, bad) =>
+  https.request(url + path, {method: 'POST', headers: {'content-length': body.length}}, r => r.resume().on('end', ok)).on('error', bad).end(body));
+(async () => {
+  for (const n of [0, 1, 16384, 100000]) await get('/bytes/' + n);
+  await (await fetch(url + '/bytes/10000000')).arrayBuffer();
+  await (await fetch(url + '/echo?fetch')).json();
+  await post('/upload', fs.readFileSync(file));
+})().catch(e => { console.error(e); process.exit(1); });
+`
+
+// Node calls SSL_write three times for one request of a new connection.
+func TestNode(t *testing.T) {
+	needs(t, "node")
+	s := startServer(t)
+	upload := sessiontest.Body(100_000)
+	file := writeFile(t, "upload", upload)
+	written, converted := recordCommand(t, "env", "NODE_EXTRA_CA_CERTS="+s.CertFile, "node", "-e", nodeClient, s.URL, file)
+	for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range sizes {
+				checkDownload(t, h, fmt.Sprint("/bytes/", n), n)
+			}
+			if got := string(h.find(t, "/echo?fetch").responseBody(t)); !strings.Contains(got, "/echo?fetch") {
+				t.Errorf("response to fetch: %q", got)
+			}
+			checkUpload(t, h, upload)
+			if len(h.Log.Entries) != 7 {
+				t.Errorf("%d entries, want 7: each request once", len(h.Log.Entries))
+			}
+			if comm := h.Log.Entries[0].Process.Comm; comm != "node" {
+				t.Errorf("process is called %q, want node", comm)
+			}
+		})
+	}
+}
+
+const pythonClient = `
+import http.client, ssl, sys
+host, cert, file = sys.argv[1:]
+c = http.client.HTTPSConnection(host, context=ssl.create_default_context(cafile=cert))
+def do(method, path, body=None):
+    c.request(method, path, body)
+    r = c.getresponse()
+    r.read()
+for n in (0, 1, 16384, 100000, 10000000): do('GET', '/bytes/%d' % n)
+do('GET', '/chunked/100000')
+do('HEAD', '/bytes/500')
+do('POST', '/upload', open(file, 'rb').read())
+`
+
+// Python calls SSL_read_ex and SSL_write_ex.
+func TestPython(t *testing.T) {
+	needs(t, "python3")
+	s := startServer(t)
+	upload := sessiontest.Body(10_000_000)
+	file := writeFile(t, "upload", upload)
+	host := strings.TrimPrefix(s.URL, "https://")
+	written, converted := recordCommand(t, "python3", "-c", pythonClient, host, s.CertFile, file)
+	for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+		t.Run(name, func(t *testing.T) {
+			for _, n := range sizes {
+				checkDownload(t, h, fmt.Sprint("/bytes/", n), n)
+			}
+			checkDownload(t, h, "/chunked/100000", 100_000)
+			checkUpload(t, h, upload)
+			if e := h.find(t, "/bytes/500"); e.Request.Method != "HEAD" || len(e.responseBody(t)) != 0 {
+				t.Errorf("HEAD: %s with a body of %d bytes", e.Request.Method, len(e.responseBody(t)))
+			}
+			if len(h.Log.Entries) != len(sizes)+3 {
+				t.Errorf("%d entries, want %d", len(h.Log.Entries), len(sizes)+3)
+			}
+		})
+	}
+}
+
+func TestOpenSSLClient(t *testing.T) {
+	needs(t, "openssl")
+	s := startServer(t)
+	script := fmt.Sprintf(`printf 'GET /bytes/100000 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' |
+		openssl s_client -quiet -connect %s -CAfile %s >/dev/null 2>&1 || test $? -le 1`, s.Addr, s.CertFile)
+	written, converted := recordCommand(t, "sh", "-c", script)
+	checkDownload(t, written, "/bytes/100000", 100_000)
+	checkDownload(t, converted, "/bytes/100000", 100_000)
+}
+
+// Each event of a stream carries the time at which it came.
+func TestEventStream(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	written, converted := recordCommand(t, "curl", "-sSN", "--http1.1", "--cacert", s.CertFile, "-d", `{"stream":true}`, s.URL+"/v1/messages")
+	for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+		e := h.find(t, "/v1/messages")
+		if len(e.Events) != sessiontest.Events {
+			t.Fatalf("%s: %d events, want %d", name, len(e.Events), sessiontest.Events)
+		}
+		for i, ev := range e.Events {
+			if i > 0 && ev.Time <= e.Events[i-1].Time {
+				t.Errorf("%s: event %d at %f, the one before at %f", name, i, ev.Time, e.Events[i-1].Time)
+			}
+		}
+		if last := e.Events[len(e.Events)-1]; last.EventName != "message_stop" || last.Data != `{"type":"message_stop"}` {
+			t.Errorf("%s: last event %+v", name, last)
+		}
+		if e.Response.Content.MimeType != "text/event-stream" {
+			t.Errorf("%s: MIME type %q", name, e.Response.Content.MimeType)
+		}
+	}
+}

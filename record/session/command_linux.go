@@ -1,0 +1,199 @@
+package session
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"ssltape/replay"
+)
+
+// ShimCommand is the hidden command by which this program, started as a child
+// of itself, becomes the command to record.
+const ShimCommand = "exec-when-attached"
+
+// shimFD is where the shim reads its [launch] from.
+const shimFD = 3
+
+// A launch is what the shim becomes once the probes are attached.
+type launch struct {
+	Path   string
+	Args   []string
+	Env    []string
+	UID    int // -1 to stay who we are
+	GID    int
+	Groups []int
+}
+
+// A command is the program to record, held back until release is called.
+type command struct {
+	launch launch
+	cmd    *exec.Cmd
+	pipe   *os.File
+}
+
+// startCommand starts the shim for the command of o, with the streams of this
+// process. The command itself does not run before release.
+func startCommand(o *Options) (*command, error) {
+	path, err := lookPath(o.Command[0])
+	if err != nil {
+		return nil, notStarted(o.Command[0], err)
+	}
+	l := launch{Path: path, Args: o.Command, Env: os.Environ(), UID: -1, GID: -1}
+	if err := l.become(o.User); err != nil {
+		return nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe", ShimCommand)
+	cmd.Args[0] = "ssltape"
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{r} // becomes shimFD
+	if err := cmd.Start(); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("start %s: %w", o.Command[0], err)
+	}
+	return &command{launch: l, cmd: cmd, pipe: w}, nil
+}
+
+// lookPath is exec.LookPath, which says "not found" of a file that is there
+// but not executable when it looks in PATH.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if errors.Is(err, exec.ErrDot) {
+		err = nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
+}
+
+// notStarted is the error for a command that cannot run, with the exit code
+// that a shell gives (POSIX, section 2.8.2).
+func notStarted(name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &replay.Error{Code: 126, Err: fmt.Errorf("%s: not executable", name), Hint: "chmod +x, or name the interpreter before it"}
+	}
+	return &replay.Error{Code: 127, Err: fmt.Errorf("%s: command not found", name), Hint: "give its path, or look at PATH"}
+}
+
+// become sets the user that the command runs as: the one named, else who
+// called sudo, else whoever runs us.
+func (l *launch) become(name string) error {
+	if name == "" && os.Getuid() == 0 && os.Getenv("SUDO_UID") != "" {
+		name = os.Getenv("SUDO_USER")
+	}
+	if name == "" {
+		return nil
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return &replay.Error{Code: 125, Err: fmt.Errorf("user %s: %w", name, err), Hint: "--user names who runs the command"}
+	}
+	groups, err := u.GroupIds()
+	if err != nil {
+		return &replay.Error{Code: 125, Err: fmt.Errorf("groups of %s: %w", name, err)}
+	}
+	for _, g := range groups {
+		if id, err := strconv.Atoi(g); err == nil {
+			l.Groups = append(l.Groups, id)
+		}
+	}
+	if l.UID, err = strconv.Atoi(u.Uid); err != nil {
+		return fmt.Errorf("user %s: %w", name, err)
+	}
+	if l.GID, err = strconv.Atoi(u.Gid); err != nil {
+		return fmt.Errorf("user %s: %w", name, err)
+	}
+	l.Env = userEnv(l.Env, u)
+	return nil
+}
+
+// userEnv gives env the identity of u and takes out what sudo put in.
+func userEnv(env []string, u *user.User) []string {
+	var out []string
+	for _, kv := range env {
+		k, _, _ := strings.Cut(kv, "=")
+		switch k {
+		case "HOME", "USER", "LOGNAME", "MAIL", "SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND":
+		default:
+			out = append(out, kv)
+		}
+	}
+	return append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username)
+}
+
+// files returns the ELF files that the command is known to run from.
+func (c *command) files() []string { return []string{interpreter(c.launch.Path)} }
+
+func (c *command) pid() int { return c.cmd.Process.Pid }
+
+// release lets the command run.
+func (c *command) release() error {
+	defer c.pipe.Close()
+	if err := json.NewEncoder(c.pipe).Encode(c.launch); err != nil {
+		return fmt.Errorf("start %s: %w", c.launch.Path, err)
+	}
+	return nil
+}
+
+// abandon ends the shim of a command that is not to run after all.
+func (c *command) abandon() {
+	c.pipe.Close()
+	c.cmd.Process.Kill()
+	c.cmd.Wait()
+}
+
+// wait returns the exit code of the command, 128+N where signal N ended it, as
+// a shell has it.
+func (c *command) wait() int {
+	c.cmd.Wait()
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return c.cmd.ProcessState.ExitCode()
+}
+
+// Shim is the [ShimCommand]: it waits for its launch and becomes the command.
+// It returns only where that fails.
+func Shim() error {
+	pipe := os.NewFile(shimFD, "launch")
+	syscall.CloseOnExec(shimFD)
+	text, err := io.ReadAll(pipe)
+	if err == nil && len(text) == 0 { // the recorder is gone, and said why
+		return &replay.Error{Code: 125}
+	}
+	if err != nil {
+		return &replay.Error{Code: 125, Err: errors.New(ShimCommand + " is not a command to type"), Hint: "ssltape record -- COMMAND"}
+	}
+	var l launch
+	if err := json.Unmarshal(text, &l); err != nil {
+		return &replay.Error{Code: 125, Err: err}
+	}
+	if err := l.identify(); err != nil {
+		return &replay.Error{Code: 125, Err: fmt.Errorf("run %s as another user: %w", l.Path, err)}
+	}
+	return notStarted(l.Args[0], syscall.Exec(l.Path, l.Args, l.Env))
+}
+
+// identify gives up root for the user of l.
+func (l *launch) identify() error {
+	if l.UID < 0 {
+		return nil
+	}
+	return errors.Join(syscall.Setgroups(l.Groups), syscall.Setgid(l.GID), syscall.Setuid(l.UID))
+}

@@ -1,0 +1,113 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"ssltape/bpf"
+	"ssltape/replay"
+)
+
+// hooks attaches probes to files, to each one once.
+type hooks struct {
+	probe *bpf.Probe
+	logf  func(string, ...any)
+
+	mu       sync.Mutex
+	tried    map[fileID]bool
+	attached []bpf.Attachment
+	missed   []error // files with TLS functions that could not be hooked
+}
+
+type fileID struct{ dev, ino uint64 }
+
+func newHooks(p *bpf.Probe, logf func(string, ...any)) *hooks {
+	return &hooks{probe: p, logf: logf, tried: map[fileID]bool{}}
+}
+
+// attach hooks the file at path where it has TLS functions; a file that was
+// tried before is left alone.
+func (h *hooks) attach(path string) error {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	id := fileID{st.Dev, st.Ino}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tried[id] {
+		return nil
+	}
+	h.tried[id] = true
+	a, err := h.probe.Attach(path)
+	if err != nil {
+		if !errors.Is(err, bpf.ErrNoTLS) {
+			h.missed = append(h.missed, err)
+			h.logf("%v", err)
+		}
+		return err
+	}
+	h.attached = append(h.attached, a)
+	h.logf("attached to %s: %s", a.Path, a.Library)
+	return nil
+}
+
+// must hooks a file that the user has named.
+func (h *hooks) must(path string) error {
+	err := h.attach(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return &replay.Error{Code: 1, Err: err, Hint: "--lib names a TLS library or a static binary"}
+	case errors.Is(err, bpf.ErrNoTLS):
+		return &replay.Error{Code: 4, Err: err, Hint: "ssltape check --exe " + path + " says why"}
+	case err != nil:
+		return fmt.Errorf("--lib: %w", err)
+	}
+	return nil
+}
+
+// attachAll hooks those of the files at paths that have TLS functions.
+func (h *hooks) attachAll(paths []string) {
+	for _, p := range paths {
+		h.attach(p) // what fails is in missed
+	}
+}
+
+// scan hooks what process pid has mapped.
+func (h *hooks) scan(pid int) {
+	files, err := mappedFiles(pid)
+	if err != nil {
+		return // it has ended
+	}
+	h.attachAll(files)
+}
+
+// watch hooks the program that process pid has just become, and what it loads
+// in its first moments: the loader maps libraries after the exec.
+func (h *hooks) watch(pid int) {
+	h.attach(fmt.Sprintf("/proc/%d/exe", pid))
+	go func() {
+		for _, d := range []time.Duration{2, 10, 50, 200, 1000, 5000} {
+			time.Sleep(d * time.Millisecond)
+			h.scan(pid)
+		}
+	}()
+}
+
+// count returns the number of files that are hooked.
+func (h *hooks) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.attached)
+}
+
+// failures returns why files with TLS functions could not be hooked.
+func (h *hooks) failures() []error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.missed
+}

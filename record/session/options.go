@@ -1,0 +1,212 @@
+// Package session is the recorder: it finds the processes to record, attaches
+// the probes, and passes what they see to files and to the live view. It
+// records on Linux only; elsewhere its commands say so.
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ssltape/record/redact"
+	"ssltape/replay"
+)
+
+// Options says what to record and where to.
+type Options struct {
+	PIDs    []int
+	Comm    []string // names or globs of group leaders
+	Exe     string   // every process of this executable
+	All     bool
+	Libs    []string // TLS libraries or static binaries to hook too
+	Follow  bool     // children of the targets too
+	Command []string
+
+	Outputs   []string // [FORMAT:]FILE each
+	Print     bool     // show live on stdout
+	View      string   // "" for the live view
+	Redact    redact.Profile
+	MaxBody   int64 // bytes of a body that are kept; 0 no limit
+	Time      time.Duration
+	Count     int   // exchanges; 0 no limit
+	MaxSize   int64 // bytes captured; 0 no limit
+	Buffer    int64 // bytes of the ring buffer
+	Strict    bool
+	User      string
+	ReadyFile string
+	Quiet     bool
+	Verbose   bool
+	Color     string
+	JSON      bool
+	Version   string // of this program, for the files
+
+	noExec, noReadline bool // see -E and -B: without such events there is nothing to leave out
+}
+
+// ParseOptions reads the command line of record. An error is a
+// [replay.Error], or [pflag.ErrHelp] where help was asked for.
+func ParseOptions(args []string) (*Options, error) {
+	o := &Options{}
+	fs := o.flags()
+	if err := fs.Parse(args); err != nil {
+		return nil, flagError("record", err)
+	}
+	o.Command = fs.Args()
+	for _, name := range later {
+		if fs.Changed(name) {
+			return nil, usageError("--"+name+" is not available yet", "leave it out, or use ssltape replay on the recording")
+		}
+	}
+	return o, o.check(fs)
+}
+
+// later are flags of the contract that this version does not have yet.
+var later = []string{"filter"}
+
+func (o *Options) flags() *pflag.FlagSet {
+	fs := pflag.NewFlagSet("record", pflag.ContinueOnError)
+	fs.SortFlags = false
+	fs.SetInterspersed(false) // what follows the command is the command's
+	fs.SetOutput(io.Discard)
+	fs.IntSliceVarP(&o.PIDs, "pid", "p", nil, "record the processes `PID[,PID...]`")
+	fs.StringSliceVarP(&o.Comm, "comm", "c", nil, "record processes called `NAME` (a glob), also those that start later")
+	fs.StringVar(&o.Exe, "exe", "", "record every process of the executable `PATH`")
+	fs.BoolVar(&o.All, "all", false, "record every process")
+	fs.StringArrayVar(&o.Libs, "lib", nil, "hook the TLS library or static binary `PATH` too")
+	fs.BoolVar(&o.Follow, "follow", true, "record children of the targets too")
+	fs.StringArrayVarP(&o.Outputs, "output", "o", nil, "write `[FORMAT:]FILE`: .har .har.gz .pcapng .jsonl .txt; repeatable")
+	fs.VarP(pcapngFile{o}, "write", "w", "write pcapng to `FILE`, same as -o pcapng:FILE")
+	fs.BoolVar(&o.Print, "print", false, "show live on stdout; on when there is no -o and no COMMAND")
+	fs.StringVarP(&o.View, "view", "V", "", "live view `NAME`: one of the views of replay")
+	fs.StringP("filter", "F", "", "keep only exchanges that match `EXPR`")
+	fs.Var(profile{&o.Redact}, "redact", "replace secrets: `secrets|strict|none`")
+	o.Redact = redact.Secrets
+	o.MaxBody = 64 << 20
+	fs.VarP(size{&o.MaxBody}, "max-body", "s", "keep at most `SIZE` of a body; 0 no limit")
+	fs.DurationVarP(&o.Time, "time", "t", 0, "stop after `DURATION`")
+	fs.IntVarP(&o.Count, "count", "n", 0, "stop after `N` exchanges")
+	fs.Var(size{&o.MaxSize}, "max-size", "stop after `SIZE` of captured data; 0 no limit")
+	o.Buffer = 16 << 20
+	fs.Var(size{&o.Buffer}, "buffer", "`SIZE` of the ring buffer")
+	fs.BoolVarP(&o.noExec, "no-exec", "E", false, "leave out process events")
+	fs.BoolVarP(&o.noReadline, "no-readline", "B", false, "leave out lines typed into bash")
+	fs.BoolVar(&o.Strict, "strict", false, "exit 5 when anything was lost or cut")
+	fs.StringVar(&o.User, "user", "", "run the command as user `NAME`")
+	fs.StringVar(&o.ReadyFile, "ready-file", "", "create `PATH` when all probes are attached")
+	fs.BoolVarP(&o.Quiet, "quiet", "q", false, "print nothing but errors on stderr")
+	fs.BoolVarP(&o.Verbose, "verbose", "v", false, "say what is attached")
+	fs.StringVar(&o.Color, "color", "auto", "colour: `auto|always|never`")
+	fs.BoolVar(&o.JSON, "json", false, "show live as JSON Lines")
+	return fs
+}
+
+// RecordFlags returns the usage of record's flags, for help.
+func RecordFlags() string { return new(Options).flags().FlagUsages() }
+
+// check refuses what does not go together, before a file is touched.
+func (o *Options) check(fs *pflag.FlagSet) error {
+	targets := len(o.PIDs) > 0 || len(o.Comm) > 0 || o.Exe != "" || o.All
+	switch {
+	case !targets && len(o.Command) == 0:
+		return usageError("no target", "name one: -- COMMAND, -p PID, -c NAME, --exe PATH, or --all for every process")
+	case targets && len(o.Command) > 0:
+		return usageError(fmt.Sprintf("both a process and a command (%s)", o.Command[0]), "record a running process or start a command, not both")
+	case o.User != "" && len(o.Command) == 0:
+		return usageError("--user without a command", "it says who runs COMMAND")
+	case !slices.Contains([]string{"auto", "always", "never"}, o.Color):
+		return usageError("--color "+o.Color, "one of auto, always, never")
+	case o.Buffer < 4096 || o.Buffer > 1<<30:
+		return usageError("--buffer out of range", "4KiB to 1GiB")
+	case o.Time < 0 || o.Count < 0:
+		return usageError("--time and --count must not be negative", "leave them out for no limit")
+	case o.JSON && o.View != "":
+		return usageError("both --json and --view", "--json is a view of its own")
+	}
+	for _, pid := range o.PIDs {
+		if pid <= 0 {
+			return usageError(fmt.Sprintf("-p %d is no process id", pid), "ps -e lists them")
+		}
+	}
+	stdout := 0
+	for _, arg := range o.Outputs {
+		_, path, err := replay.ParseOutput(arg)
+		if err != nil {
+			return err
+		}
+		if path == "-" {
+			stdout++
+		}
+	}
+	if stdout > 1 || stdout == 1 && (o.Print || o.JSON) {
+		return usageError("stdout is wanted twice", "give one of them a file")
+	}
+	if !fs.Changed("print") {
+		o.Print = o.JSON || o.View != "" || len(o.Outputs) == 0 && len(o.Command) == 0
+	}
+	return nil
+}
+
+func usageError(text, hint string) error {
+	return &replay.Error{Code: 2, Err: errors.New(text), Hint: hint}
+}
+
+// pcapngFile is the value of -w, which adds to those of -o.
+type pcapngFile struct{ o *Options }
+
+func (f pcapngFile) String() string { return "" }
+func (f pcapngFile) Type() string   { return "file" }
+func (f pcapngFile) Set(s string) error {
+	f.o.Outputs = append(f.o.Outputs, "pcapng:"+s)
+	return nil
+}
+
+// profile is the value of --redact.
+type profile struct{ p *redact.Profile }
+
+func (v profile) String() string { return v.p.String() }
+func (v profile) Type() string   { return "profile" }
+func (v profile) Set(s string) (err error) {
+	*v.p, err = redact.ParseProfile(s)
+	return err
+}
+
+// size is the value of a flag that is a number of bytes: 65536, 64k, 16MiB.
+type size struct{ n *int64 }
+
+func (v size) String() string {
+	if *v.n > 0 && *v.n%(1<<20) == 0 {
+		return strconv.FormatInt(*v.n>>20, 10) + "MiB"
+	}
+	return strconv.FormatInt(*v.n, 10)
+}
+func (v size) Type() string { return "size" }
+func (v size) Set(s string) error {
+	number := strings.TrimRight(s, "kKmMgGiIbB")
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a size such as 65536, 64k or 16MiB", s)
+	}
+	shift := 0
+	switch unit := strings.ToLower(s[len(number):]); unit {
+	case "", "b":
+	case "k", "kb", "kib":
+		shift = 10
+	case "m", "mb", "mib":
+		shift = 20
+	case "g", "gb", "gib":
+		shift = 30
+	default:
+		return fmt.Errorf("%q: unknown unit %s", s, unit)
+	}
+	if n > 1<<62>>shift {
+		return fmt.Errorf("%q is too large", s)
+	}
+	*v.n = n << shift
+	return nil
+}

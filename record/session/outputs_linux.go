@@ -1,0 +1,264 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"ssltape/record"
+	"ssltape/record/redact"
+	"ssltape/record/view"
+	"ssltape/replay"
+)
+
+// outputs are the files of a recording and its live view, behind one
+// redaction. One that fails is left as it is, said so at once, and the others
+// go on.
+type outputs struct {
+	all       []*output
+	chunks    record.ChunkWriter
+	exchanges record.ExchangeWriter
+	stderr    io.Writer
+}
+
+// An output is one file or the live view.
+type output struct {
+	record.ChunkWriter    // nil where exchanges are all that it takes
+	record.ExchangeWriter // nil likewise
+	flush, close          func() error
+	path                  string // "" for the live view
+	err                   error  // why it has stopped
+}
+
+// newOutputs creates the files that o asks for and the live view.
+func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
+	out := &outputs{stderr: stderr}
+	files, err := o.files()
+	if err != nil {
+		return nil, err
+	}
+	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout}
+	for _, f := range files {
+		w, err := replay.NewOutput(f.format, f.path, opts)
+		if err == nil {
+			err = w.Create()
+		}
+		if err != nil {
+			return nil, errors.Join(err, out.remove())
+		}
+		out.all = append(out.all, &output{ChunkWriter: w, ExchangeWriter: w, flush: w.Flush, close: w.Close, path: f.path})
+	}
+	if o.Print {
+		v, err := o.liveView(stdout)
+		if err != nil {
+			return nil, errors.Join(err, out.remove())
+		}
+		out.all = append(out.all, v)
+	}
+	if o.Redact == redact.None && !o.Quiet {
+		fmt.Fprintln(stderr, "ssltape: --redact none: passwords, keys and cookies are recorded as they are sent")
+	}
+	out.chunks = redact.Chunks(chunkOutputs{out}, o.Redact)
+	out.exchanges = redact.Exchanges(exchangeOutputs{out}, o.Redact)
+	return out, nil
+}
+
+// A file is what one -o asks for.
+type file struct{ format, path string }
+
+// files returns the files to write: those of -o, else one named after the
+// command where the live view is not all that is wanted.
+func (o *Options) files() ([]file, error) {
+	var files []file
+	for _, arg := range o.Outputs {
+		format, path, err := replay.ParseOutput(arg)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file{format, path})
+	}
+	if len(files) > 0 || len(o.Command) == 0 || o.Print {
+		return files, nil
+	}
+	path, err := newName(filepath.Base(o.Command[0]), time.Now())
+	return []file{{"har", path}}, err
+}
+
+// newName creates an empty file that nobody has yet, called after the program
+// and the time, and returns its name. An existing file or a symbolic link is
+// never used.
+func newName(program string, t time.Time) (string, error) {
+	stem := escape(program) + "-" + t.Format("20060102-150405")
+	for i := range 100 {
+		name := stem + ".har"
+		if i > 0 {
+			name = fmt.Sprintf("%s-%d.har", stem, i)
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			return name, f.Close()
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return "", &replay.Error{Code: 1, Err: err, Hint: "-o names a file elsewhere"}
+		}
+	}
+	return "", &replay.Error{Code: 1, Err: fmt.Errorf("%s.har: exists, and so do 99 others of that name", stem), Hint: "-o names a file"}
+}
+
+// comment says in a file where it comes from.
+func (o *Options) comment() string {
+	switch {
+	case len(o.Command) > 0: // arguments may hold secrets
+		return "recorded from the command " + filepath.Base(o.Command[0])
+	case o.All:
+		return "recorded from all processes"
+	}
+	var parts []string
+	for _, pid := range o.PIDs {
+		parts = append(parts, fmt.Sprint("process ", pid))
+	}
+	for _, c := range o.Comm {
+		parts = append(parts, "processes called "+c)
+	}
+	if o.Exe != "" {
+		parts = append(parts, "processes of "+o.Exe)
+	}
+	return "recorded from " + strings.Join(parts, ", ")
+}
+
+// liveView returns what shows exchanges on stdout as they unfold.
+func (o *Options) liveView(stdout io.Writer) (*output, error) {
+	if o.JSON {
+		w, err := replay.NewOutput("jsonl", "-", replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Stdout: stdout})
+		if err != nil {
+			return nil, err
+		}
+		return &output{ExchangeWriter: w, flush: w.Flush, close: w.Close}, nil
+	}
+	name := o.View
+	if name == "" {
+		name = "live"
+	}
+	opts := view.Options{Color: o.Color == "always"}
+	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		opts.Terminal = true
+		opts.Color = o.Color != "never" && (opts.Color || os.Getenv("NO_COLOR") == "")
+		opts.Width, _, _ = term.GetSize(int(f.Fd()))
+	}
+	v, err := view.New(name, stdout, opts)
+	if err != nil {
+		return nil, usageError(err.Error(), "ssltape help replay lists the views")
+	}
+	return &output{ExchangeWriter: v, close: v.Close}, nil
+}
+
+// chunkOutputs and exchangeOutputs pass on what comes out of the redaction.
+type chunkOutputs struct{ *outputs }
+
+func (w chunkOutputs) WriteChunk(c record.Chunk) error {
+	return w.each(func(o *output) error {
+		if o.ChunkWriter == nil {
+			return nil
+		}
+		return o.WriteChunk(c)
+	})
+}
+
+type exchangeOutputs struct{ *outputs }
+
+func (w exchangeOutputs) WriteExchange(x *record.Exchange) error {
+	return w.each(func(o *output) error { return o.WriteExchange(x) })
+}
+
+// errNoOutput ends a recording that nothing takes any more.
+var errNoOutput = errors.New("no output is left to record to")
+
+// each calls f for the outputs that still work. It fails when none is left.
+func (out *outputs) each(f func(*output) error) error {
+	working := 0
+	for _, o := range out.all {
+		if o.err != nil {
+			continue
+		}
+		if o.err = f(o); o.err == nil {
+			working++
+		} else if !isClosedPipe(o.err) {
+			fmt.Fprintf(out.stderr, "ssltape: %v\n", o.err)
+		}
+	}
+	if working == 0 {
+		return errNoOutput
+	}
+	return nil
+}
+
+// isClosedPipe reports whether err says that nobody reads stdout any more,
+// which is how `| head` ends a recording.
+func isClosedPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// flush makes what was recorded so far readable.
+func (out *outputs) flush() {
+	out.each(func(o *output) error {
+		if o.flush == nil {
+			return nil
+		}
+		return o.flush()
+	})
+}
+
+// close ends all files. Why one failed was said, or is now.
+func (out *outputs) close() {
+	if c, ok := out.chunks.(io.Closer); ok {
+		c.Close() // an error of the outputs behind it was said
+	}
+	for _, o := range out.all {
+		err := o.close()
+		if o.err == nil && err != nil && !isClosedPipe(err) {
+			fmt.Fprintf(out.stderr, "ssltape: %v\n", err)
+		}
+		if o.err == nil {
+			o.err = err
+		}
+	}
+}
+
+// remove takes away the files of a recording that did not begin.
+func (out *outputs) remove() error {
+	var errs []error
+	for _, o := range out.all {
+		errs = append(errs, o.close())
+		if o.path != "" && o.path != "-" {
+			errs = append(errs, os.Remove(o.path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// failed reports whether a file could not be written; a reader of stdout that
+// went away is no failure.
+func (out *outputs) failed() bool {
+	for _, o := range out.all {
+		if o.err != nil && !isClosedPipe(o.err) {
+			return true
+		}
+	}
+	return false
+}
+
+// paths returns the names of the files.
+func (out *outputs) paths() []string {
+	var paths []string
+	for _, o := range out.all {
+		if o.path != "" && o.path != "-" {
+			paths = append(paths, o.path)
+		}
+	}
+	return paths
+}

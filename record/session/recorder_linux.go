@@ -1,0 +1,345 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"ssltape/bpf"
+	"ssltape/record"
+	"ssltape/replay"
+)
+
+// Record is the record command: it records what args ask for until it is told
+// to stop or the command ends. The live view goes to stdout, all else to
+// stderr. Its error is a [replay.Error] with the exit code; one without an Err
+// carries the code of the recorded command.
+func Record(ctx context.Context, args []string, version string, stdout, stderr io.Writer) error {
+	o, err := ParseOptions(args)
+	if err != nil {
+		return commandCode(o, err)
+	}
+	o.Version = version
+	r := &recorder{o: o, stdout: stdout, stderr: stderr}
+	code, err := r.run(ctx)
+	if err != nil {
+		return commandCode(o, err)
+	}
+	if code != 0 {
+		return &replay.Error{Code: code}
+	}
+	return nil
+}
+
+// commandCode turns the exit codes that say why nothing was recorded into the
+// one that stands for them where the code belongs to a command: 125, as of
+// env(1) and timeout(1).
+func commandCode(o *Options, err error) error {
+	e := new(replay.Error)
+	if o == nil || len(o.Command) == 0 || !errors.As(err, &e) || e.Code >= 125 {
+		return err
+	}
+	return &replay.Error{Code: 125, Err: e.Err, Hint: e.Hint}
+}
+
+// A recorder is one run of the record command.
+type recorder struct {
+	o              *Options
+	stdout, stderr io.Writer
+	probe          *bpf.Probe
+	hooks          *hooks
+	cmd            *command
+	out            *outputs
+	asm            *record.Assembler
+
+	stopping sync.Once
+	exited   chan int // the exit code of the command
+
+	interrupts int       // signals that asked to stop
+	start      time.Time // when the probes were attached
+
+	mu sync.Mutex // held while an event is passed on, and by who looks at counters
+}
+
+// run records and returns the exit code.
+func (r *recorder) run(ctx context.Context) (int, error) {
+	if err := r.attach(); err != nil {
+		return 0, err
+	}
+	defer r.probe.Close()
+	out, err := newOutputs(r.o, r.stdout, r.stderr)
+	if err != nil {
+		r.abandon()
+		return 0, err
+	}
+	r.out = out
+	r.asm = record.NewAssembler(out.exchanges, record.Options{MaxBody: r.o.MaxBody})
+	if err := r.begin(); err != nil {
+		r.abandon()
+		return 0, errors.Join(err, out.remove())
+	}
+	stop := r.watch(ctx)
+	err = r.copy()
+	stop()
+	if e := r.asm.Close(); err == nil {
+		err = e
+	}
+	r.out.close()
+	return r.finish(err)
+}
+
+func (r *recorder) abandon() {
+	if r.cmd != nil {
+		r.cmd.abandon()
+	}
+}
+
+// attach opens the probes, finds the targets and hooks their TLS functions.
+func (r *recorder) attach() (err error) {
+	if err := bpf.Supported(); err != nil {
+		return privilege(err)
+	}
+	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow})
+	if err != nil {
+		return privilege(err)
+	}
+	r.hooks = newHooks(r.probe, r.logf)
+	if err := r.target(); err != nil {
+		r.abandon()
+		r.probe.Close()
+		return err
+	}
+	return nil
+}
+
+// target adds the processes to record and the files that they run.
+func (r *recorder) target() (err error) {
+	for _, lib := range r.o.Libs {
+		if err := r.hooks.must(lib); err != nil {
+			return err
+		}
+	}
+	if len(r.o.Command) > 0 {
+		if r.cmd, err = startCommand(r.o); err != nil {
+			return err
+		}
+		if err := r.probe.AddProcess(r.cmd.pid()); err != nil {
+			return err
+		}
+		r.hooks.attachAll(append(r.cmd.files(), systemLibraries()...))
+		return nil
+	}
+	return r.targetRunning()
+}
+
+// targetRunning adds processes that run already, and what later ones will load.
+func (r *recorder) targetRunning() error {
+	ps, err := processes()
+	if err != nil {
+		return err
+	}
+	roots, waits, err := r.roots(ps)
+	if err != nil {
+		return err
+	}
+	if r.o.Follow {
+		roots = descendants(ps, roots)
+	}
+	for _, pid := range roots {
+		if !r.o.All {
+			if err := r.probe.AddProcess(pid); err != nil {
+				return err
+			}
+		}
+		r.hooks.scan(pid)
+	}
+	if waits {
+		r.hooks.attachAll(systemLibraries())
+		return nil
+	}
+	if r.hooks.count() == 0 {
+		return noTLS(roots)
+	}
+	return nil
+}
+
+// roots returns the processes that the flags name, and whether more may come.
+func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
+	running := map[int]bool{}
+	for _, p := range ps {
+		running[p.pid] = true
+		if p.pid != os.Getpid() && (r.o.All || p.matches(r.o)) {
+			pids = append(pids, p.pid)
+		}
+	}
+	for _, pid := range r.o.PIDs {
+		if !running[pid] {
+			return nil, false, &replay.Error{Code: 1, Err: fmt.Errorf("process %d: no such process", pid), Hint: "ps -e lists the processes"}
+		}
+		pids = append(pids, pid)
+	}
+	return pids, r.o.All || len(r.o.Comm) > 0 || r.o.Exe != "", nil
+}
+
+// begin says that the probes are attached and lets the command run.
+func (r *recorder) begin() error {
+	r.start = time.Now()
+	if r.o.ReadyFile != "" {
+		if err := os.WriteFile(r.o.ReadyFile, nil, 0o644); err != nil {
+			return &replay.Error{Code: 1, Err: err, Hint: "--ready-file names a file to create"}
+		}
+	}
+	if r.cmd == nil {
+		return nil
+	}
+	r.exited = make(chan int, 1)
+	if err := r.cmd.release(); err != nil {
+		return err
+	}
+	go func() {
+		r.exited <- r.cmd.wait()
+		r.stop()
+	}()
+	return nil
+}
+
+// stop detaches the probes and lets copy come to its end, once.
+func (r *recorder) stop() {
+	r.stopping.Do(func() {
+		if err := r.probe.Stop(); err != nil {
+			r.logf("stop: %v", err)
+		}
+	})
+}
+
+// copy passes on what the probes see until they are stopped.
+func (r *recorder) copy() error {
+	for e, err := range r.probe.Events() {
+		if err != nil {
+			return err
+		}
+		if err := r.event(e); err != nil {
+			r.stop() // all outputs failed: there is nothing to record for
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *recorder) event(e bpf.Event) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Process != nil {
+		r.process(e.Process)
+		return nil
+	}
+	if err := r.out.chunks.WriteChunk(e.Chunk); err != nil {
+		return err
+	}
+	if err := r.asm.WriteChunk(e.Chunk); err != nil {
+		return err
+	}
+	if r.limitReached() {
+		go r.stop()
+	}
+	return nil
+}
+
+func (r *recorder) limitReached() bool {
+	s := r.asm.Stats()
+	return r.o.Count > 0 && s.Exchanges >= r.o.Count || r.o.MaxSize > 0 && s.Bytes >= r.o.MaxSize
+}
+
+// process looks for TLS in a program that a recorded process has become, and
+// for targets among those that start.
+func (r *recorder) process(p *bpf.ProcessEvent) {
+	if p.Kind == bpf.Exec {
+		r.hooks.watch(p.PID)
+	}
+}
+
+// watch stops the recording on signals, at the time limit and at the end of
+// ctx, and shows the status meanwhile. The function that it returns ends it.
+func (r *recorder) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	var limit <-chan time.Time
+	if r.o.Time > 0 {
+		limit = time.After(r.o.Time)
+	}
+	status := newStatus(r)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer status.clear()
+		for {
+			select {
+			case <-ctx.Done():
+				r.stop()
+				return
+			case <-limit:
+				go r.stop()
+			case s := <-signals:
+				r.signal(s.(syscall.Signal))
+			case <-status.tick:
+				status.show()
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		cancel()
+		<-done
+	}
+}
+
+// signal does what the command line contract says of signal s.
+func (r *recorder) signal(s syscall.Signal) {
+	switch {
+	case s == syscall.SIGUSR1:
+		r.mu.Lock()
+		fmt.Fprintln(r.stderr, r.counters())
+		r.mu.Unlock()
+	case s == syscall.SIGUSR2:
+		r.mu.Lock()
+		r.out.flush()
+		r.mu.Unlock()
+	case r.cmd != nil && r.interrupts == 0:
+		r.interrupts++
+		if s != syscall.SIGINT { // which the terminal has sent to the command too
+			r.cmd.cmd.Process.Signal(s)
+		}
+	case r.interrupts == 0 || r.cmd != nil && r.interrupts == 1:
+		r.interrupts++
+		go r.stop()
+	default: // do not wait for what is still in the ring
+		r.probe.Close()
+	}
+}
+
+func (r *recorder) logf(format string, args ...any) {
+	if r.o.Verbose {
+		fmt.Fprintf(r.stderr, "ssltape: "+format+"\n", args...)
+	}
+}
+
+// privilege adds the exit code and the way out to why nothing can be recorded.
+func privilege(err error) error {
+	hint := "ssltape check says more"
+	if e := new(bpf.SupportError); errors.As(err, &e) && e.Hint != "" {
+		hint = e.Hint
+	}
+	return &replay.Error{Code: 3, Err: err, Hint: hint}
+}
+
+func noTLS(pids []int) error {
+	return &replay.Error{Code: 4, Err: fmt.Errorf("process %d: no TLS library that can be hooked", pids[0]),
+		Hint: fmt.Sprintf("ssltape check -p %d says why", pids[0])}
+}
