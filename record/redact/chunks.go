@@ -1,10 +1,27 @@
 package redact
 
-import "ssltape/record"
+import (
+	"bytes"
+	"errors"
 
-// Chunks returns a writer that hands to w the chunks it is given, with the
-// same offsets, times and lengths, and in the place of what p takes out a
-// filler of the same length.
+	"ssltape/record"
+)
+
+// maxQueue is the number of bytes of a connection that are held back. Where a
+// body needs more than that to be decided, the rest of it goes.
+const maxQueue = 16 << 20
+
+// Chunks returns a writer that hands to w the chunks it is given, with the same
+// offsets, lengths, times and order within a connection, and with a filler of
+// the same length in the place of what p takes out. Bytes that were seen before
+// are cut off.
+//
+// A chunk is held back, and what follows on its connection with it, while it
+// has bytes that cannot be decided yet: a value that is not complete, a
+// compressed body. The caller ends with Close, which hands on all of it.
+//
+// A compressed body that holds secrets is written anew and padded where its
+// coding allows that, else it is filler from its first byte to its last.
 func Chunks(w record.ChunkWriter, p Profile) *ChunkWriter {
 	return &ChunkWriter{w: w, profile: p, conns: map[*record.Conn]*conn{}}
 }
@@ -14,12 +31,132 @@ type ChunkWriter struct {
 	w       record.ChunkWriter
 	profile Profile
 	conns   map[*record.Conn]*conn
+	order   []*conn // as they began
 }
 
-type conn struct{}
+// A conn is a connection of which something may be held back.
+type conn struct {
+	as      *record.Conn // what chunks are handed on with
+	streams [2]*stream
+	queue   []record.Chunk // held back in order of arrival; the data is ours
+	size    int            // bytes of queue
+	ended   [2]bool
+}
 
 // WriteChunk implements [record.ChunkWriter].
-func (c *ChunkWriter) WriteChunk(k record.Chunk) error { return c.w.WriteChunk(k) }
+func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
+	if w.profile == None {
+		return w.w.WriteChunk(k)
+	}
+	c := w.conn(k.Conn)
+	t := c.streams[k.Dir]
+	if seen := t.next - k.Off; seen > 0 {
+		if seen >= int64(len(k.Data)) && k.End == record.EndNone {
+			return nil
+		}
+		seen = min(seen, int64(len(k.Data)))
+		k.Off, k.Data = k.Off+seen, k.Data[seen:]
+	}
+	if lost := k.Off - t.next; lost > 0 {
+		t.gap(lost)
+	}
+	k.Conn, t.next = c.as, k.Off+int64(len(k.Data))
+	t.data(k.Data, k.Off)
+	if k.End != record.EndNone {
+		t.end()
+		c.ended[k.Dir] = true
+	}
+	err := w.pass(c, k)
+	if c.ended == [2]bool{true, true} && len(c.queue) == 0 {
+		w.forget(c, k.Conn)
+	}
+	return err
+}
 
-// Close hands on everything that is held back.
-func (c *ChunkWriter) Close() error { return nil }
+// pass hands on k, and what is held back before it, as far as it is decided.
+func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
+	t := c.streams[k.Dir]
+	if len(c.queue) == 0 && len(t.scan.spans) == 0 && t.pending() == settled {
+		return w.w.WriteChunk(k)
+	}
+	k.Data = bytes.Clone(k.Data)
+	c.queue = append(c.queue, k)
+	c.size += len(k.Data)
+	for c.patch(); c.size > maxQueue; c.patch() {
+		c.streams[c.queue[0].Dir].giveUp()
+		if err := w.flush(c); err != nil {
+			return err
+		}
+	}
+	return w.flush(c)
+}
+
+// flush hands on what is decided.
+func (w *ChunkWriter) flush(c *conn) error {
+	for len(c.queue) > 0 {
+		k := c.queue[0]
+		if k.Off+int64(len(k.Data)) > c.streams[k.Dir].pending() {
+			return nil
+		}
+		c.queue[0] = record.Chunk{}
+		c.queue, c.size = c.queue[1:], c.size-len(k.Data)
+		if err := w.w.WriteChunk(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patch writes over what the scans found. All of it is still in the queue,
+// since it was pending until now.
+func (c *conn) patch() {
+	for dir, t := range c.streams {
+		for _, s := range t.scan.take(settled) {
+			for _, k := range c.queue {
+				if lo, hi := s.at-k.Off, s.end()-k.Off; int(k.Dir) == dir && lo < int64(len(k.Data)) && hi > 0 {
+					copy(k.Data[max(lo, 0):], s.text[max(-lo, 0):])
+				}
+			}
+		}
+	}
+}
+
+func (w *ChunkWriter) conn(rc *record.Conn) *conn {
+	c := w.conns[rc]
+	if c == nil {
+		c = &conn{as: rc}
+		o := new(order)
+		for dir := range c.streams {
+			c.streams[dir] = newStream(w.profile, o)
+		}
+		w.conns[rc] = c
+		w.order = append(w.order, c)
+	}
+	return c
+}
+
+func (w *ChunkWriter) forget(c *conn, rc *record.Conn) {
+	delete(w.conns, rc)
+	for i, o := range w.order {
+		if o == c {
+			w.order = append(w.order[:i], w.order[i+1:]...)
+			return
+		}
+	}
+}
+
+// Close decides and hands on everything that is held back. It does not close
+// the writer below.
+func (w *ChunkWriter) Close() error {
+	var errs []error
+	for _, c := range w.order {
+		for _, t := range c.streams {
+			t.end()
+		}
+		c.patch()
+		errs = append(errs, w.flush(c))
+	}
+	clear(w.conns)
+	w.order = nil
+	return errors.Join(errs...)
+}

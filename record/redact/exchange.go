@@ -1,16 +1,23 @@
 package redact
 
 import (
-	"io"
 	"slices"
 
 	"ssltape/record"
 )
 
 // Exchanges returns a writer that hands to w a twin of each exchange, without
-// what p takes out. The exchange itself is not touched. The twin is the same
-// for the same exchange, grows as it does, and is released after the last call
-// unless w called its Keep.
+// what p takes out. The exchange itself is not touched and shares no body with
+// its twin. The twin is the same for the same exchange, grows as it does, and
+// is released after the last call unless w called its Keep.
+//
+// The twin lags behind by what cannot be decided yet: a value that is not
+// complete, an event that may end within one. A body with a content coding
+// appears when it is complete: as it was if it holds no secret, else Decoded.
+//
+// Sizes are those of the wire. Offsets in Marks and Lost are those in the
+// twin's body; one within a value is moved to the value's beginning. Where a
+// body has lost its content coding they are scaled to its length.
 func Exchanges(w record.ExchangeWriter, p Profile) record.ExchangeWriter {
 	if p == None {
 		return w
@@ -24,19 +31,14 @@ type exchanges struct {
 	twins   map[*record.Exchange]*twin
 }
 
-// A twin is a redacted exchange and how far its source was read.
-type twin struct {
-	record.Exchange
-}
-
 // WriteExchange implements [record.ExchangeWriter].
 func (e *exchanges) WriteExchange(x *record.Exchange) error {
 	t := e.twins[x]
 	if t == nil {
-		t = new(twin)
+		t = newTwin(e.profile)
 		e.twins[x] = t
 	}
-	err := e.grow(t, x)
+	err := t.grow(x)
 	if werr := e.w.WriteExchange(&t.Exchange); werr != nil {
 		err = werr
 	}
@@ -51,29 +53,107 @@ func (e *exchanges) WriteExchange(x *record.Exchange) error {
 	return err
 }
 
-// grow makes t what x is by now.
-func (e *exchanges) grow(t *twin, x *record.Exchange) error {
-	t.ID, t.Conn, t.Server, t.Err = x.ID, x.Conn, x.Server, x.Err
-	t.Anomalies = slices.Clone(x.Anomalies)
-	t.Request.Method, t.Request.Target = x.Request.Method, x.Request.Target
-	t.Response.Status, t.Response.Reason = x.Response.Status, x.Response.Reason
-	t.Response.Events = slices.Clone(x.Response.Events)
-	t.Response.Interim = slices.Clone(x.Response.Interim)
-	for i := range t.Response.Interim {
-		t.Response.Interim[i].Header = e.profile.fields(x.Response.Interim[i].Header)
-	}
-	if err := e.growMessage(&t.Request.Message, &x.Request.Message); err != nil {
-		return err
-	}
-	return e.growMessage(&t.Response.Message, &x.Response.Message)
+// A twin is a redacted exchange and how far its source was read.
+type twin struct {
+	record.Exchange
+	profile           Profile
+	request, response half
+	events            *eventQueue
+	anomalies         int
+	target            string // of the source
 }
 
-func (e *exchanges) growMessage(t, m *record.Message) error {
-	body := t.Body
-	*t = *m
-	t.Body = body
-	t.Header, t.Trailer = e.profile.fields(m.Header), e.profile.fields(m.Trailer)
-	t.Lost, t.Marks = slices.Clone(m.Lost), slices.Clone(m.Marks)
-	_, err := io.Copy(&t.Body, io.NewSectionReader(&m.Body, t.Body.Len(), m.Body.Len()-t.Body.Len()))
-	return err
+func newTwin(p Profile) *twin {
+	t := &twin{profile: p, events: newEventQueue(p)}
+	t.request = half{profile: p, dst: &t.Request.Message, scan: scan{profile: p}}
+	t.response = half{profile: p, dst: &t.Response.Message, scan: scan{profile: p}}
+	return t
+}
+
+// grow makes t what x is by now.
+func (t *twin) grow(x *record.Exchange) error {
+	t.ID, t.Conn, t.Server, t.Err = x.ID, x.Conn, x.Server, x.Err
+	t.Anomalies = append(t.Anomalies, x.Anomalies[t.anomalies:]...)
+	t.anomalies = len(x.Anomalies)
+	t.Request.Method = x.Request.Method
+	if t.target != x.Request.Target {
+		t.target = x.Request.Target
+		t.Request.Target = t.profile.url(t.target)
+	}
+	t.Response.Status, t.Response.Reason = x.Response.Status, t.profile.freely(x.Response.Reason)
+	for _, i := range x.Response.Interim[len(t.Response.Interim):] {
+		i.Header = t.profile.fields(i.Header)
+		t.Response.Interim = append(t.Response.Interim, i)
+	}
+	t.Response.Events = t.events.take(t.Response.Events, x.Response.Events, x.Done() || x.Response.Done)
+	if err := t.request.grow(&x.Request.Message, x.Done()); err != nil {
+		return err
+	}
+	if err := t.response.grow(&x.Response.Message, x.Done()); err != nil {
+		return err
+	}
+	if (t.request.spoiled || t.response.spoiled) && !slices.Contains(t.Anomalies, AnomalyBody) {
+		t.Anomalies = append(t.Anomalies, AnomalyBody)
+	}
+	return nil
+}
+
+// AnomalyBody marks an exchange of which a body was taken out as a whole, since
+// there was no end to its decoding.
+const AnomalyBody = "redacted-body"
+
+// An eventQueue holds events until they are decided.
+type eventQueue struct {
+	profile Profile
+	scan    scan
+	data    *eventData
+	at      int64 // end of the data that was scanned
+	seen    int   // events of the source
+	waiting []record.Event
+	from    int64 // where the data of the first of them begins
+	spans   []span
+}
+
+func newEventQueue(p Profile) *eventQueue {
+	q := &eventQueue{profile: p, scan: scan{profile: p}}
+	q.data = newEventData(&q.scan)
+	return q
+}
+
+// take appends to dst what is decided of src, of which it has seen the
+// beginning, and all of it at the end.
+func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
+	for _, e := range src[q.seen:] {
+		q.data.write([]byte(e.Data), q.at, len(e.Data))
+		q.data.next()
+		q.at += int64(len(e.Data)) + 1 // apart, so that no span is in two events
+		q.waiting = append(q.waiting, e)
+	}
+	q.seen = len(src)
+	if end {
+		q.data.end()
+	}
+	limit := q.data.pending()
+	if len(q.waiting) > 0 {
+		q.spans = append(q.spans, q.scan.take(limit)...)
+	}
+	for len(q.waiting) > 0 {
+		e := q.waiting[0]
+		to := q.from + int64(len(e.Data))
+		if to > limit {
+			return dst
+		}
+		k := 0
+		for k < len(q.spans) && q.spans[k].end() <= to {
+			k++
+		}
+		if k > 0 {
+			e.Data = string(replace(nil, []byte(e.Data), q.from, q.spans[:k]))
+			q.spans = q.spans[k:]
+		}
+		e.Type, e.ID = q.profile.freely(e.Type), q.profile.freely(e.ID)
+		dst = append(dst, e)
+		q.waiting, q.from = q.waiting[1:], to+1
+	}
+	return dst
 }

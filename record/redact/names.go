@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // secretFields are the fields whose values go, in lower case; those that end
 // in -token go as well. Cookie and Set-Cookie keep the names in their values.
@@ -58,6 +61,9 @@ func (p Profile) judgeField(name string) verdict {
 // judgeKey returns what becomes of the value of a key in a query, a form or a
 // JSON object.
 func (p Profile) judgeKey(key []byte) verdict {
+	if n := len(key); n > 0 && key[n-1] == ']' { // user[password]
+		key = key[bytes.LastIndexByte(key, '[')+1 : n-1]
+	}
 	if len(key) < 3 || len(key) > maxName {
 		return stays
 	}
@@ -76,6 +82,18 @@ func (p Profile) judgeKey(key []byte) verdict {
 		}
 	}
 	return opaque
+}
+
+// judgeName returns what becomes of the value beside name, as in
+// {"name": "Authorization", "value": "…"}.
+func (p Profile) judgeName(name []byte) verdict {
+	if v := p.judgeKey(name); v != stays {
+		return v
+	}
+	if p.judgeField(string(name)) != stays {
+		return goes
+	}
+	return stays
 }
 
 // maxName is the length of the longest key that is looked at.

@@ -45,6 +45,7 @@ func (s span) end() int64 { return s.at + int64(s.n) }
 type scan struct {
 	profile Profile
 	fill    bool   // replacements have the length of what they replace
+	urls    bool   // they may hold only what URLs may
 	depth   int    // of encodings within encodings
 	spans   []span // in order of discovery
 	found   int    // values taken out
@@ -105,12 +106,33 @@ func (h *held) drop(n int) {
 	h.pieces = kept
 }
 
-// start returns the place of the first byte, or settled.
-func (h *held) start() int64 {
-	if len(h.pieces) == 0 {
-		return settled
+// start returns the place of the first byte of text[from:], or settled.
+func (h *held) start(from int) int64 {
+	for _, p := range h.pieces {
+		if p.to > from {
+			if p.to-p.from == p.n {
+				return p.at + int64(max(from-p.from, 0))
+			}
+			return p.at
+		}
 	}
-	return h.pieces[0].at
+	return settled
+}
+
+// feed gives text[from:to] to a sink's write or a held's add.
+func (h *held) feed(write func(p []byte, at int64, n int), from, to int) {
+	for _, p := range h.pieces {
+		lo, hi := max(from, p.from), min(to, p.to)
+		switch {
+		case p.from == p.to && from < p.from && p.from <= to:
+			write(nil, p.at, p.n)
+		case lo >= hi:
+		case p.to-p.from == p.n:
+			write(h.text[lo:hi], p.at+int64(lo-p.from), hi-lo)
+		default:
+			write(h.text[lo:hi], p.at, p.n)
+		}
+	}
 }
 
 // places returns the runs of the source that text[from:to] stands in.
@@ -138,13 +160,22 @@ func (h *held) places(from, to int) []span {
 // redact takes out the value that stands at places. Where it stands in several
 // the replacement begins in the first one.
 func (s *scan) redact(places []span, value []byte, k shape) {
-	if len(places) == 0 || isStandIn(value) {
+	if !isStandIn(value) {
+		s.stand(places, k, len(value), identify(value))
+	}
+}
+
+// stand puts at places what stands for a value of size bytes.
+func (s *scan) stand(places []span, k shape, size int, id string) {
+	if len(places) == 0 {
 		return
 	}
 	s.found++
-	id := identify(value)
+	if s.urls && k == inText {
+		k = inURL
+	}
 	if !s.fill {
-		places[0].text = k.placeholder(len(value), id)
+		places[0].text = k.placeholder(size, id)
 		s.spans = append(s.spans, places...)
 		return
 	}
@@ -152,7 +183,7 @@ func (s *scan) redact(places []span, value []byte, k shape) {
 	for _, p := range places {
 		total += p.n
 	}
-	text := k.filler(total, len(value), id)
+	text := k.filler(total, size, id)
 	for _, p := range places {
 		p.text, text = text[:p.n], text[p.n:]
 		s.spans = append(s.spans, p)

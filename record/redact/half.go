@@ -1,0 +1,190 @@
+package redact
+
+import (
+	"errors"
+	"io"
+	"slices"
+	"sort"
+
+	"ssltape/record"
+)
+
+// A half makes one message of a twin.
+type half struct {
+	profile Profile
+	dst     *record.Message
+	fields  int // of the source's header and trailer that were seen
+	trailer int
+	scan    scan
+	body    sink   // nil until the body begins
+	coded   bool   // it has a content coding
+	read    int64  // bytes of the source's body that were scanned
+	buf     []byte // those that are held back
+	done    int64  // position of buf
+	marks   int    // of the source's that were taken over
+	shifts  []shift
+	ended   bool
+	spoiled bool // the body was taken out as a whole
+}
+
+// A shift says that the source's bytes [from, to) became what ends at dst in
+// the twin's body.
+type shift struct{ from, to, dst int64 }
+
+// grow makes the twin's message what m is by now, and all of it at the end.
+func (h *half) grow(m *record.Message, end bool) error {
+	d := h.dst
+	d.Proto, d.HeadSize, d.BodySize, d.Cut, d.WireSize = m.Proto, m.HeadSize, m.BodySize, m.Cut, m.WireSize
+	d.Start, d.End, d.Done = m.Start, m.End, m.Done
+	d.Comment = h.profile.freely(m.Comment)
+	if h.fields != len(m.Header) {
+		h.fields, d.Header = len(m.Header), h.profile.fields(m.Header)
+	}
+	if h.trailer != len(m.Trailer) {
+		h.trailer, d.Trailer = len(m.Trailer), h.profile.fields(m.Trailer)
+	}
+	if h.ended {
+		return nil
+	}
+	h.ended = end || m.Done
+	if h.body == nil && m.Body.Len() > 0 {
+		h.body = newBody(&h.scan, m.Header.Get("Content-Type"), 0)
+		h.coded = isCoded(m)
+	}
+	var err error
+	switch {
+	case h.body == nil:
+	case !h.coded:
+		d.Decoded = m.Decoded
+		err = h.copy(&m.Body)
+	case h.ended:
+		err = h.decode(m)
+	}
+	h.offsets(m)
+	return err
+}
+
+// isCoded reports whether the body of m cannot be scanned as it is.
+func isCoded(m *record.Message) bool {
+	if m.Decoded {
+		return false
+	}
+	var begin [4]byte
+	n, _ := m.Body.ReadAt(begin[:], 0)
+	packed, _ := hasMagic(begin[:n])
+	return packed || withoutIdentity(m.Header.Get("Content-Encoding")) != ""
+}
+
+// copy takes over what is decided of what src has grown by.
+func (h *half) copy(src *record.Body) error {
+	piece := make([]byte, min(64<<10, src.Len()-h.read))
+	for h.read < src.Len() {
+		n, err := src.ReadAt(piece[:min(int64(len(piece)), src.Len()-h.read)], h.read)
+		if n == 0 {
+			return err
+		}
+		if err := h.write(piece[:n]); err != nil {
+			return err
+		}
+	}
+	if h.ended {
+		h.body.end()
+	}
+	return h.flush()
+}
+
+// write scans p, which follows what was scanned.
+func (h *half) write(p []byte) error {
+	h.body.write(p, h.read, len(p))
+	h.read += int64(len(p))
+	h.buf = append(h.buf, p...)
+	return h.flush()
+}
+
+// flush appends to the twin's body what is decided.
+func (h *half) flush() error {
+	n := int(min(h.body.pending(), h.read) - h.done)
+	if n <= 0 {
+		return nil
+	}
+	to := h.done + int64(n)
+	for _, s := range h.scan.take(to) {
+		head := h.buf[:s.at-h.done]
+		if _, err := h.dst.Body.Write(append(head[:len(head):len(head)], s.text...)); err != nil {
+			return err
+		}
+		h.buf, h.done = h.buf[len(head)+s.n:], s.end()
+		h.shifts = append(h.shifts, shift{s.at, h.done, h.dst.Body.Len()})
+	}
+	n = int(to - h.done)
+	if _, err := h.dst.Body.Write(h.buf[:n]); err != nil {
+		return err
+	}
+	h.buf, h.done = append(h.buf[:0:0], h.buf[n:]...), to
+	return nil
+}
+
+// decode takes over a body that has a content coding: decoded if there is
+// something to take out, else as it is. What cannot be decoded is scanned as it
+// is, and what has no end goes.
+func (h *half) decode(m *record.Message) error {
+	derr, err := decode(m, h.write)
+	h.body.end()
+	if err := errors.Join(err, h.flush()); err != nil {
+		return err
+	}
+	if h.scan.found > 0 && !isBomb(derr) {
+		h.dst.Decoded = true
+		return nil
+	}
+	if err := h.dst.Body.Close(); err != nil {
+		return err
+	}
+	*h = half{profile: h.profile, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true, scan: scan{profile: h.profile}}
+	switch {
+	case derr == nil || errors.Is(derr, io.ErrUnexpectedEOF):
+		_, err = io.Copy(&h.dst.Body, m.Body.Reader())
+		h.done = m.Body.Len()
+		return err
+	case isBomb(derr):
+		h.dst.Decoded, h.spoiled = true, true
+		_, err = io.WriteString(&h.dst.Body, message.placeholder(int(m.Body.Len()), ""))
+		return err
+	}
+	h.body = newBody(&h.scan, m.Header.Get("Content-Type"), 0)
+	return h.copy(&m.Body)
+}
+
+// offsets takes over marks and holes as far as the body has come.
+func (h *half) offsets(m *record.Message) {
+	for h.marks < len(m.Marks) {
+		k := m.Marks[h.marks]
+		if k.Off >= h.done && !h.ended {
+			break
+		}
+		h.dst.Marks = append(h.dst.Marks, record.Mark{Off: h.place(k.Off, m), Time: k.Time})
+		h.marks++
+	}
+	h.dst.Lost = slices.Clone(m.Lost)
+	for i, l := range h.dst.Lost {
+		if l.Off >= 0 {
+			h.dst.Lost[i].Off = h.place(l.Off, m)
+		}
+	}
+}
+
+// place returns the place in the twin's body of off in that of m.
+func (h *half) place(off int64, m *record.Message) int64 {
+	if h.dst.Decoded && !m.Decoded {
+		if m.Body.Len() == 0 {
+			return 0
+		}
+		return int64(float64(off) / float64(m.Body.Len()) * float64(h.dst.Body.Len()))
+	}
+	i := sort.Search(len(h.shifts), func(i int) bool { return h.shifts[i].from >= off })
+	if i == 0 {
+		return min(off, h.dst.Body.Len())
+	}
+	s := h.shifts[i-1]
+	return min(s.dst+max(off-s.to, 0), h.dst.Body.Len())
+}

@@ -1,0 +1,432 @@
+package redact
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxLine      = 1 << 20  // of a line in a head
+	maxStartLine = 16 << 10 // of a start line where none need be
+	maxPipeline  = 1000     // requests that wait for a response
+)
+
+// A stream follows one direction of a connection through the messages of
+// HTTP/1 (RFC 9112), as far as is needed to know what is a field and what is a
+// body. Where it does not know, at first and after a loss, it is in doubt: then
+// it takes for a start line what looks like one, for a field what is called
+// like a secret, and scans the rest as JSON.
+type stream struct {
+	scan   scan
+	order  *order
+	next   int64 // offset of the bytes that come next
+	state  int
+	head   head
+	line   held // lines of a head, or what may begin one
+	start  int  // of the last line in line
+	size   []byte
+	left   int64 // bytes to come of a body or chunk of known length
+	body   sink
+	fresh  bool // of the body nothing was given on yet
+	lossy  bool // of the head something is missing
+	inLine bool // in doubt, in a line that is of no interest
+}
+
+// What a stream is in.
+const (
+	inDoubt = iota // a message may begin with any line
+	inHead
+	inBody // of known length
+	inRest // a body that ends with its connection
+	inChunkSize
+	inChunk
+	afterChunk
+	inTrailer
+)
+
+// An order is what the two directions of a connection have to know of one
+// another to find the ends of responses (RFC 9112, section 6.3).
+type order struct{ methods []string }
+
+// A head is what a start line and the fields after it say about the body.
+type head struct {
+	method      string // "" in a response
+	status      int    // 0 in a request
+	length      int64  // -1 where it is not given
+	chunked     bool
+	contentType string
+	coding      string
+}
+
+func newStream(p Profile, o *order) *stream {
+	t := &stream{scan: scan{profile: p, fill: true}, order: o}
+	t.doubt()
+	return t
+}
+
+// pending returns the offset from which on bytes are undecided.
+func (t *stream) pending() int64 { return min(t.line.start(0), t.body.pending()) }
+
+// data takes the bytes at at, which follow those before but for what gap told.
+func (t *stream) data(p []byte, at int64) {
+	for len(p) > 0 {
+		var n int
+		switch {
+		case t.state == inDoubt:
+			n = t.doubtful(p, at)
+		case t.state == inBody || t.state == inChunk || t.state == inRest:
+			n = t.content(p, at)
+		default:
+			n = t.lines(p, at)
+		}
+		p, at = p[n:], at+int64(n)
+	}
+}
+
+// gap says that n bytes are missing before the next ones.
+func (t *stream) gap(n int64) {
+	switch t.state {
+	case inBody, inChunk:
+		if t.fresh {
+			t.notFresh()
+		}
+		if n <= t.left {
+			t.take(n)
+			return
+		}
+	case inRest:
+		if t.fresh {
+			t.notFresh()
+		}
+		return
+	case inHead, inTrailer:
+		t.lossy = true // the value of a secret may go on after it
+		return
+	}
+	t.end()
+}
+
+// end decides everything that is held back.
+func (t *stream) end() {
+	if t.state == inHead || t.state == inTrailer {
+		t.field(0, len(t.line.text))
+		t.line.reset()
+	}
+	t.line.feed(t.body.write, 0, len(t.line.text))
+	t.doubt()
+}
+
+// giveUp takes out what is held back, or decides it as it is.
+func (t *stream) giveUp() {
+	if p, ok := t.body.(*packed); ok && t.line.start(0) == settled {
+		p.giveUp()
+		return
+	}
+	t.end()
+}
+
+// doubt begins a stretch of which it is not known what it is.
+func (t *stream) doubt() {
+	if t.body != nil {
+		t.body.end()
+	}
+	t.line.reset()
+	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
+	t.body = newLexer(&t.scan, 0)
+}
+
+// doubtful takes bytes up to the end of a line at most.
+func (t *stream) doubtful(p []byte, at int64) int {
+	n := bytes.IndexByte(p, '\n') + 1
+	whole := n > 0
+	if !whole {
+		n = len(p)
+	}
+	if t.inLine {
+		t.body.write(p[:n], at, n)
+		t.inLine = !whole
+		return n
+	}
+	n = min(n, maxStartLine)
+	t.line.add(p[:n], at, n)
+	switch what := t.likely(t.line.text); {
+	case what == nothing || !whole && len(t.line.text) >= maxStartLine:
+		t.line.feed(t.body.write, 0, len(t.line.text))
+		t.line.reset()
+		t.inLine = !whole
+	case !whole:
+	case startLine.Match(t.line.text):
+		t.begin()
+	case what == aField:
+		t.body.end()
+		t.field(0, len(t.line.text))
+		t.line.reset()
+	default:
+		t.line.feed(t.body.write, 0, len(t.line.text))
+		t.line.reset()
+	}
+	return n
+}
+
+// startLine matches request lines and status lines (RFC 9112, sections 3 and 4).
+var startLine = regexp.MustCompile(`^([^\s:]+ +\S.* HTTP/1\.\d\s*|HTTP/1\.\d +\d{3}(\s.*)?)\n$`)
+
+// What a line may be.
+const (
+	nothing = iota
+	aStart
+	aField
+)
+
+// likely tells what a line may be that begins with p: a start line, or a field
+// whose value goes.
+func (t *stream) likely(p []byte) int {
+	n := run(p, isTokenChar)
+	switch {
+	case n > 40 || n == 0:
+		return nothing
+	case n == len(p), p[n] == ' ', p[n] == '/' && bytes.HasPrefix(p, []byte("HTTP")):
+		return aStart
+	case p[n] == ':' && t.scan.profile.judgeField(string(p[:n])) != stays:
+		return aField
+	}
+	return nothing
+}
+
+// begin begins a message with the start line in t.line.
+func (t *stream) begin() {
+	t.body.end()
+	t.head = head{length: -1}
+	text := t.line.text
+	first, rest, _ := bytes.Cut(text, []byte(" "))
+	if bytes.HasPrefix(first, []byte("HTTP/")) {
+		rest = bytes.TrimLeft(rest, " ")
+		t.head.status, _ = strconv.Atoi(string(rest[:3]))
+		t.scan.freely(&t.line, len(text)-len(rest), len(text))
+	} else {
+		t.head.method = string(first)
+		t.scan.url(&t.line, len(first)+1, bytes.LastIndexByte(text, ' '))
+	}
+	t.line.reset()
+	t.state, t.start, t.lossy, t.fresh = inHead, 0, false, false
+}
+
+// lines takes bytes up to the end of a line at most.
+func (t *stream) lines(p []byte, at int64) int {
+	n := bytes.IndexByte(p, '\n') + 1
+	whole := n > 0
+	if !whole {
+		n = len(p)
+	}
+	if t.state == inChunkSize || t.state == afterChunk {
+		if t.size = append(t.size, p[:n]...); whole || len(t.size) > maxStartLine {
+			t.framing(strings.TrimSpace(string(t.size)))
+			t.size = t.size[:0]
+		}
+		return n
+	}
+	t.line.add(p[:n], at, n)
+	if whole {
+		t.headLine()
+	} else if len(t.line.text) > maxLine {
+		t.end()
+	}
+	return n
+}
+
+// headLine takes the line that has come to its end. The one before it is
+// complete then, unless this one continues it (RFC 9112, section 5.2).
+func (t *stream) headLine() {
+	line := t.line.text[t.start:]
+	switch {
+	case len(bytes.TrimRight(line, "\r\n")) == 0:
+		t.field(0, t.start)
+		t.line.reset()
+		t.start = 0
+		if t.state == inTrailer || t.lossy {
+			t.doubt()
+			return
+		}
+		t.headEnds()
+	case t.lossy && startLine.Match(line):
+		t.field(0, t.start)
+		t.line.drop(t.start)
+		t.begin()
+	case t.start == 0 || line[0] == ' ' || line[0] == '\t':
+		t.start = len(t.line.text)
+	default:
+		t.field(0, t.start)
+		t.line.drop(t.start)
+		t.start = len(t.line.text)
+	}
+}
+
+// field takes the field in t.line.text[from:to].
+func (t *stream) field(from, to int) {
+	text := t.line.text[from:to]
+	i := bytes.IndexByte(text, ':')
+	if i < 0 {
+		t.scan.freely(&t.line, from, to)
+		return
+	}
+	name, value := strings.TrimSpace(string(text[:i])), text[i+1:]
+	t.scan.field(name, &t.line, from+i+1, to)
+	if t.state != inHead {
+		return
+	}
+	switch strings.ToLower(name) {
+	case "content-length":
+		first, _, _ := strings.Cut(string(value), ",")
+		n, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
+		if err != nil || n < 0 || t.head.length >= 0 && t.head.length != n {
+			t.lossy = true // its end cannot be told
+		}
+		t.head.length = n
+	case "transfer-encoding":
+		t.head.chunked = bytes.Contains(bytes.ToLower(value), []byte("chunked"))
+	case "content-type":
+		t.head.contentType = strings.TrimSpace(string(value))
+	case "content-encoding":
+		t.head.coding += "," + strings.TrimSpace(string(value))
+	}
+}
+
+// headEnds begins the body, if there is one (RFC 9112, section 6.3).
+func (t *stream) headEnds() {
+	h, method := &t.head, t.head.method
+	if h.status != 0 {
+		method = t.order.answered(h.status)
+	} else if len(t.order.methods) < maxPipeline {
+		t.order.methods = append(t.order.methods, method)
+	}
+	response := h.status != 0
+	switch {
+	case response && (h.status < 200 || h.status == 204 || h.status == 304 || method == "HEAD"),
+		response && method == "CONNECT" && h.status < 300,
+		!h.chunked && h.length == 0,
+		!h.chunked && h.length < 0 && !response:
+		t.doubt()
+		return
+	case h.chunked:
+		t.state = inChunkSize
+	case h.length > 0:
+		t.state, t.left = inBody, h.length
+	default:
+		t.state = inRest
+	}
+	t.fresh = true
+	t.body = t.newBody()
+}
+
+// newBody returns the sink for the body of the message under way.
+func (t *stream) newBody() sink {
+	plain := newBody(&t.scan, t.head.contentType, 0)
+	coding := withoutIdentity(t.head.coding)
+	if coding == "" {
+		return plain
+	}
+	return newPacked(&t.scan, unpackBody(coding, t.head.contentType), plain)
+}
+
+// answered returns the method of the request that a response with status is
+// for, or "".
+func (o *order) answered(status int) string {
+	if len(o.methods) == 0 {
+		return ""
+	}
+	method := o.methods[0]
+	if status >= 200 || status == 101 {
+		o.methods = o.methods[1:]
+	}
+	return method
+}
+
+// content takes bytes of a body.
+func (t *stream) content(p []byte, at int64) int {
+	n := len(p)
+	if t.state != inRest {
+		n = int(min(int64(n), t.left-int64(len(t.line.text))))
+	}
+	if !t.fresh {
+		t.body.write(p[:n], at, n)
+		t.take(int64(n))
+		return n
+	}
+	if i := bytes.IndexByte(p[:n], '\n'); i >= 0 {
+		n = i + 1
+	}
+	n = min(n, maxStartLine)
+	t.line.add(p[:n], at, n)
+	switch text := t.line.text; {
+	case startLine.Match(text):
+		// The body that was announced never came: the response was to a HEAD that
+		// was not seen, or the request was answered before its body.
+		t.begin()
+	case t.likely(text) != aStart && !t.mayBePacked(text), len(text) >= maxStartLine, text[len(text)-1] == '\n',
+		t.state != inRest && int64(len(text)) == t.left:
+		t.notFresh()
+	}
+	return n
+}
+
+// mayBePacked reports whether a body may be compressed though its fields do not
+// say so, and looks into it if it is.
+func (t *stream) mayBePacked(text []byte) bool {
+	if _, ok := t.body.(*packed); ok {
+		return false
+	}
+	yes, maybe := hasMagic(text)
+	if yes {
+		t.body = newPacked(&t.scan, unpackBody("", t.head.contentType), t.body)
+	}
+	return maybe && !yes
+}
+
+// notFresh gives on the beginning of a body.
+func (t *stream) notFresh() {
+	t.fresh = false
+	n := len(t.line.text)
+	t.line.feed(t.body.write, 0, n)
+	t.line.reset()
+	if n > 0 {
+		t.take(int64(n))
+	}
+}
+
+// take counts n bytes of the body and ends what they complete.
+func (t *stream) take(n int64) {
+	if t.state == inRest {
+		return
+	}
+	if t.left -= n; t.left > 0 {
+		return
+	}
+	if t.state == inChunk {
+		t.state = afterChunk
+		return
+	}
+	t.doubt()
+}
+
+// framing takes a line that frames a chunk (RFC 9112, section 7.1).
+func (t *stream) framing(line string) {
+	if t.state == afterChunk {
+		t.state = inChunkSize
+		if line == "" {
+			return
+		}
+	}
+	size, _, _ := strings.Cut(line, ";")
+	n, err := strconv.ParseUint(strings.TrimSpace(size), 16, 62)
+	switch {
+	case err != nil:
+		t.doubt()
+	case n == 0:
+		t.body.end()
+		t.state = inTrailer
+	default:
+		t.state, t.left = inChunk, int64(n)
+	}
+}

@@ -1,0 +1,294 @@
+package redact
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// maxNesting is how many levels of JSON within JSON strings are looked into.
+const maxNesting = 6
+
+// Where a lexer is.
+const (
+	outside  = iota // between strings
+	inBare          // in a number or literal
+	inString        // in a string
+	inEscape        // after a backslash in a string
+)
+
+// A lexer is the sink for JSON (RFC 8259). It knows tokens rather than the
+// grammar, so that it also reads what is not quite JSON: several values in a
+// row, one cut off at either end, one within something else. Where it meets
+// what may not stand outside a string it takes it for the rest of a string.
+type lexer struct {
+	s       *scan
+	level   int // of JSON within JSON strings
+	state   int
+	str     sink // of the string under way
+	value   *value
+	col     collector // for a string that goes
+	bare    held      // a number or literal under way
+	esc     held      // an escape under way
+	name    []byte    // the beginning of the last string
+	after   bool      // a value follows: a colon was before
+	list    bool      // the values of a key are in an array
+	verdict verdict   // on the values of that key
+	isName  bool      // the key is "name": its value is the key of a "value"
+	paired  verdict   // on that value
+	deltas  *deltas   // the strings that continue those of events before, or nil
+}
+
+func newLexer(s *scan, level int) *lexer {
+	return &lexer{s: s, level: level, value: &value{s: s, txt: text{s: s}, level: level}, col: collector{s: s}}
+}
+
+func (l *lexer) write(p []byte, at int64, n int) {
+	if len(p) != n {
+		l.odd(p, at, n)
+		return
+	}
+	quote := -1 // position of the next one, where it was looked for
+	for i := 0; i < len(p); {
+		if l.state != inString {
+			l.step(p[i:i+1], at+int64(i), 1)
+			i++
+			continue
+		}
+		if quote < i {
+			if quote = bytes.IndexByte(p[i:], '"'); quote < 0 {
+				quote = len(p)
+			} else {
+				quote += i
+			}
+		}
+		j := quote
+		if k := bytes.IndexByte(p[i:quote], '\\'); k >= 0 {
+			j = i + k
+		}
+		if j > i {
+			l.content(p[i:j], at+int64(i), j-i)
+			i = j
+		} else if j+1 < len(p) && p[j] == '\\' && unescaped[p[j+1]] != 0 {
+			c := p[j+1]
+			l.content(unescaped[c:int(c)+1], at+int64(j), 2)
+			i = j + 2
+		} else {
+			l.step(p[j:j+1], at+int64(j), 1)
+			i = j + 1
+		}
+	}
+}
+
+// unescaped is what the escapes of one letter stand for.
+var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// odd takes a character that is an escape in what the JSON is wrapped in.
+func (l *lexer) odd(p []byte, at int64, n int) {
+	switch {
+	case len(p) == 1:
+		l.step(p, at, n)
+	case l.state == inEscape:
+		l.esc.add(p, at, n)
+	case l.state == inString:
+		l.content(p, at, n)
+	case l.state == inBare:
+		l.bare.add(p, at, n)
+	case len(p) > 0:
+		l.begin(&l.value.txt)
+		l.content(p, at, n)
+	}
+}
+
+// step takes one character.
+func (l *lexer) step(p []byte, at int64, n int) {
+	c := p[0]
+	switch l.state {
+	case inString:
+		switch c {
+		case '"':
+			l.close()
+		case '\\':
+			l.state = inEscape
+			l.esc.add(p, at, n)
+		default:
+			l.content(p, at, n)
+		}
+	case inEscape:
+		l.esc.add(p, at, n)
+		l.escape()
+	case inBare:
+		if isBare(c) && len(l.bare.text) < maxBare {
+			l.bare.add(p, at, n)
+			return
+		}
+		l.endBare(c)
+		l.step(p, at, n)
+	default:
+		l.punctuation(c, p, at, n)
+	}
+}
+
+func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
+	switch c {
+	case ' ', '\t', '\r', '\n':
+	case '"':
+		l.open()
+	case ':':
+		l.after = true
+		l.verdict = l.s.profile.judgeKey(l.name)
+		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
+		if l.paired != stays && bytes.EqualFold(l.name, []byte("value")) {
+			l.verdict = l.paired
+		}
+		if l.deltas != nil {
+			l.deltas.key(l.name)
+		}
+	case ',':
+		l.after = l.after && l.list
+	case '[':
+		l.list = l.after
+	case ']', '{', '}':
+		l.after, l.list, l.paired = false, false, stays
+	default:
+		if isBare(c) {
+			l.state = inBare
+			l.bare.add(p, at, n)
+			return
+		}
+		l.begin(l.value)
+		l.step(p, at, n)
+	}
+}
+
+// open begins the string after a quote.
+func (l *lexer) open() {
+	switch {
+	case !l.after:
+		l.begin(l.value)
+	case l.verdict != stays:
+		l.col.begin(l.verdict, inText)
+		l.begin(&l.col)
+	default:
+		var str sink = l.value
+		if l.deltas != nil {
+			if d := l.deltas.sink(l.name); d != nil {
+				str = d
+			}
+		}
+		l.begin(str)
+	}
+}
+
+func (l *lexer) begin(str sink) {
+	l.state, l.str, l.name = inString, str, l.name[:0]
+}
+
+// content takes a part of the string under way.
+func (l *lexer) content(p []byte, at int64, n int) {
+	if k := min(maxName+1-len(l.name), len(p)); k > 0 {
+		l.name = append(l.name, p[:k]...)
+	}
+	l.str.write(p, at, n)
+}
+
+// close ends the string under way.
+func (l *lexer) close() {
+	l.endString()
+	l.state = outside
+	if l.after && l.isName {
+		l.paired = l.s.profile.judgeName(l.name)
+	}
+	l.after = l.after && l.list
+}
+
+func (l *lexer) endString() {
+	if d, ok := l.str.(*delta); ok {
+		d.pause()
+	} else {
+		l.str.end()
+	}
+}
+
+// escape decodes the escape under way, if it is complete.
+func (l *lexer) escape() {
+	e := l.esc.text
+	if e[1] == 'u' && len(e) < 6 {
+		return
+	}
+	out := e[1:2]
+	if e[1] == 'u' {
+		r, err := strconv.ParseUint(string(e[2:6]), 16, 16)
+		if err != nil {
+			r = 0xfffd
+		}
+		out = []byte(string(rune(r)))
+	} else if c := unescaped[e[1]]; c != 0 {
+		out = []byte{c}
+	}
+	l.state = inString
+	for _, s := range l.esc.places(0, len(e)) {
+		l.content(out, s.at, s.n)
+		out = nil
+	}
+	l.esc.reset()
+}
+
+// maxBare is the length of the longest number that is taken for one.
+const maxBare = 64
+
+// isBare reports whether c may stand in a number or literal.
+func isBare(c byte) bool { return isLetterOrDigit(c) || c == '-' || c == '+' || c == '.' }
+
+// endBare ends a number or literal before c. What is neither is the rest of a
+// string.
+func (l *lexer) endBare(c byte) {
+	word := l.bare.text
+	_, err := strconv.ParseFloat(string(word), 64)
+	number := err == nil && (isDigit(word[len(word)-1]))
+	literal := string(word) == "true" || string(word) == "false" || string(word) == "null"
+	l.state = outside
+	switch {
+	case (number || literal) && bytes.IndexByte([]byte(" \t\r\n,]}:"), c) >= 0:
+		if number && l.after && l.verdict == goes {
+			l.s.redact(l.bare.places(0, len(word)), word, bare)
+		} else if number && l.after && l.deltas != nil {
+			l.deltas.index(l.name, word)
+		}
+		l.after = l.after && l.list
+	default:
+		l.begin(l.value)
+		l.bare.feed(l.content, 0, len(word))
+	}
+	l.bare.reset()
+}
+
+// end ends the text: what follows is another one.
+func (l *lexer) end() {
+	if l.state == inBare {
+		l.endBare(' ')
+	}
+	if l.state == inEscape {
+		l.esc.feed(l.content, 0, len(l.esc.text))
+		l.state = inString
+	}
+	if l.state == inString {
+		l.endString()
+	}
+	l.esc.reset()
+	l.state, l.after, l.list, l.paired, l.name = outside, false, false, stays, l.name[:0]
+}
+
+func (l *lexer) pending() int64 {
+	p := min(l.bare.start(0), l.esc.start(0))
+	if l.state == inString || l.state == inEscape {
+		p = min(p, l.str.pending())
+	}
+	return p
+}
+
+// pause lets go what cannot become a secret whatever follows.
+func (l *lexer) pause() {
+	if v, ok := l.str.(*value); ok && l.state == inString {
+		v.pause()
+	}
+}
