@@ -1,0 +1,119 @@
+// Package bpf records the plaintext of TLS connections on this machine through
+// uprobes on the functions of TLS libraries. It is the one package that talks
+// to the kernel.
+//
+// A [Probe] is told which processes to record ([Probe.AddProcess]) and which
+// files hold TLS functions ([Probe.Attach]); the two are independent, since a
+// process may load a library at any time and a library serves many processes.
+// What it records comes out of [Probe.Events].
+//
+// The kernel side is tls.c. It decides there, where nothing is lost, to which
+// connection and position in the stream a piece of data belongs, so that a
+// piece that could not be delivered leaves a hole of known length.
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"ssltape/record"
+)
+
+// Options says what a [Probe] records and how much it buffers.
+type Options struct {
+	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 16 MiB
+	All    bool // every process that is visible from here, but this one
+	Follow bool // what recorded processes fork, too
+}
+
+// defaultBuffer takes what one core can write while the reader is away for a
+// few milliseconds.
+const defaultBuffer = 16 << 20
+
+// An Event is one step of a recording: a chunk of a connection or, where
+// Process is not nil, news of a recorded process.
+type Event struct {
+	Chunk   record.Chunk // Data is valid until the next event
+	Process *ProcessEvent
+}
+
+// A ProcessKind says what a process did.
+type ProcessKind uint8
+
+const (
+	Started ProcessKind = iota // by fork, or seen for the first time
+	Exec                       // runs another program from now on
+	Exited
+)
+
+func (k ProcessKind) String() string { return [...]string{"started", "exec", "exited"}[k] }
+
+// A Process is a recorded process, as it was at the time of an event.
+type Process struct {
+	PID, PPID int // in this process's pid namespace; PPID is 0 where unknown
+	Comm      string
+	Exe       string // path of the executable as the process sees it, "" where unknown
+}
+
+// A ProcessEvent is news of a recorded process.
+type ProcessEvent struct {
+	Kind ProcessKind
+	Process
+	Args   []string // of Exec; cut after the first 4 KiB
+	Status int      // of Exited: as of wait(2)
+	Time   time.Time
+}
+
+// A Function is a function of a TLS library that carries plaintext or ends a
+// connection.
+type Function struct {
+	Name   string
+	Offset uint64 // of the probe, in the file
+	How    string // how the place was found, such as "entry" or "inner"
+}
+
+// An Attachment is a file that holds TLS functions.
+type Attachment struct {
+	Path      string
+	Library   string // such as "libssl.so.3"
+	Functions []Function
+	Skipped   []string // functions that this library could have and does not
+}
+
+// Loss counts what passed through the recorded connections and was not
+// delivered, by cause. Passed = Captured + the bytes of all causes.
+type Loss struct {
+	Passed, Captured        uint64 // bytes
+	RingEvents, RingBytes   uint64 // no room in the ring buffer
+	FaultEvents, FaultBytes uint64 // memory of the process not readable
+	TableEvents, TableBytes uint64 // too many connections, threads or processes
+	LongEvents, LongBytes   uint64 // more than 16 MiB in one call
+}
+
+// Bytes returns the number of bytes lost.
+func (l Loss) Bytes() uint64 { return l.RingBytes + l.FaultBytes + l.TableBytes + l.LongBytes }
+
+// Reasons why this machine, or this user, cannot record; the errors of
+// [Supported] and [Open] wrap one of them.
+var (
+	ErrSystem    = errors.New("recording needs Linux")
+	ErrKernel    = errors.New("the kernel cannot record")
+	ErrPrivilege = errors.New("no privilege to record")
+)
+
+// ErrNoTLS is what a file without TLS functions that can be hooked is refused
+// with.
+var ErrNoTLS = errors.New("no TLS functions that can be hooked")
+
+// A SupportError says why recording is not possible.
+type SupportError struct {
+	Kind   error  // ErrSystem, ErrKernel or ErrPrivilege
+	Reason string // what exactly is missing
+	Hint   string // the way out, "" where there is none
+}
+
+func (e *SupportError) Error() string { return fmt.Sprintf("%v: %s", e.Kind, e.Reason) }
+
+// Unwrap returns e.Kind.
+func (e *SupportError) Unwrap() error { return e.Kind }

@@ -1,0 +1,104 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cilium/ebpf/ringbuf"
+	"golang.org/x/sys/unix"
+)
+
+// pollPeriod is how long an event may wait in the ring buffer, unless there
+// are many: then the kernel wakes the reader.
+const pollPeriod = 5 * time.Millisecond
+
+// A snapshot is the state of the kernel's tables at a moment before which all
+// events have been read. It makes up for events about connections and
+// processes that found no room in the ring buffer.
+type snapshot struct {
+	time      uint64 // kernel's
+	ends      map[tlsEndKey]tlsEndValue
+	processes map[uint32]tlsProcess
+}
+
+// drain moves events from the ring buffer to the queue until p is stopped.
+func (p *Probe) drain() {
+	defer close(p.drained)
+	p.queue.finish(p.fill())
+}
+
+func (p *Probe) fill() error {
+	var rec ringbuf.Record
+	var pending *snapshot
+	lost := uint64(0)
+	b := p.queue.empty()
+	p.ring.SetDeadline(time.Now().Add(pollPeriod))
+	for {
+		if cap(b.buf)-len(b.buf) < maxSample {
+			b.clock = clock()
+			p.queue.put(b)
+			b = p.queue.empty()
+		}
+		rec.RawSample = b.buf[len(b.buf):]
+		stopping := p.stopping.Load()
+		err := p.ring.ReadInto(&rec)
+		if err == nil {
+			b.buf = b.buf[:len(b.buf)+len(rec.RawSample)]
+			b.ends = append(b.ends, len(b.buf))
+			continue
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("read ring buffer: %w", err)
+		}
+		if pending != nil || len(b.ends) > 0 {
+			b.clock, b.after = clock(), pending
+			pending = nil
+			p.queue.put(b)
+			b = p.queue.empty()
+		}
+		if n := p.Loss().RingEvents; n != lost {
+			lost, pending = n, p.snapshot()
+		} else if stopping {
+			return nil
+		}
+		p.ring.SetDeadline(time.Now().Add(pollPeriod))
+	}
+}
+
+// snapshot reads the kernel's tables, and empties that of ends.
+func (p *Probe) snapshot() *snapshot {
+	s := &snapshot{time: uint64(monotonic()), ends: map[tlsEndKey]tlsEndValue{}, processes: map[uint32]tlsProcess{}}
+	var ek tlsEndKey
+	var ev tlsEndValue
+	for it := p.objs.Ends.Iterate(); it.Next(&ek, &ev); {
+		s.ends[ek] = ev
+	}
+	for k := range s.ends {
+		_ = p.objs.Ends.Delete(k)
+	}
+	var tgid uint32
+	var pv tlsProcess
+	for it := p.objs.Processes.Iterate(); it.Next(&tgid, &pv); {
+		s.processes[tgid] = pv
+	}
+	return s
+}
+
+// monotonic returns the kernel's time, which is that of events.
+func monotonic() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
+}
+
+// clock returns what to add to the kernel's time to have ns since the epoch.
+// The difference changes when the machine is suspended or its clock set.
+func clock() int64 {
+	before := monotonic()
+	now := time.Now().UnixNano()
+	return now - before/2 - monotonic()/2
+}

@@ -1,0 +1,147 @@
+package locate
+
+import (
+	"debug/buildinfo"
+	"encoding/binary"
+	"fmt"
+	"io"
+)
+
+// The first bytes of Go's function table, pclntab, as of Go 1.18 and 1.20
+// (internal/abi/symtab.go): a magic number, the unit of code (1 or 4 bytes) and
+// the size of a pointer. Older ones are not looked for: there the arguments
+// are elsewhere.
+var pclntabMagics = [...]string{
+	"\xf0\xff\xff\xff\x00\x00\x01\x08", "\xf0\xff\xff\xff\x00\x00\x04\x08",
+	"\xf1\xff\xff\xff\x00\x00\x01\x08", "\xf1\xff\xff\xff\x00\x00\x04\x08",
+}
+
+var goNames = [...]string{"crypto/tls.(*Conn).Close", "crypto/tls.(*Conn).Read", "crypto/tls.(*Conn).Write"}
+
+// A pclntab is Go's table of functions (runtime/symtab.go): a header of words,
+// their names, and for each function its distance from the start of the code
+// and where its description is.
+type pclntab struct {
+	im     *image
+	va     uint64
+	count  uint64 // functions
+	names  uint64 // address of the names
+	funcs  uint64 // address of the functions
+	text   uint64 // start of the code
+	size   uint64 // bytes of the file from funcs on
+	namesN uint64
+}
+
+// findGo finds the methods of crypto/tls.Conn, or nil where the file is not
+// Go's or does without TLS.
+func findGo(im *image, tables []uint64) (*Library, error) {
+	for _, va := range tables {
+		t, ok := im.pclntabAt(va)
+		if !ok {
+			continue
+		}
+		names, err := t.find()
+		if err != nil || len(names) == 0 {
+			return nil, err
+		}
+		l := &Library{Stack: Go}
+		if info, err := buildinfo.Read(im.r); err == nil {
+			l.Version = info.GoVersion
+		}
+		if t.text, err = t.textStart(); err == nil {
+			err = t.functions(l, names)
+		}
+		l.Err = err
+		return l, nil
+	}
+	return nil, nil
+}
+
+// pclntabAt reads the header of the table at va.
+func (im *image) pclntabAt(va uint64) (*pclntab, bool) {
+	s := im.segment(va)
+	w, err := im.words(va+8, 8)
+	if err != nil {
+		return nil, false
+	}
+	room := s.va + s.size - va
+	t := &pclntab{im: im, va: va, count: w[0], names: va + w[3], funcs: va + w[7], namesN: w[4] - w[3]}
+	if w[3] > w[4] || w[4] > room || w[7] > room || w[0] > (room-w[7])/8 || w[0] == 0 {
+		return nil, false
+	}
+	t.size = room - w[7]
+	return t, true
+}
+
+// find returns the offsets of the names that are looked for in the table of
+// names, and which each is.
+func (t *pclntab) find() (map[uint32]string, error) {
+	found := map[uint32]string{}
+	var needles []needle
+	for _, n := range goNames {
+		needles = append(needles, needle{"\x00" + n + "\x00", func(va uint64) { found[uint32(va+1-t.names)] = n }})
+	}
+	names := segment{off: t.im.offset(t.names), va: t.names, size: t.namesN}
+	return found, t.im.searchIn(&names, needles)
+}
+
+// textStart finds the start of the code, which the offsets count from. The
+// header no longer has it; the module's description (runtime.moduledata) does,
+// which begins with a pointer to the table.
+func (t *pclntab) textStart() (uint64, error) {
+	const minPC, maxPC, text, words = 20, 21, 22, 24
+	first, _ := t.im.u32(t.funcs)
+	last, _ := t.im.u32(t.funcs + 8*t.count)
+	modules, err := t.im.tables(t.va, 0, words, func(w []uint64) bool {
+		return w[minPC] == w[text]+uint64(first) && w[maxPC] == w[text]+uint64(last) && t.im.code(w[text]) != nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(modules) != 1 {
+		return 0, &RefusedError{goNames[1], fmt.Sprintf("%d descriptions of the module", len(modules))}
+	}
+	return modules[0][text], nil
+}
+
+// functions adds the functions whose names are at the given offsets to l.
+func (t *pclntab) functions(l *Library, names map[uint32]string) error {
+	for i := uint64(0); i < t.count; i++ {
+		entry := t.im.bytes(t.funcs+8*i, 12) // and the start of the next
+		if len(entry) < 12 {
+			return io.ErrUnexpectedEOF
+		}
+		start, end := binary.LittleEndian.Uint32(entry), binary.LittleEndian.Uint32(entry[8:])
+		info := t.funcs + uint64(binary.LittleEndian.Uint32(entry[4:]))
+		nameOff, ok := t.im.u32(info + 4)
+		name := names[nameOff]
+		if !ok || name == "" {
+			continue
+		}
+		f := Func{Name: name, Addr: t.text + uint64(start), How: "named in Go's function table"}
+		f.Offset = t.im.offset(f.Addr)
+		if f.Returns = t.im.returns(f.Addr, t.text+uint64(end)); f.Returns == nil {
+			return &RefusedError{name, fmt.Sprintf("the code from %#x cannot be decoded", f.Addr)}
+		}
+		l.Funcs = append(l.Funcs, f)
+	}
+	return nil
+}
+
+// returns lists the file offsets of the return instructions from va to end,
+// or nil where the code there cannot be decoded. Go's compiler puts no data
+// between instructions, and no jump to another function in a method.
+func (im *image) returns(va, end uint64) (offs []uint64) {
+	const longest = 1 << 20
+	for n := 0; va < end && n < longest; n++ {
+		in, ok := im.arch.decode(im.bytes(va, 16), va)
+		if !ok || im.code(va) == nil {
+			return nil
+		}
+		if in.op == opReturn {
+			offs = append(offs, im.offset(va))
+		}
+		va += uint64(in.len)
+	}
+	return offs
+}

@@ -1,0 +1,168 @@
+// Package locate finds the functions of TLS libraries that were linked into an
+// executable, where no symbol is left to attach a uprobe by.
+//
+// What strip cannot take is what the program needs: the strings and numbers
+// that error messages are made of, the tables of functions, and Go's table of
+// functions for stack traces. Each TLS library has its own way to be found by
+// them. Nothing is guessed: a function that is not unique, or whose code
+// contradicts what its name promises, is refused with the reason.
+//
+// The package reads files and does no other I/O. It needs no kernel and builds
+// everywhere.
+package locate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// A Stack is an implementation of TLS.
+type Stack string
+
+const (
+	BoringSSL Stack = "BoringSSL"     // SSL_read, SSL_write, tls_free
+	OpenSSL   Stack = "OpenSSL"       // SSL_read, SSL_write, ssl_read_internal, ssl_write_internal, SSL_free
+	Go        Stack = "Go crypto/tls" // (*Conn).Read, (*Conn).Write, (*Conn).Close
+	Rustls    Stack = "rustls"        // named, never with functions: it has no stable ones
+)
+
+// A Library is a TLS library inside a file.
+type Library struct {
+	Stack   Stack
+	Version string // such as "3.0.16", "go1.26.1"; "" where the file does not say
+	Funcs   []Func // sorted by name; what was found also where Err is set
+	Err     error  // why Funcs is not all that a recording needs, a *RefusedError
+}
+
+// A Func is a function of a Library.
+//
+// The functions of BoringSSL and OpenSSL have the C calling convention. Names
+// are those of the source: SSL_read(ssl, buf, num) and SSL_write return the
+// count; ssl_read_internal(ssl, buf, num, *count) and ssl_write_internal
+// return 1 and store it; tls_free(ssl) and SSL_free(ssl) are called once for
+// each connection that is destroyed.
+//
+// Those of Go have the register convention that Go calls ABIInternal. At entry
+//
+//	         receiver  buffer  length  goroutine
+//	amd64    RAX       RBX     RCX     R14
+//	arm64    R0        R1      R2      R28
+//
+// and at each of Returns the count is in RAX or R0. A goroutine may change
+// threads between the two, and its stack may move, so that a return probe
+// crashes the program: attach to Returns instead.
+type Func struct {
+	Name    string
+	Offset  uint64   // in the file, what a uprobe takes
+	Addr    uint64   // as linked
+	Returns []uint64 // Go only: offsets in the file of the return instructions
+	How     string   // what it was recognised by, one line
+}
+
+// Func returns the function of that name, or nil.
+func (l *Library) Func(name string) *Func {
+	for i := range l.Funcs {
+		if l.Funcs[i].Name == name {
+			return &l.Funcs[i]
+		}
+	}
+	return nil
+}
+
+func (l *Library) add(im *image, name string, va uint64, how string) {
+	l.Funcs = append(l.Funcs, Func{Name: name, Offset: im.offset(va), Addr: va, How: how})
+	slices.SortFunc(l.Funcs, func(a, b Func) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+}
+
+// ErrNotFound says that a file holds no TLS library that is known here.
+var ErrNotFound = errors.New("no known TLS library in the file")
+
+// A FormatError says that a file is not a 64-bit little-endian ELF file for
+// x86-64 or arm64, or is damaged.
+type FormatError struct{ Err error }
+
+func (e *FormatError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *FormatError) Unwrap() error { return e.Err }
+
+// A RefusedError says why a function of a library was not found, though the
+// library was: no candidate, several, or one that contradicts itself.
+type RefusedError struct {
+	Func   string
+	Reason string
+}
+
+func (e *RefusedError) Error() string { return e.Func + ": " + e.Reason }
+
+// only returns the one function of fs, or the reason why name is none of them.
+func only(name string, fs []*function) (*function, error) {
+	switch len(fs) {
+	case 0:
+		return nil, &RefusedError{name, "no function has its error sites"}
+	case 1:
+		return fs[0], nil
+	}
+	return nil, &RefusedError{name, fmt.Sprintf("%d functions have its error sites, at %#x and %#x", len(fs), fs[0].entry, fs[1].entry)}
+}
+
+// Find returns the TLS libraries in the ELF file of size bytes that r reads.
+// It returns ErrNotFound where there is none, and a *FormatError where the file
+// cannot be understood.
+//
+// The time is linear in size, about a second for 200 MB. The memory is an
+// eighth of the size of the executable segments, and a few megabytes. r must
+// not change meanwhile.
+func Find(r io.ReaderAt, size int64) ([]Library, error) {
+	im, err := newImage(r, size)
+	if err != nil {
+		return nil, &FormatError{err}
+	}
+	libs, err := im.find()
+	if err != nil {
+		return nil, &FormatError{err}
+	}
+	if len(libs) == 0 {
+		return nil, ErrNotFound
+	}
+	return libs, nil
+}
+
+// find looks for each of the stacks. BoringSSL and OpenSSL share the passes
+// over the file.
+func (im *image) find() (libs []Library, err error) {
+	s, err := im.searchStrings()
+	if err != nil {
+		return nil, err
+	}
+	if len(s.anchors) > 0 {
+		fs, err := im.functions(s.anchors)
+		if err != nil {
+			return nil, err
+		}
+		for _, find := range []func(*image, []*function, *stringsFound) (*Library, error){findBoringSSL, findOpenSSL} {
+			if l, err := find(im, fs, s); err != nil {
+				return nil, err
+			} else if l != nil {
+				libs = append(libs, *l)
+			}
+		}
+	}
+	if l, err := findGo(im, s.pclntabs); err != nil {
+		return nil, err
+	} else if l != nil {
+		libs = append(libs, *l)
+	}
+	if s.rustls != "" {
+		libs = append(libs, Library{Stack: Rustls, Version: s.rustls,
+			Err: &RefusedError{"Writer::write", "rustls has no stable functions to record by"}})
+	}
+	return libs, nil
+}

@@ -1,0 +1,305 @@
+package locate
+
+import (
+	"slices"
+)
+
+const (
+	window    = 64 << 10 // how far a function reaches from its start
+	maxBlocks = 1 << 12  // of one walk
+	maxStates = 32       // of one address in one walk
+	maxTries  = 48       // starts that are tried for one place
+	moreTries = 4        // after one that leads there
+)
+
+// A value is what is known of a register: base plus off. The base is nothing
+// (zero: an absolute number), or what a register held when the function was
+// entered, or unknown.
+type value struct {
+	base base
+	off  uint64
+}
+
+type base uint8
+
+const (
+	unknown base = iota
+	number
+	spilled // was read from the function's own stack frame
+	entered // entered+r: what register r held at entry
+)
+
+// A state is what is known at one place on one path.
+type state struct {
+	regs   [32]value
+	framed bool // the stack pointer was moved
+}
+
+func (st *state) get(r reg) value {
+	if r == noReg {
+		return value{}
+	}
+	return st.regs[r]
+}
+
+func (st *state) set(r reg, v value) {
+	if r == noReg {
+		return
+	}
+	if v.base == unknown {
+		v.off = 0
+	}
+	st.regs[r] = v
+}
+
+// A call is a call or tail call, with what is known of its arguments.
+type call struct {
+	at     uint64
+	target uint64 // 0: through a pointer
+	args   [6]value
+}
+
+// A function is what the walk of a function found on all paths that end in a
+// proper return.
+type function struct {
+	entry  uint64
+	calls  []call
+	stores int             // instructions that write to memory other than its own stack frame
+	code   map[uint64]bool // its instructions
+}
+
+// A block is a straight run of instructions, entered in a given state.
+type block struct {
+	at     uint64
+	state  state
+	from   []int // blocks that lead here
+	good   bool  // some path from here returns with the stack as it was at entry
+	calls  []call
+	insts  []uint64
+	stores []uint64
+}
+
+type blockKey struct {
+	at    uint64
+	state state
+}
+
+type walk struct {
+	im     *image
+	entry  uint64
+	blocks []block
+	index  map[blockKey]int
+	states map[uint64]int // blocks at an address
+}
+
+// walk follows the control flow from entry, one run of instructions at a time,
+// with the registers that are known. It returns nil where no path from entry
+// returns with the stack pointer as it was: entry is then not where a function
+// begins. For the same reason code after a call that does not return is
+// dropped: there the next function begins, in a frame that it did not make.
+func (im *image) walk(entry uint64) *function {
+	w := walk{im: im, entry: entry, index: map[blockKey]int{}, states: map[uint64]int{}}
+	var st state
+	for _, r := range append(im.arch.args[:], regBP, regFP, im.arch.sp) {
+		st.regs[r] = value{entered + base(r), 0}
+	}
+	w.visit(entry, st, -1)
+	for i := 0; i < len(w.blocks) && im.work < maxWork; i++ {
+		w.run(i)
+	}
+	w.spread()
+	if !w.blocks[0].good {
+		return nil
+	}
+	f := &function{entry: entry, code: map[uint64]bool{}}
+	stores := map[uint64]bool{}
+	for _, b := range w.blocks {
+		if !b.good {
+			continue
+		}
+		for _, va := range b.insts {
+			f.code[va] = true
+		}
+		for _, va := range b.stores {
+			stores[va] = true
+		}
+		for _, c := range b.calls {
+			if !slices.Contains(f.calls, c) {
+				f.calls = append(f.calls, c)
+			}
+		}
+	}
+	f.stores = len(stores)
+	return f
+}
+
+// visit notes that block from leads to va in state st.
+func (w *walk) visit(va uint64, st state, from int) {
+	if w.im.code(va) == nil || va-w.entry >= window && w.entry-va >= window {
+		return
+	}
+	key := blockKey{va, st}
+	i, ok := w.index[key]
+	if !ok {
+		if w.states[va]++; w.states[va] > maxStates || len(w.blocks) == maxBlocks {
+			return // a loop that counts in a register would have no end
+		}
+		i = len(w.blocks)
+		w.index[key] = i
+		w.blocks = append(w.blocks, block{at: va, state: st})
+	}
+	if from >= 0 {
+		w.blocks[i].from = append(w.blocks[i].from, from)
+	}
+}
+
+// run follows block i to its end. What it learns of the block is noted before
+// visit, which may move the blocks.
+func (w *walk) run(i int) {
+	b, a := &w.blocks[i], &w.im.arch
+	st, va := b.state, b.at
+	for {
+		in, ok := a.decode(w.im.bytes(va, 16), va)
+		if !ok {
+			return
+		}
+		w.im.work++
+		b.insts = append(b.insts, va)
+		st.framed = st.framed || st.regs[a.sp].off != 0
+		balanced := st.regs[a.sp] == value{entered + base(a.sp), 0}
+		if balanced && va != w.entry && w.im.isStart(va) {
+			return // the next function, after a call that does not return
+		}
+		switch in.op {
+		case opReturn:
+			b.good = balanced
+			return
+		case opTrap:
+			return
+		case opJumpInd: // a tail call, or a switch that is not followed
+			b.good = balanced
+			if balanced {
+				b.calls = append(b.calls, w.call(va, 0, &st))
+			}
+			return
+		case opJump:
+			if balanced && w.leaves(in.imm, &st) {
+				b.good = true
+				b.calls = append(b.calls, w.call(va, in.imm, &st))
+			} else {
+				w.visit(in.imm, st, i)
+			}
+			return
+		case opJumpIf:
+			if balanced && w.leaves(in.imm, &st) {
+				b.good = true
+			} else {
+				w.visit(in.imm, st, i)
+			}
+			w.visit(va+uint64(in.len), st, i)
+			return
+		case opCall, opCallInd:
+			b.calls = append(b.calls, w.call(va, in.imm, &st))
+			for r := range st.regs {
+				if a.saved>>r&1 == 0 {
+					st.regs[r] = value{}
+				}
+			}
+			w.visit(va+uint64(in.len), st, i)
+			return
+		}
+		if in.op == opStore && st.get(in.src).base != entered+base(a.sp) {
+			b.stores = append(b.stores, va)
+		}
+		st.apply(in, a)
+		va += uint64(in.len)
+	}
+}
+
+// leaves tells whether a jump to va, made with the stack as it was at entry, is
+// a call in the place of a return: to another function, or from the end of
+// one that has taken down its frame.
+func (w *walk) leaves(va uint64, st *state) bool {
+	return st.framed || va != w.entry && w.im.isStart(va)
+}
+
+func (w *walk) call(at, target uint64, st *state) call {
+	c := call{at: at, target: target}
+	for i, r := range w.im.arch.args {
+		c.args[i] = st.regs[r]
+	}
+	return c
+}
+
+// apply is the effect of in on the registers.
+func (st *state) apply(in inst, a *arch) {
+	src := st.get(in.src)
+	switch in.op {
+	case opConst:
+		st.set(in.dst, value{number, in.imm})
+	case opAdd:
+		st.set(in.dst, value{src.base, src.off + in.imm})
+	case opLoad:
+		if in.imm != 0 {
+			st.set(in.src, value{src.base, src.off + in.imm})
+		}
+		v := value{}
+		if src.base == entered+base(a.sp) {
+			v.base = spilled
+		}
+		st.set(in.dst, v)
+		st.set(in.dst2, v)
+		return
+	case opStore:
+		if in.imm != 0 {
+			st.set(in.src, value{src.base, src.off + in.imm})
+		}
+		st.set(in.dst, value{})
+	default:
+		st.set(in.dst, value{})
+	}
+	st.set(in.dst2, value{})
+}
+
+// spread marks the blocks from which a good one can be reached.
+func (w *walk) spread() {
+	var todo []int
+	for i := range w.blocks {
+		if w.blocks[i].good {
+			todo = append(todo, i)
+		}
+	}
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, j := range w.blocks[i].from {
+			if !w.blocks[j].good {
+				w.blocks[j].good = true
+				todo = append(todo, j)
+			}
+		}
+	}
+}
+
+// functionAt returns the function that the instruction at va belongs to, or nil.
+// It is that of a start before va from which control flow gets there. Where a
+// nearer start does so too, it is in the middle of the function: bytes that
+// look like a call of it.
+func (im *image) functionAt(va uint64) (found *function) {
+	s := im.code(va)
+	if s == nil {
+		return nil
+	}
+	tries := maxTries
+	for at := va; at-s.va < s.size && va-at < window && tries > 0 && im.work < maxWork; at -= im.arch.step {
+		if !im.isStart(at) {
+			continue
+		}
+		tries--
+		if f := im.walk(at); f != nil && f.code[va] {
+			found = f
+			tries = min(tries, moreTries)
+		}
+	}
+	return found
+}

@@ -1,0 +1,37 @@
+//go:build !linux || (!amd64 && !arm64)
+
+package bpf
+
+import (
+	"iter"
+	"runtime"
+)
+
+// A Probe records TLS connections. There is none on this system.
+type Probe struct{}
+
+// Supported returns an [ErrSystem].
+func Supported() error {
+	return &SupportError{Kind: ErrSystem, Reason: "on amd64 or arm64; this is " + runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+// Open returns the error of [Supported].
+func Open(Options) (*Probe, error) { return nil, Supported() }
+
+// AddProcess does nothing here.
+func (p *Probe) AddProcess(int) error { return Supported() }
+
+// Attach does nothing here.
+func (p *Probe) Attach(string) (Attachment, error) { return Attachment{}, Supported() }
+
+// Events ends at once.
+func (p *Probe) Events() iter.Seq2[Event, error] { return func(func(Event, error) bool) {} }
+
+// Stop does nothing here.
+func (p *Probe) Stop() error { return nil }
+
+// Loss returns nothing here.
+func (p *Probe) Loss() Loss { return Loss{} }
+
+// Close does nothing here.
+func (p *Probe) Close() error { return nil }

@@ -1,0 +1,120 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// initialPIDNamespace is the inode of the first pid namespace (PROC_PID_INIT_INO).
+const initialPIDNamespace = 0xEFFFFFFC
+
+// ignore is the flag of a process that is never recorded (IGNORE of tls.c).
+const ignore = 1
+
+// A process is a recorded process with its open connections.
+type process struct {
+	Process
+	epoch uint64
+	conns map[connKey]*conn
+}
+
+// A tgidTable translates process ids from this pid namespace to the kernel's.
+type tgidTable struct{ initial bool }
+
+func (t tgidTable) tgid(pid int) (uint32, error) {
+	return uint32(pid), nil
+}
+
+// AddProcess records the process pid from now on. It does nothing where it is
+// recorded already.
+func (p *Probe) AddProcess(pid int) error {
+	return p.addProcess(pid, 0)
+}
+
+func (p *Probe) ignoreSelf() error { return p.addProcess(os.Getpid(), ignore) }
+
+func (p *Probe) addProcess(pid int, flags uint32) error {
+	if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid))); err != nil {
+		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
+	}
+	tgid, err := p.tgids.tgid(pid)
+	if err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	v := tlsProcess{Epoch: uint64(monotonic()), Pid: uint32(pid), Flags: flags}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err = p.objs.Processes.Update(tgid, v, ebpf.UpdateNoExist)
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("record process %d: %w", pid, err)
+	}
+	if flags&ignore == 0 {
+		p.procs[tgid] = &process{Process: readProcess(pid), epoch: v.Epoch, conns: map[connKey]*conn{}}
+	}
+	return nil
+}
+
+// readProcess returns the process pid as /proc describes it. What cannot be
+// read is left empty: a process may end at any time.
+func readProcess(pid int) Process {
+	pr := Process{PID: pid, Exe: readExe(pid)}
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return pr
+	}
+	// PID (COMM) STATE PPID ...; COMM may hold brackets and blanks.
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return pr
+	}
+	pr.Comm = string(stat[open+1 : end])
+	if rest := strings.Fields(string(stat[end+1:])); len(rest) > 1 {
+		pr.PPID, _ = strconv.Atoi(rest[1])
+	}
+	return pr
+}
+
+// readExe returns the path of the executable of the process pid, or "".
+func readExe(pid int) string {
+	exe, _ := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe"))
+	return strings.TrimSuffix(exe, " (deleted)")
+}
+
+// library returns the name of the file with the given cookie, or where the
+// kernel has no cookies that of the attached file that pr has mapped.
+func (p *Probe) library(pr *process, cookie uint32) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if int(cookie) <= len(p.libraries) && cookie > 0 {
+		return p.libraries[cookie-1]
+	}
+	if len(p.libraries) == 1 {
+		return p.libraries[0]
+	}
+	maps, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pr.PID), "maps"))
+	for _, a := range p.attached {
+		if bytes.Contains(maps, []byte(" "+a.Path+"\n")) {
+			return a.Library
+		}
+	}
+	return ""
+}
+
+// cString returns what stands before the first 0 of b.
+func cString(b []byte) string {
+	s, _, _ := bytes.Cut(b, []byte{0})
+	return string(s)
+}

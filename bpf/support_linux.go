@@ -1,0 +1,50 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+)
+
+// Supported tells whether this process can record on this machine. The error
+// is a [SupportError].
+func Supported() error {
+	if v := kernelVersion(); v != [2]int{} && (v[0] < 5 || v[0] == 5 && v[1] < 10) {
+		return &SupportError{ErrKernel, fmt.Sprintf("Linux %d.%d is older than 5.10", v[0], v[1]), "use a newer kernel"}
+	}
+	if unix.Geteuid() != 0 && !capable(unix.CAP_BPF, unix.CAP_PERFMON) && !capable(unix.CAP_SYS_ADMIN) {
+		return &SupportError{ErrPrivilege, "neither root nor cap_bpf and cap_perfmon",
+			"run with sudo, or setcap cap_bpf,cap_perfmon+ep on the program"}
+	}
+	if _, err := btf.LoadKernelSpec(); err != nil {
+		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
+	}
+	return nil
+}
+
+// kernelVersion returns major and minor number of the running kernel, or zeros.
+func kernelVersion() (v [2]int) {
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &v[0], &v[1])
+	}
+	return v
+}
+
+// capable reports whether this process has all of caps in effect.
+func capable(caps ...int) bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&hdr, &data[0]) != nil {
+		return false
+	}
+	for _, c := range caps {
+		if data[c/32].Effective&(1<<(c%32)) == 0 {
+			return false
+		}
+	}
+	return true
+}
