@@ -21,7 +21,7 @@ type output interface {
 // A sequential is an output that can only be appended to.
 type sequential struct {
 	w    io.Writer
-	next []byte // what comes before the next part
+	next []byte // what is to be written first
 }
 
 func newSequential(w io.Writer, head []byte) (*sequential, error) {
@@ -30,11 +30,10 @@ func newSequential(w io.Writer, head []byte) (*sequential, error) {
 }
 
 func (s *sequential) spill(p []byte) error {
-	if _, err := s.w.Write(append(s.next, p...)); err != nil {
-		return err
-	}
+	s.next = append(s.next, p...)
+	_, err := s.w.Write(s.next)
 	s.next = s.next[:0]
-	return nil
+	return err
 }
 
 func (s *sequential) commit(p, _ []byte) error {

@@ -75,7 +75,7 @@ func (p *payload) open() (io.ReadCloser, error) {
 	if p.raw {
 		return io.NopCloser(p.m.Body.Reader()), nil
 	}
-	return decode(p.m)
+	return p.m.Decode()
 }
 
 // text returns the fields of a HAR body, with a placeholder for its text.
@@ -164,22 +164,13 @@ func partialRune(p []byte) int {
 	return 0
 }
 
-// escaped holds, for each byte, whether it must be escaped in a JSON string
+// appendEscaped appends p, which is UTF-8, as the inside of a JSON string
 // (RFC 8259, section 7).
-var escaped = func() (t [256]bool) {
-	for c := range 0x20 {
-		t[c] = true
-	}
-	t['"'], t['\\'] = true, true
-	return t
-}()
-
-// appendEscaped appends p, which is UTF-8, as the inside of a JSON string.
 func appendEscaped(b, p []byte) []byte {
 	const hex = "0123456789abcdef"
 	start := 0
 	for i, c := range p {
-		if !escaped[c] {
+		if c >= ' ' && c != '"' && c != '\\' {
 			continue
 		}
 		b = append(b, p[start:i]...)
