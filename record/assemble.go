@@ -1,0 +1,208 @@
+package record
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Options are the limits of an [Assembler].
+type Options struct {
+	// MaxBody is how many bytes of a body are kept, 0 for all. What is
+	// beyond goes to Message.Cut.
+	MaxBody int64
+}
+
+// An Assembler is a [ChunkWriter] that makes exchanges out of chunks. It is
+// not safe for use by several goroutines at once.
+//
+// Memory is bounded: a connection holds at most one unfinished message head
+// of [maxHead] bytes a direction and [maxOpen] requests without a response;
+// bodies are in [Body]. Traffic that goes beyond is counted as unparsed.
+type Assembler struct {
+	out   ExchangeWriter
+	opts  Options
+	conns map[*Conn]*connection
+	last  uint64 // ID of the newest exchange
+	stats Stats
+	errs  []error // not yet returned
+}
+
+// Stats counts what went through an [Assembler]. Each byte is in one of Head,
+// Body, Framing and Unparsed once the connections have ended; until then some
+// are held because what they belong to is not clear yet.
+type Stats struct {
+	Conns                  map[string]int // connections by protocol, such as "HTTP/1" or "unknown"
+	Open, Done, Incomplete int            // exchanges: going on, ended, ended with an error
+	Bytes, Lost            int64          // bytes seen, and bytes known to be missing
+	Head, Body, Framing    int64          // bytes of heads and trailers, of bodies, and between them
+	Unparsed               int64          // bytes that belong to no message
+	Cut                    int64          // bytes of bodies that a limit or an error kept out
+}
+
+// NewAssembler returns an Assembler that passes exchanges to out.
+func NewAssembler(out ExchangeWriter, opts Options) *Assembler {
+	return &Assembler{out: out, opts: opts, conns: make(map[*Conn]*connection), stats: Stats{Conns: make(map[string]int)}}
+}
+
+// WriteChunk implements [ChunkWriter]. It passes on each exchange that c makes
+// grow. The errors it returns are those of the ExchangeWriter and of bodies
+// that could not be kept; bad traffic is no error. It may be called again
+// after an error: nothing but what the error says is lost.
+func (a *Assembler) WriteChunk(c Chunk) error {
+	s := a.conns[c.Conn]
+	if s == nil {
+		s = &connection{Conn: c.Conn, a: a}
+		s.become(protoUnknown, &opening{connection: s})
+		a.conns[c.Conn] = s
+	}
+	s.chunk(c)
+	if s.ended[Out] && s.ended[In] {
+		delete(a.conns, c.Conn)
+	}
+	return a.takeErr()
+}
+
+// Close ends what is still open: its exchanges are passed on a last time with
+// [ErrStopped]. The Assembler must not be used afterwards, except for Stats.
+func (a *Assembler) Close() error {
+	open := make([]*connection, 0, len(a.conns))
+	for _, s := range a.conns {
+		open = append(open, s)
+	}
+	slices.SortFunc(open, func(x, y *connection) int { return cmp.Compare(x.ID, y.ID) })
+	for _, s := range open {
+		for _, d := range []Dir{Out, In} {
+			if !s.ended[d] {
+				s.ended[d] = true
+				s.parser.end(d, time.Time{}, ErrStopped)
+			}
+		}
+	}
+	clear(a.conns)
+	return a.takeErr()
+}
+
+// Stats returns the counts so far.
+func (a *Assembler) Stats() Stats {
+	s := a.stats
+	s.Conns = make(map[string]int, len(a.stats.Conns))
+	for name, n := range a.stats.Conns {
+		if n > 0 {
+			s.Conns[name] = n
+		}
+	}
+	return s
+}
+
+func (a *Assembler) takeErr() error {
+	if a.errs == nil {
+		return nil
+	}
+	err := errors.Join(a.errs...)
+	a.errs = nil
+	return err
+}
+
+// A parser reads one connection of one protocol. It is told what happens and
+// never waits; it holds what it cannot use yet. What it makes of the bytes
+// must not depend on how they are cut into calls of data, other than in times.
+type parser interface {
+	data(d Dir, t time.Time, p []byte) // p is not empty and not kept
+	gap(d Dir, n int64)                // the next n bytes are missing
+	end(d Dir, t time.Time, why error) // nothing follows; why is nil where it ended in order
+}
+
+// Names of what connections speak, as [Stats] has them.
+const (
+	protoUnknown   = "unknown"
+	protoHTTP1     = "HTTP/1"
+	protoHTTP2     = "HTTP/2"
+	protoWebSocket = "WebSocket"
+	protoTLS       = "TLS" // inside a tunnel: its plaintext is another connection
+	protoTunnel    = "tunnel"
+)
+
+// A connection is what the parsers of one connection share.
+type connection struct {
+	*Conn
+	a      *Assembler
+	parser parser
+	proto  string
+	next   [2]int64 // position that is expected next
+	ended  [2]bool
+}
+
+func (s *connection) chunk(c Chunk) {
+	if s.ended[c.Dir] {
+		s.a.stats.Bytes += int64(len(c.Data))
+		s.a.stats.Unparsed += int64(len(c.Data))
+		return
+	}
+	next := &s.next[c.Dir]
+	if n := c.Off - *next; n > 0 {
+		s.a.stats.Lost += n
+		*next = c.Off
+		s.parser.gap(c.Dir, n)
+	} else if n < 0 { // seen before
+		c.Data = c.Data[min(-n, int64(len(c.Data))):]
+	}
+	if n := int64(len(c.Data)); n > 0 {
+		s.a.stats.Bytes += n
+		*next += n
+		s.parser.data(c.Dir, c.Time, c.Data)
+	}
+	if c.End != EndNone {
+		s.ended[c.Dir] = true
+		var why error
+		if c.End == EndCut {
+			why = ErrCut
+		}
+		s.parser.end(c.Dir, c.Time, why)
+	}
+}
+
+// become makes p the parser of what follows.
+func (s *connection) become(proto string, p parser) {
+	if s.proto != "" {
+		s.a.stats.Conns[s.proto]--
+	}
+	s.proto, s.parser = proto, p
+	s.a.stats.Conns[proto]++
+}
+
+// number makes x an exchange of s.
+func (s *connection) number(x *Exchange) {
+	s.a.last++
+	s.a.stats.Open++
+	x.ID, x.Conn = s.a.last, s.Conn
+}
+
+// emit passes on x, which has grown, and releases it when it is done.
+func (s *connection) emit(x *Exchange) {
+	a := s.a
+	if err := a.out.WriteExchange(x); err != nil {
+		a.errs = append(a.errs, err)
+	}
+	if !x.Done() {
+		return
+	}
+	a.stats.Open--
+	a.stats.Done++
+	if x.Err != nil {
+		a.stats.Incomplete++
+	}
+	if !x.Kept() {
+		if err := x.Release(); err != nil {
+			a.errs = append(a.errs, err)
+		}
+	}
+}
+
+// opaque is the parser of what cannot be parsed: it counts.
+type opaque struct{ *connection }
+
+func (o opaque) data(_ Dir, _ time.Time, p []byte) { o.a.stats.Unparsed += int64(len(p)) }
+func (o opaque) gap(Dir, int64)                    {}
+func (o opaque) end(Dir, time.Time, error)         {}

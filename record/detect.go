@@ -1,0 +1,203 @@
+package record
+
+import (
+	"bytes"
+	"time"
+)
+
+// opening is the parser of a connection until the bytes tell what it speaks,
+// and which side asks: a recorded process may be client or server, and the
+// recording may have started in the middle.
+type opening struct {
+	*connection
+	held []event    // told so far and not yet used, in order
+	buf  [2][]byte  // the bytes of held, by Dir
+	lost [2]bool    // the direction did not start with a message: look for one
+	scan [2]scanner // how far that was looked for
+}
+
+// An event is something that a parser is told.
+type event struct {
+	dir  Dir
+	kind eventKind
+	time time.Time
+	data []byte
+	n    int64
+	why  error
+}
+
+type eventKind uint8
+
+const (
+	dataEvent eventKind = iota
+	gapEvent
+	endEvent
+)
+
+// tell tells p of e.
+func (e event) tell(p parser) {
+	switch e.kind {
+	case dataEvent:
+		p.data(e.dir, e.time, e.data)
+	case gapEvent:
+		p.gap(e.dir, e.n)
+	case endEvent:
+		p.end(e.dir, e.time, e.why)
+	}
+}
+
+// A verdict is what the first bytes of a direction are.
+type verdict uint8
+
+const (
+	undecided verdict = iota
+	isRequest
+	isResponse
+	isPreface // of HTTP/2
+	isTLS
+	isOther
+)
+
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // RFC 9113, section 3.4
+
+// judge tells what a direction that starts with p speaks. What it says of p
+// it says of everything that starts with p, unless it is undecided.
+func judge(p []byte) verdict {
+	p = bytes.TrimLeft(p, "\r\n ")
+	if len(p) == 0 {
+		return undecided
+	}
+	if p[0] == 0x16 { // handshake record, RFC 8446, section 5.1
+		if len(p) < 2 {
+			return undecided
+		}
+		if p[1] == 3 {
+			return isTLS
+		}
+		return isOther
+	}
+	if n := min(len(p), len(preface)); string(p[:n]) == preface[:n] {
+		if n < len(preface) {
+			return undecided
+		}
+		return isPreface
+	}
+	line, _, whole := bytes.Cut(p, []byte("\n"))
+	if !whole {
+		if len(p) > maxHead || !couldBeStartLine(p) {
+			return isOther
+		}
+		return undecided
+	}
+	if _, ok := parseStatusLine(line); ok {
+		return isResponse
+	}
+	if _, ok := parseRequestLine(line); ok {
+		return isRequest
+	}
+	return isOther
+}
+
+// couldBeStartLine reports whether p, which has no line end, may be the start
+// of a request line or a status line.
+func couldBeStartLine(p []byte) bool {
+	i := 0
+	for i < len(p) && isTokenByte(p[i]) {
+		i++
+	}
+	if i == len(p) {
+		return i <= maxMethod
+	}
+	if i == 4 && p[i] == '/' {
+		return string(p[:4]) == "HTTP"
+	}
+	return i > 0 && i <= maxMethod && (p[i] == ' ' || p[i] == '\t')
+}
+
+func (o *opening) data(d Dir, t time.Time, p []byte) {
+	if o.held == nil && !o.lost[d] { // nearly always the first bytes tell at once
+		if v := judge(p); o.settled(d, v) {
+			o.start(d, v)
+			o.parser.data(d, t, p)
+			return
+		}
+	}
+	o.held = append(o.held, event{dir: d, time: t, data: bytes.Clone(p)})
+	o.buf[d] = append(o.buf[d], p...)
+	o.look(d)
+}
+
+// settled reports whether v decides what the connection speaks.
+func (o *opening) settled(d Dir, v verdict) bool {
+	return v != undecided && v != isOther
+}
+
+// look judges what d has brought so far.
+func (o *opening) look(d Dir) {
+	v := undecided
+	if !o.lost[d] {
+		v = judge(o.buf[d])
+		if v == isOther {
+			o.lost[d] = true
+		}
+	}
+	if o.lost[d] {
+		var skip int
+		v, skip = o.scan[d].find(o.buf[d])
+		o.forget(d, skip)
+	}
+	if o.settled(d, v) {
+		held := o.held
+		o.start(d, v)
+		for _, e := range held {
+			e.tell(o.parser)
+		}
+	}
+}
+
+// start hands the connection to the parser for v, which d speaks.
+func (o *opening) start(d Dir, v verdict) {
+	switch v {
+	case isRequest:
+		o.become(protoHTTP1, newHTTP1(o.connection, d, o.lost))
+	case isResponse:
+		o.become(protoHTTP1, newHTTP1(o.connection, d.Peer(), o.lost))
+	case isPreface:
+		o.become(protoHTTP2, opaque{o.connection})
+	case isTLS:
+		o.become(protoTLS, opaque{o.connection})
+	}
+}
+
+// forget drops the first n bytes held of d: they belong to no message.
+func (o *opening) forget(d Dir, n int) {
+	o.a.stats.Unparsed += int64(n)
+	o.buf[d] = o.buf[d][n:]
+	kept := o.held[:0]
+	for _, e := range o.held {
+		if e.dir == d && e.kind == dataEvent {
+			k := min(n, len(e.data))
+			e.data, n = e.data[k:], n-k
+			if len(e.data) == 0 {
+				continue
+			}
+		}
+		kept = append(kept, e)
+	}
+	o.held = kept
+}
+
+func (o *opening) gap(d Dir, n int64) {
+	// What was held before the gap ended inside of something.
+	o.forget(d, len(o.buf[d]))
+	o.lost[d], o.scan[d] = true, scanner{}
+}
+
+func (o *opening) end(d Dir, t time.Time, why error) {
+	if !o.ended[d.Peer()] {
+		o.held = append(o.held, event{dir: d, kind: endEvent, time: t, why: why})
+		return
+	}
+	o.forget(Out, len(o.buf[Out]))
+	o.forget(In, len(o.buf[In]))
+}

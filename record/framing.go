@@ -1,0 +1,243 @@
+package record
+
+import (
+	"bytes"
+	"math"
+	"strings"
+)
+
+// framing says how the body of a message is delimited (RFC 9112, section 6).
+type framing struct {
+	coded   bool  // there is a Transfer-Encoding
+	chunked bool  // it names chunked
+	last    bool  // as the last coding
+	length  int64 // of Content-Length, -1 for none
+	longer  int64 // a second, larger one, -1 for none
+	hosts   int   // Host fields
+	marks   anomalies
+}
+
+const untilEnd = -1 // left of a body that lasts until the connection ends
+
+// framesMessage reports whether name is a field that says where its message ends.
+func framesMessage(name string) bool {
+	name = strings.Trim(name, " \t\r\x00")
+	return strings.EqualFold(name, "Transfer-Encoding") || strings.EqualFold(name, "Content-Length") ||
+		strings.EqualFold(name, "Content-Encoding")
+}
+
+// frame reads what fs says of the body.
+func frame(fs Fields) framing {
+	f := framing{length: -1, longer: -1}
+	for i := range fs {
+		switch name := fs[i].Name; {
+		case len(name) == len("Content-Length") && strings.EqualFold(name, "Content-Length"):
+			f.addLengths(fs[i].Value)
+		case len(name) == len("Transfer-Encoding") && strings.EqualFold(name, "Transfer-Encoding"):
+			f.addCoding(fs[i].Value)
+		case len(name) == len("Host") && strings.EqualFold(name, "Host"):
+			f.hosts++
+		}
+	}
+	if f.chunked && !f.last {
+		f.marks |= badTransferCoding
+	}
+	if f.coded && f.length >= 0 {
+		f.marks |= lengthAndCoding
+	}
+	return f
+}
+
+// addCoding reads a Transfer-Encoding. Anything that contains the word is
+// tried as chunked: recipients differ in what they take for it, and the sizes
+// of the chunks tell.
+func (f *framing) addCoding(v string) {
+	f.coded = true
+	if strings.EqualFold(v, "chunked") {
+		if f.chunked {
+			f.marks |= badTransferCoding
+		}
+		f.chunked, f.last = true, true
+		return
+	}
+	v = strings.ToLower(strings.ReplaceAll(v, "\x00", ""))
+	tail := v[strings.LastIndexByte(v, ',')+1:]
+	f.last = strings.Trim(tail, " \t") == "chunked"
+	f.chunked = f.chunked || strings.Contains(v, "chunked")
+}
+
+// addLengths reads a Content-Length, which may be a list (RFC 9110, section 8.6).
+func (f *framing) addLengths(list string) {
+	for v := range strings.SplitSeq(list, ",") {
+		n, exact := parseLength(v)
+		if !exact {
+			f.marks |= badLength
+		}
+		switch {
+		case n < 0 || n == f.length:
+		case f.length < 0:
+			f.length = n
+		default:
+			f.marks |= manyLengths
+			f.length, f.longer = min(f.length, n), max(f.length, f.longer, n)
+		}
+	}
+}
+
+// parseLength reads the first number in v, or returns -1 where there is none
+// or it is negative. exact is false where there was more than a number.
+func parseLength(v string) (n int64, exact bool) {
+	v = strings.Trim(v, " \t\x00")
+	i := strings.IndexAny(v, "0123456789")
+	if i < 0 || i > 0 && v[i-1] == '-' {
+		return -1, false
+	}
+	exact = i == 0
+	for ; i < len(v) && v[i] >= '0' && v[i] <= '9'; i++ {
+		if n > (math.MaxInt64-9)/10 {
+			return -1, false
+		}
+		n = n*10 + int64(v[i]-'0')
+	}
+	return n, exact && i == len(v)
+}
+
+// maxLine is how long the line of a chunk and a trailer section may be.
+const maxLine = 64 << 10
+
+// isChunkSpace reports whether c may stand around the size of a chunk.
+func isChunkSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+
+// chunkSize reads the size of the next chunk: RFC 9112, section 7.1, and what
+// recipients take for it: space before it, and anything after the digits.
+func (s *half) chunkSize(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	n := 0
+	for n < len(all) && isChunkSpace(all[n]) {
+		n++
+	}
+	if n > 0 && s.chunks > 0 { // the line end after a chunk's data
+		s.lineEnded = true
+		s.span(framingSpan, n)
+		return s.took(all, n), true
+	}
+	i := bytes.IndexByte(all[n:], '\n')
+	if i < 0 {
+		if len(all) <= maxLine && (n == len(all) || hexDigit(all[n]) >= 0 || s.chunks > 0 && !s.lineEnded) {
+			return s.wait(all)
+		}
+		return s.notChunked(all)
+	}
+	size, exact := parseChunkSize(all[n : n+i])
+	if size < 0 && s.chunks > 0 && !s.lineEnded { // junk after a chunk's data
+		s.note(badChunk)
+		s.span(framingSpan, i+1)
+		s.lineEnded = true
+		return s.took(all, i+1), true
+	}
+	if size < 0 {
+		return s.notChunked(all)
+	}
+	if !exact || n > 0 || s.chunks > 0 && !s.lineEnded {
+		s.note(badChunk)
+	}
+	s.chunks++
+	s.span(framingSpan, n+i+1)
+	s.left, s.state, s.lineEnded = size, chunkDataState, false
+	if size == 0 {
+		s.state = trailerState
+	}
+	return s.took(all, n+i+1), true
+}
+
+// notChunked goes on where p should start with the size of a chunk and does
+// not. Such a request cannot be delimited; of a response, what follows is body
+// to those who are not stricter.
+func (s *half) notChunked(p []byte) ([]byte, bool) {
+	s.note(badChunk)
+	if s.dir == s.h.reqs && s.framing.last {
+		s.fail(ErrSyntax)
+		return s.took(p, 0), true
+	}
+	s.left, s.state = untilEnd, bodyState
+	if s.chunks == 0 && s.framing.length >= 0 {
+		s.left = s.framing.length
+	}
+	return s.took(p, 0), true
+}
+
+// parseChunkSize reads the hexadecimal number that line starts with, or
+// returns -1 where there is none or it is too large. exact is false where
+// neither the end of the line nor an extension follows.
+func parseChunkSize(line []byte) (n int64, exact bool) {
+	i := 0
+	for ; i < len(line) && hexDigit(line[i]) >= 0; i++ {
+		if n > math.MaxInt64>>8 {
+			return -1, false
+		}
+		n = n<<4 | int64(hexDigit(line[i]))
+	}
+	if i == 0 {
+		return -1, false
+	}
+	rest := bytes.Trim(line[i:], " \t\r")
+	return n, len(rest) == 0 || rest[0] == ';'
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
+}
+
+func (s *half) chunkData(p []byte) ([]byte, bool) {
+	rest := s.body(p)
+	if s.left == 0 {
+		s.state = chunkSizeState
+	}
+	return rest, true
+}
+
+// plainBody reads a body of known length, or one that lasts until the end.
+func (s *half) plainBody(p []byte) ([]byte, bool) {
+	rest := s.body(p)
+	if s.left == 0 {
+		s.bodyEnd()
+	}
+	return rest, true
+}
+
+// trailer reads the trailer section after the last chunk (RFC 9112, section 7.1.2).
+func (s *half) trailer(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	n := 0
+	switch {
+	case all[0] == '\n':
+		n = 1
+	case len(all) > 1 && all[0] == '\r' && all[1] == '\n':
+		n = 2
+	case len(all) > maxLine:
+		s.note(badField)
+		s.finish()
+		return s.took(all, 0), true
+	}
+	if n > 0 {
+		s.span(framingSpan, n)
+		s.finish()
+		return s.took(all, n), true
+	}
+	if n, s.scan = headEnd(all, s.scan, false); n < 0 {
+		return s.wait(all)
+	}
+	s.scan = 0
+	lines := headLines{text: string(all[:n])}
+	s.m.Trailer = lines.fields()
+	s.note(lines.marks)
+	s.span(headSpan, n)
+	s.finish()
+	return s.took(all, n), true
+}

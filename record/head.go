@@ -1,0 +1,290 @@
+package record
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Limits of what is held of a head.
+const (
+	maxHead   = 1 << 20 // bytes of start line and fields; none in RFC 9112
+	maxMethod = 64      // bytes of a method, where nothing else tells that it is one
+)
+
+// tokenBytes are the bytes of a token (RFC 9110, section 5.6.2).
+const tokenBytes = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+var tokenTable = func() (t [256]bool) {
+	for _, c := range []byte(tokenBytes) {
+		t[c] = true
+	}
+	return t
+}()
+
+func isTokenByte(c byte) bool { return tokenTable[c] }
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !tokenTable[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// A requestLine is the first line of a request (RFC 9112, section 3).
+type requestLine struct{ method, target, proto string }
+
+// parseRequestLine splits a request line into its first word, its last word
+// if that is a version, and what is between, so that targets with spaces
+// survive (RFC 9112, section 3, allows to be so lenient). Without a version it
+// has to be a GET of HTTP/0.9; of other lines nothing tells that they are HTTP.
+func parseRequestLine[T string | []byte](b T) (l requestLine, ok bool) {
+	line := strings.Trim(string(b), " \t\r\n")
+	i := strings.IndexAny(line, " \t")
+	if i < 0 || i > maxMethod || !isToken(line[:i]) {
+		return l, false
+	}
+	l.method = line[:i]
+	rest := strings.TrimLeft(line[i:], " \t")
+	j := strings.LastIndexAny(rest, " \t") + 1
+	if isRequestVersion(rest[j:]) {
+		l.target, l.proto = strings.TrimRight(rest[:j], " \t"), rest[j:]
+		return l, true
+	}
+	l.target, l.proto = rest, "HTTP/0.9"
+	return l, l.method == "GET" && j == 0 && (rest[0] == '/' || strings.HasPrefix(rest, "http://"))
+}
+
+// isRequestVersion reports whether s is a version of HTTP with this syntax, or
+// of the protocols that borrow it (RTSP, RFC 2326; ICE, of Icecast).
+func isRequestVersion(s string) bool {
+	name, v, ok := strings.Cut(s, "/")
+	if !ok || len(v) != 3 || v[1] != '.' || v[2] < '0' || v[2] > '9' || v[0] != '0' && v[0] != '1' {
+		return false
+	}
+	return name == "HTTP" || name == "RTSP" || name == "ICE"
+}
+
+// A statusLine is the first line of a response (RFC 9112, section 4).
+type statusLine struct {
+	proto  string
+	status int
+	reason string
+}
+
+// parseStatusLine reads a status line; the reason may be missing, also with
+// the space before it. It is not ok where the version or the status, which
+// has three digits, is not there.
+func parseStatusLine[T string | []byte](b T) (l statusLine, ok bool) {
+	line := strings.Trim(string(b), " \t\r\n")
+	i := strings.IndexAny(line, " \t")
+	if i < 0 || !isResponseVersion(line[:i]) {
+		return l, false
+	}
+	l.proto = line[:i]
+	rest := strings.TrimLeft(line[i:], " \t")
+	if len(rest) < 3 || len(rest) > 3 && rest[3] != ' ' && rest[3] != '\t' {
+		return l, false
+	}
+	for _, c := range []byte(rest[:3]) {
+		if c < '0' || c > '9' {
+			return l, false
+		}
+		l.status = l.status*10 + int(c-'0')
+	}
+	l.reason = strings.TrimLeft(rest[3:], " \t")
+	return l, true
+}
+
+// isResponseVersion reports whether s is a version; which one does not matter
+// to whoever waits for a response.
+func isResponseVersion(s string) bool {
+	if s == "ICY" { // SHOUTcast's answer to a request of HTTP/1.0
+		return true
+	}
+	name, v, ok := strings.Cut(s, "/")
+	return ok && len(v) >= 3 && v[1] == '.' && v[0] >= '0' && v[0] <= '9' && v[2] >= '0' && v[2] <= '9' &&
+		(name == "HTTP" || name == "RTSP" || name == "ICE")
+}
+
+// looseStatusLine reads the first line of what is known to be a response, the
+// way browsers do: any case, any version, any number. Status is 0 where there
+// is no number.
+func looseStatusLine(line string) (l statusLine) {
+	line = strings.Trim(line, " \t\r\n\x00")
+	proto, rest, _ := strings.Cut(line, " ")
+	if i := strings.IndexByte(proto, '\t'); i >= 0 {
+		proto, rest = line[:i], line[i+1:]
+	}
+	l.proto, l.reason = proto, strings.TrimLeft(rest, " \t")
+	n := 0
+	for n < len(l.reason) && n < 3 && l.reason[n] >= '0' && l.reason[n] <= '9' {
+		l.status = l.status*10 + int(l.reason[n]-'0')
+		n++
+	}
+	l.reason = strings.TrimLeft(l.reason[n:], " \t")
+	return l
+}
+
+// headEnd returns the length of the head that p starts with, or -1 where it
+// does not end in p. Lines end in LF, also without CR before it (RFC 9112,
+// section 2.2). No line ends before from; next is the from of a later call
+// with more bytes. What a loose reader takes for the empty line depends on
+// its neighbours, as recipients of responses have it.
+func headEnd(p []byte, from int, loose bool) (n, next int) {
+	for {
+		i := bytes.IndexByte(p[from:], '\n')
+		if i < 0 {
+			return -1, len(p)
+		}
+		i += from + 1
+		n, more := emptyLine(p[i:])
+		if n == 0 && !more && loose {
+			n, more = looseEmptyLine(p[i:], i < 2 || p[i-2] != '\r')
+		}
+		if more {
+			return -1, i - 1
+		}
+		if n > 0 {
+			return i + n, 0
+		}
+		from = i
+	}
+}
+
+// emptyLine returns the length of the empty line that p starts with, or 0.
+// more says that p is too short to tell.
+func emptyLine(p []byte) (n int, more bool) {
+	switch {
+	case len(p) == 0 || len(p) == 1 && p[0] == '\r':
+		return 0, true
+	case p[0] == '\n':
+		return 1, false
+	case p[0] == '\r' && p[1] == '\n':
+		return 2, false
+	}
+	return 0, false
+}
+
+// looseEmptyLine is emptyLine for what browsers take for one: a CR alone; and
+// after a line that ends in LF alone (bare), a space with LF and CR CR LF.
+func looseEmptyLine(p []byte, bare bool) (n int, more bool) {
+	switch {
+	case len(p) < 3:
+		return 0, p[0] == '\r' || bare && (p[0] == ' ' || p[0] == '\t')
+	case p[0] == '\r' && p[1] != '\r':
+		return 1, false
+	case bare && p[0] == '\r' && p[2] == '\n':
+		if n, more = emptyLine(p[3:]); n == 2 || more {
+			return 3 + n, more
+		}
+		return 3, false
+	case bare && (p[0] == ' ' || p[0] == '\t') && p[1] == '\n' && p[2] != '\n':
+		return 2, false
+	}
+	return 0, false
+}
+
+// headLines iterates over the lines of a head after its first one, folded
+// lines joined (RFC 9112, section 5.2: each fold becomes a space).
+type headLines struct {
+	text  string
+	loose bool      // a CR alone ends a line too
+	marks anomalies // what was odd about them
+}
+
+// cut returns the next line without its end, as it stands.
+func (h *headLines) cut() (line string, ok bool) {
+	if h.text == "" {
+		return "", false
+	}
+	i := strings.IndexByte(h.text, '\n')
+	if i < 0 {
+		i = len(h.text)
+	}
+	line = h.text[:i]
+	if j := strings.IndexByte(line, '\r'); j >= 0 && j != i-1 {
+		h.marks |= bareCR
+		if k := loneCR(line); h.loose && k >= 0 {
+			line, h.text = strings.TrimRight(line[:k], "\r"), h.text[k+1:]
+			return line, true
+		}
+	} else if j < 0 {
+		h.marks |= bareLF
+	}
+	h.text = h.text[min(i+1, len(h.text)):]
+	return strings.TrimRight(line, "\r"), true
+}
+
+// loneCR returns the position of the first CR in line that is followed by
+// another byte than CR, or -1.
+func loneCR(line string) int {
+	for i := 0; i < len(line)-1; i++ {
+		if line[i] == '\r' && line[i+1] != '\r' {
+			return i
+		}
+	}
+	return -1
+}
+
+// folds reports whether the next line continues the one before.
+func (h *headLines) folds() bool {
+	if h.text == "" {
+		return false
+	}
+	c := h.text[0]
+	return c == ' ' || c == '\t' || c == 0 && h.loose
+}
+
+// next returns the next line with its continuations.
+func (h *headLines) next() (line string, ok bool) {
+	line, ok = h.cut()
+	for ok && h.folds() {
+		more, _ := h.cut()
+		trimmed := strings.Trim(more, " \t\r\x00")
+		if name, _, found := strings.Cut(trimmed, ":"); found && framesMessage(name) {
+			// What looks folded is read as a field of its own by some; believe
+			// the one that says where the message ends.
+			h.marks |= foldedFraming
+			h.text = trimmed + "\n" + h.text
+			break
+		}
+		h.marks |= obsFold
+		if trimmed != "" {
+			line = strings.TrimRight(line, " \t") + " " + trimmed
+		}
+	}
+	return line, ok
+}
+
+// parseFields reads the fields of a header or trailer section. Lines that are
+// no fields are kept as values without a name.
+func (h *headLines) fields() Fields {
+	fs := make(Fields, 0, strings.Count(h.text, "\n"))
+	for {
+		line, ok := h.next()
+		if !ok {
+			return fs
+		}
+		if line == "" {
+			continue
+		}
+		name, value, found := strings.Cut(line, ":")
+		if !found {
+			h.marks |= badField
+			fs = append(fs, Field{Value: strings.Trim(line, " \t")})
+			continue
+		}
+		if t := strings.Trim(name, " \t\r\x00"); len(t) != len(name) {
+			// A proxy must not pass on the space (RFC 9112, section 5.1), and
+			// what looks for the field would not find it with the space.
+			h.marks |= spaceBeforeColon
+			name = t
+		}
+		if !isToken(name) {
+			h.marks |= badField
+		}
+		fs = append(fs, Field{name, strings.Trim(value, " \t\r")})
+	}
+}

@@ -1,0 +1,445 @@
+package record
+
+import (
+	"bytes"
+	"slices"
+	"time"
+)
+
+// maxOpen is how many requests without a response are kept for pairing.
+const maxOpen = 1000
+
+// http1 reads HTTP/1.x (RFC 9112). The k-th final response answers the k-th
+// request (section 9.2).
+type http1 struct {
+	*connection
+	reqs      Dir // direction of the requests
+	req, resp half
+	open      []*pair // requests whose response has not ended, oldest first
+	pipelined bool    // the client sends requests before the last one was answered
+	switching *pair   // its response may end HTTP on the connection
+	held      []event // what followed its request
+	heldSize  int
+	next      func() // hands the connection to another parser
+}
+
+// A pair is an exchange as it grows.
+type pair struct {
+	Exchange
+	err               error // why it will be incomplete, once both sides are over
+	reqOver, respOver bool
+	answered          bool // a final response began
+	overlap           bool // the request began before the one before it was answered
+}
+
+// A half is the state of one direction.
+type half struct {
+	h     *http1
+	dir   Dir
+	state state
+	buf   []byte    // held until there is more
+	scan  int       // no head ends in buf before it
+	t     time.Time // of the chunk being read
+	from  time.Time // of the first byte of the head being read
+	seen  bool      // something came in this direction
+	heads int       // messages that began
+	lossy bool      // bytes between messages may be missing
+	// Of the message being read.
+	p         *pair
+	m         *Message // nil between messages
+	framing   framing
+	peeking   peekReason
+	left      int64 // bytes to come of the body or the chunk, or untilEnd
+	chunks    int   // seen so far
+	lineEnded bool  // after the data of the last chunk
+	marked    bool  // there is a mark for the chunk being read
+	grew      bool  // since the last emit
+	full      bool  // no more of the body is kept
+	events    *eventStream
+	// Where there is no message.
+	unsure bool    // what comes next need not be a message
+	missed int64   // bytes lost just before
+	finder scanner // of the next message
+}
+
+// A state says what the next bytes of a direction are.
+type state uint8
+
+const (
+	startState     state = iota // a start line
+	headState                   // the rest of a head
+	peekState                   // body or next message, see peekReason
+	bodyState                   // a body, see half.left
+	chunkSizeState              // the line before a chunk
+	chunkDataState              // a chunk
+	trailerState                // what follows the last chunk
+	searchState                 // unknown: the next message is looked for
+	holdState                   // for later: half.h.held
+)
+
+func newHTTP1(c *connection, reqs Dir, lost [2]bool) *http1 {
+	h := &http1{connection: c, reqs: reqs}
+	h.req = half{h: h, dir: reqs, finder: scanner{want: isRequest}}
+	h.resp = half{h: h, dir: reqs.Peer(), finder: scanner{want: isResponse}}
+	for _, s := range []*half{&h.req, &h.resp} {
+		if lost[s.dir] {
+			s.state = searchState
+		}
+	}
+	return h
+}
+
+func (h *http1) half(d Dir) *half {
+	if d == h.reqs {
+		return &h.req
+	}
+	return &h.resp
+}
+
+func (h *http1) data(d Dir, t time.Time, p []byte) {
+	s := h.half(d)
+	s.t, s.seen, s.marked = t, true, false
+	for more := true; more && len(p) > 0 && h.next == nil; {
+		p, more = s.step(p)
+	}
+	s.show()
+	if h.next != nil {
+		h.handOver(event{dir: d, time: t, data: p})
+	}
+	h.release()
+}
+
+// step reads what p starts with and returns the rest; more is false where
+// that is held and more is needed.
+func (s *half) step(p []byte) (rest []byte, more bool) {
+	switch s.state {
+	case startState:
+		return s.start(p)
+	case headState:
+		return s.head(p)
+	case peekState:
+		return s.peek(p)
+	case bodyState:
+		return s.plainBody(p)
+	case chunkSizeState:
+		return s.chunkSize(p)
+	case chunkDataState:
+		return s.chunkData(p)
+	case trailerState:
+		return s.trailer(p)
+	case searchState:
+		return s.search(p)
+	}
+	s.h.hold(event{dir: s.dir, time: s.t, data: bytes.Clone(p)})
+	return nil, false
+}
+
+// join returns what is held with p after it.
+func (s *half) join(p []byte) []byte {
+	if len(s.buf) == 0 {
+		return p
+	}
+	s.buf = append(s.buf, p...)
+	return s.buf
+}
+
+// wait holds all, which join returned.
+func (s *half) wait(all []byte) ([]byte, bool) {
+	if len(s.buf) == 0 {
+		s.buf = append(s.buf, all...)
+	}
+	return nil, false
+}
+
+// took returns what follows the first n bytes of all, which join returned.
+func (s *half) took(all []byte, n int) []byte {
+	s.buf = nil
+	return all[n:]
+}
+
+// A span is what a byte belongs to.
+type span uint8
+
+const (
+	headSpan span = iota
+	bodySpan
+	framingSpan
+	unparsedSpan
+)
+
+// span counts n bytes.
+func (s *half) span(kind span, n int) {
+	stats := &s.h.a.stats
+	switch kind {
+	case headSpan:
+		stats.Head += int64(n)
+	case bodySpan:
+		stats.Body += int64(n)
+	case framingSpan:
+		stats.Framing += int64(n)
+	case unparsedSpan:
+		stats.Unparsed += int64(n)
+		return
+	}
+	if s.m != nil {
+		s.m.WireSize += int64(n)
+		s.m.End = s.t
+		s.grew = true
+	}
+}
+
+func (s *half) note(set anomalies) {
+	if set != 0 {
+		s.p.note(set)
+	}
+}
+
+// show passes on the exchange being read where it has grown.
+func (s *half) show() {
+	if s.grew && s.p != nil {
+		s.grew = false
+		s.h.emit(&s.p.Exchange)
+	}
+}
+
+// body keeps what p has of the body or the chunk and returns the rest.
+func (s *half) body(p []byte) (rest []byte) {
+	if s.left >= 0 {
+		n := min(int64(len(p)), s.left)
+		s.left -= n
+		p, rest = p[:n], p[n:]
+	}
+	m := s.m
+	s.span(bodySpan, len(p))
+	m.BodySize += int64(len(p))
+	if s.events != nil {
+		s.events.write(p, s.t)
+	}
+	if limit := s.h.a.opts.MaxBody; limit > 0 && int64(len(p)) > limit-m.Body.Len() {
+		s.cut(int64(len(p)) - (limit - m.Body.Len()))
+		p = p[:limit-m.Body.Len()]
+	}
+	if s.full || len(p) == 0 {
+		s.cut(int64(len(p)))
+		return rest
+	}
+	if !s.marked && len(m.Marks) < maxMarks {
+		s.marked = true
+		m.Marks = append(m.Marks, Mark{Off: m.Body.Len(), Time: s.t})
+	}
+	if n, err := m.Body.Write(p); err != nil {
+		s.full = true
+		s.note(bodyNotKept)
+		s.cut(int64(len(p) - n))
+		s.h.a.errs = append(s.h.a.errs, err)
+	}
+	return rest
+}
+
+// maxMarks is how many marks a body has; its last one stands for the rest.
+const maxMarks = 1 << 16
+
+func (s *half) cut(n int64) {
+	s.m.Cut += n
+	s.h.a.stats.Cut += n
+}
+
+// finish ends the message being read, which is complete.
+func (s *half) finish() {
+	s.m.Done = true
+	p := s.p
+	s.state = startState
+	s.over(nil)
+	if s == &s.h.req {
+		s.h.mayHold(p)
+	}
+}
+
+// fail ends the message being read, which will not be complete. What follows
+// need not be a message.
+func (s *half) fail(err error) {
+	s.over(err)
+	s.lose()
+}
+
+// lose says that the next bytes need not start a message.
+func (s *half) lose() {
+	s.span(unparsedSpan, len(s.buf))
+	s.state, s.unsure, s.buf, s.scan = startState, true, nil, 0
+	s.finder = scanner{want: s.finder.want}
+}
+
+// over ends the message being read.
+func (s *half) over(err error) {
+	p, h := s.p, s.h
+	if s.events != nil {
+		s.events.close()
+	}
+	s.p, s.m, s.events, s.grew, s.full, s.scan = nil, nil, nil, false, false, 0
+	if p.err == nil {
+		p.err = err
+	}
+	if s == &h.req {
+		p.reqOver = true
+		h.settle(p)
+		return
+	}
+	if err == nil && !s.lossy && len(h.open) > 1 && h.open[1].overlap {
+		h.pipelined = true
+	}
+	h.close(p)
+	if len(h.open) == 0 && h.req.state == searchState {
+		h.req.lose() // the client speaks next
+	}
+}
+
+// close takes p out of the queue: no response to it will come.
+func (h *http1) close(p *pair) {
+	if i := slices.Index(h.open, p); i >= 0 {
+		h.open = slices.Delete(h.open, i, i+1)
+	}
+	p.respOver = true
+	h.settle(p)
+}
+
+// settle passes on p, a side of which is over, the last time if both are.
+func (h *http1) settle(p *pair) {
+	if p.reqOver && p.respOver {
+		p.Err = p.err
+	}
+	h.emit(&p.Exchange)
+}
+
+// drop closes exchanges that will not be answered.
+func (h *http1) drop(ps []*pair, err error) {
+	for _, p := range slices.Clone(ps) {
+		if p.err == nil {
+			p.err = err
+		}
+		h.close(p)
+	}
+}
+
+// turn is called when a request begins. A client that does not pipeline has
+// had the response to the one before, so that a direction of responses that
+// was lost begins anew.
+func (h *http1) turn() {
+	r := &h.resp
+	if r.state == peekState && len(r.buf) == 0 {
+		r.resolve(true)
+	}
+	if r.state == searchState && !h.pipelined {
+		h.drop(h.open, ErrLost)
+		r.lose()
+	}
+}
+
+func (h *http1) gap(d Dir, n int64) {
+	s := h.half(d)
+	if s.state == holdState {
+		h.hold(event{dir: d, kind: gapEvent, n: n})
+		return
+	}
+	s.gap(n)
+	s.show()
+	h.release()
+}
+
+// gap skips n bytes that are missing.
+func (s *half) gap(n int64) {
+	if s.state == peekState {
+		s.resolve(s.likelyOver())
+	}
+	if s.state == bodyState || s.state == chunkDataState {
+		k := n
+		if s.left >= 0 {
+			k = min(n, s.left)
+			s.left -= k
+		}
+		s.hole(Hole{s.m.Body.Len(), k})
+		s.m.BodySize += k
+		if s.events != nil {
+			s.events.gap()
+		}
+		if n -= k; s.left == 0 {
+			if s.state == bodyState {
+				s.bodyEnd()
+			} else {
+				s.state = chunkSizeState
+			}
+		}
+		if n == 0 {
+			return
+		}
+	}
+	s.lossy = true
+	h := s.h
+	if s.m == nil && len(s.buf) > 0 && s.state != searchState {
+		s.partialHead()
+	}
+	if s.p != nil {
+		if s.m != nil {
+			s.hole(Hole{-1, n})
+		}
+		s.fail(ErrLost)
+		return
+	}
+	if s == &h.resp && len(h.open) > 1 && !h.pipelined {
+		h.drop(h.open[:len(h.open)-1], ErrLost)
+	}
+	s.lose()
+	s.missed = n
+}
+
+func (s *half) hole(x Hole) {
+	s.m.Lost = append(s.m.Lost, x)
+	s.m.WireSize += x.Len
+	s.grew = true
+}
+
+func (h *http1) end(d Dir, t time.Time, why error) {
+	s := h.half(d)
+	if s.state == holdState {
+		h.hold(event{dir: d, kind: endEvent, time: t, why: why})
+		return
+	}
+	if !t.IsZero() {
+		s.t = t
+	}
+	s.end(why)
+	if s == &h.req {
+		return
+	}
+	if why == nil {
+		why = ErrCut
+	}
+	for _, p := range slices.Clone(h.open) {
+		if p.err == nil {
+			p.err = why
+		}
+		h.close(p)
+	}
+	h.switching = nil
+	h.release()
+}
+
+// end ends what is being read.
+func (s *half) end(why error) {
+	if s.state == peekState {
+		s.resolve(true)
+	}
+	if s.m == nil && len(s.buf) > 0 && s.state != searchState {
+		s.partialHead()
+	}
+	if s.p != nil {
+		switch {
+		case why == nil && s.m != nil && (s.state == trailerState || s.state == bodyState && s.left == untilEnd):
+			s.finish()
+		case why == nil:
+			s.fail(ErrCut)
+		default:
+			s.fail(why)
+		}
+	}
+	s.lose()
+}

@@ -1,0 +1,367 @@
+package record
+
+import (
+	"bytes"
+	"strings"
+)
+
+// start reads up to where a message starts: empty lines before it are skipped
+// (RFC 9112, section 2.2, for requests; clients do the same).
+func (s *half) start(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	n := 0
+	for n < len(all) && (all[n] == '\r' || all[n] == '\n' || all[n] == ' ' || all[n] == '\t' || all[n] == 0 && s == &s.h.resp) {
+		n++
+	}
+	if n > 0 {
+		s.span(framingSpan, n)
+		return s.took(all, n), true
+	}
+	if len(s.buf) == 0 || len(s.buf) == len(p) {
+		s.from = s.t
+	}
+	var v verdict
+	if s == &s.h.req {
+		v = judgeRequest(all)
+	} else {
+		v = s.judgeResponse(all)
+	}
+	switch v {
+	case undecided:
+		return s.wait(all)
+	case isOther:
+		return s.noMessage(all)
+	}
+	if s == &s.h.req {
+		s.h.turn()
+	}
+	s.state, s.unsure = headState, false
+	return s.took(all, 0), true
+}
+
+// judgeRequest tells whether p starts with a request line.
+func judgeRequest(p []byte) verdict {
+	i := bytes.IndexByte(p, '\n')
+	if i < 0 {
+		if len(p) > maxHead || !couldBeStartLine(p) {
+			return isOther
+		}
+		return undecided
+	}
+	line := bytes.TrimRight(p[:i], "\r ")
+	if couldBeStartLine(line) && (bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))) {
+		return isRequest
+	}
+	if _, ok := parseRequestLine(line); ok {
+		return isRequest
+	}
+	return isOther
+}
+
+// judgeResponse tells whether p starts with a status line. Where a response is
+// due, what looks a little like one is one.
+func (s *half) judgeResponse(p []byte) verdict {
+	n := min(len(p), 4)
+	due := !s.unsure && len(s.h.open) > 0
+	switch {
+	case strings.EqualFold(string(p[:n]), "HTTP"[:n]), string(p[:n]) == "ICY "[:n]:
+		if n < 4 {
+			return undecided
+		}
+		if due {
+			return isResponse
+		}
+	case n < 4 && due:
+		return undecided
+	case due && bytes.Contains(bytes.ToUpper(p[:min(len(p), 8)]), []byte("HTTP")):
+		return isResponse
+	case due && len(p) < 8:
+		return undecided
+	default:
+		return isOther
+	}
+	line, _, whole := bytes.Cut(p, []byte("\n"))
+	if !whole {
+		if len(p) > maxHead {
+			return isOther
+		}
+		return undecided
+	}
+	if _, ok := parseStatusLine(line); ok {
+		return isResponse
+	}
+	return isOther
+}
+
+// noMessage goes on where all should start a message and does not.
+func (s *half) noMessage(all []byte) ([]byte, bool) {
+	h := s.h
+	if s.bareAnswer() {
+		s.oldAnswer()
+		return s.took(all, 0), true
+	}
+	if s.missed > 0 && s == &h.resp && !h.pipelined {
+		h.drop(h.open, ErrLost) // what was lost held the start of the head
+	}
+	s.state, s.unsure, s.missed = searchState, false, 0
+	return s.took(all, 0), true
+}
+
+// bareAnswer reports whether what is no start line is a response without one.
+func (s *half) bareAnswer() bool {
+	return s == &s.h.resp && s.heads == 0 && !s.unsure && !s.lossy && len(s.h.open) > 0
+}
+
+// oldAnswer begins a response of HTTP/0.9, which is a body and nothing else
+// (RFC 1945, section 4.1). Browsers take anything for one that is no status line.
+func (s *half) oldAnswer() {
+	s.heads++
+	s.begin(s.h.open[0], &s.h.open[0].Response.Message)
+	s.p.answered = true
+	s.m.Proto = "HTTP/0.9"
+	s.note(oldAnswer)
+	s.left, s.state, s.framing = untilEnd, bodyState, framing{length: -1}
+}
+
+// begin makes m, of p, the message being read.
+func (s *half) begin(p *pair, m *Message) {
+	s.p, s.m, s.chunks, s.lineEnded = p, m, 0, false
+	m.Start, m.End = s.from, s.t
+	if s.missed > 0 {
+		s.hole(Hole{-1, s.missed})
+		s.missed = 0
+	}
+}
+
+// head reads the head that the held bytes and p start with.
+func (s *half) head(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	n, next := headEnd(all, s.scan, s == &s.h.resp)
+	if s == &s.h.req && isOldRequest(all) {
+		n = bytes.IndexByte(all, '\n') + 1
+	}
+	if n < 0 && len(all) <= maxHead {
+		s.scan = next
+		return s.wait(all)
+	}
+	s.scan = 0
+	if n < 0 {
+		s.state = searchState
+		return s.took(all, 0), true
+	}
+	rest := s.took(all, n)
+	if s == &s.h.req {
+		s.requestHead(all[:n])
+		s.requestBody()
+	} else {
+		s.responseHead(all[:n])
+	}
+	return rest, true
+}
+
+// isOldRequest reports whether p starts with a request of HTTP/0.9, which has no fields.
+func isOldRequest(p []byte) bool {
+	line, _, _ := bytes.Cut(p, []byte("\n"))
+	return len(line) > 4 && string(line[:4]) == "GET " && !bytes.Contains(line, []byte(" HTTP/"))
+}
+
+// partialHead begins the message of which a part of the head is held.
+func (s *half) partialHead() {
+	head := s.buf
+	if s == &s.h.req {
+		line, _, _ := bytes.Cut(head, []byte("\n"))
+		if _, ok := parseRequestLine(line); ok {
+			s.buf = nil
+			s.requestHead(head)
+		}
+		return
+	}
+	if s.state == startState && !strings.EqualFold(string(head[:min(len(head), 4)]), "HTTP") {
+		if s.bareAnswer() {
+			s.buf = nil
+			s.oldAnswer()
+			s.body(head)
+		}
+		return
+	}
+	s.buf = nil
+	if p, l := s.statusLine(string(head)); l.status >= 200 || l.status < 100 {
+		s.response(p, l, string(head))
+	}
+}
+
+// requestHead begins the request with this head.
+func (s *half) requestHead(head []byte) {
+	h := s.h
+	lines := headLines{text: string(head)}
+	first, _ := lines.cut()
+	l, _ := parseRequestLine(first)
+	p := s.p
+	if p == nil {
+		p = &pair{overlap: len(h.open) > 0}
+		h.number(&p.Exchange)
+		p.Server = h.reqs == In
+		h.open = append(h.open, p)
+	}
+	s.heads++
+	s.begin(p, &p.Request.Message)
+	p.Request.Method, p.Request.Target, p.Request.Proto = l.method, l.target, l.proto
+	p.Request.Header = lines.fields()
+	p.Request.HeadSize = int64(len(head))
+	s.span(headSpan, len(head))
+	s.note(lines.marks)
+	if len(h.open) > maxOpen {
+		h.open[0].note(manyOpen)
+		h.drop(h.open[:1], ErrLost)
+	}
+}
+
+// requestBody goes on after the head of a request.
+func (s *half) requestBody() {
+	f := frame(s.m.Header)
+	if f.hosts != 1 && s.m.Proto == "HTTP/1.1" {
+		f.marks |= noHost
+	}
+	s.note(f.marks)
+	s.framing = f
+	if (f.chunked || f.length > 0) && strings.EqualFold(s.m.Header.Get("Expect"), "100-continue") {
+		s.state, s.peeking = peekState, peekExpected
+		return
+	}
+	s.beginBody()
+}
+
+// beginBody goes on where the body of the message starts: RFC 9112, section
+// 6.3, rules 3 to 8.
+func (s *half) beginBody() {
+	f := &s.framing
+	if f.chunked && s.m.Proto == "HTTP/1.0" {
+		s.note(chunkedOldVersion)
+	}
+	s.left, s.state = f.length, bodyState
+	switch {
+	case f.chunked:
+		s.left, s.state = 0, chunkSizeState
+	case f.length >= 0 && (!f.coded || s == &s.h.resp):
+	case f.coded || s == &s.h.resp:
+		s.left = untilEnd
+	default:
+		s.left = 0
+	}
+	if s == &s.h.resp && s.m.MediaType() == "text/event-stream" {
+		s.events = newEventStream(&s.p.Exchange)
+	}
+	if s.left == 0 && s.state == bodyState {
+		s.bodyEnd()
+	}
+}
+
+// bodyEnd goes on after a body of known length.
+func (s *half) bodyEnd() {
+	if f := &s.framing; f.longer > f.length && s == &s.h.resp && !f.chunked {
+		s.state, s.peeking = peekState, peekLonger
+		return
+	}
+	s.finish()
+}
+
+// mayHold holds what follows a request that may end HTTP on the connection,
+// until it is answered (RFC 9110, sections 7.8 and 9.3.6).
+func (h *http1) mayHold(p *pair) {
+	if !p.respOver && !p.answered && (p.Request.Method == "CONNECT" || p.Request.Header.Has("Upgrade")) {
+		h.switching, h.req.state = p, holdState
+	}
+}
+
+// answering returns the exchange to which the next response belongs. Where no
+// request is known there is one without: the recording began later, it was
+// lost, or the server spoke first (408, RFC 9110, section 15.5.9).
+func (h *http1) answering() *pair {
+	if len(h.open) > 0 {
+		return h.open[0]
+	}
+	p := &pair{}
+	h.number(&p.Exchange)
+	p.Server = h.reqs == In
+	p.note(noRequest)
+	h.open = append(h.open, p)
+	if h.req.p == nil && len(h.req.buf) > 0 && (h.req.state == startState || h.req.state == headState) {
+		h.req.p = p // answered before it was whole
+		return p
+	}
+	p.Request.Done, p.reqOver = true, true
+	if h.req.lossy {
+		p.err = ErrLost
+	}
+	return p
+}
+
+// statusLine returns the status line that head starts with, and the exchange
+// to which it belongs.
+func (s *half) statusLine(head string) (*pair, statusLine) {
+	p := s.h.answering()
+	lines := headLines{text: head, loose: true}
+	first, _ := lines.cut()
+	l, ok := parseStatusLine(first)
+	if !ok {
+		l = looseStatusLine(first)
+		p.note(badStatusLine)
+	}
+	return p, l
+}
+
+// responseHead begins the response with this head: RFC 9112, section 6.3,
+// rules 1 and 2, and interim responses.
+func (s *half) responseHead(head []byte) {
+	text := string(head)
+	p, l := s.statusLine(text)
+	s.response(p, l, text)
+	f := s.framing
+	bodied := f.coded || f.length > 0
+	interim := l.status >= 100 && l.status < 200
+	switch {
+	case l.status == 101 && (p.Response.Header.Has("Upgrade") || !bodied):
+		s.switchTo(p)
+		return
+	case l.status/100 == 2 && p.Request.Method == "CONNECT":
+		s.switchTo(p)
+		return
+	case (interim || l.status == 204 || l.status == 304) && bodied && p.Request.Method != "HEAD":
+		s.state, s.peeking = peekState, peekNoBody
+	case interim:
+		s.interim()
+	case l.status == 204, l.status == 304, p.Request.Method == "HEAD":
+		s.finish()
+	case p.Request.Method == "" && bodied:
+		s.state, s.peeking = peekState, peekHead
+	default:
+		s.beginBody()
+	}
+	if !interim {
+		p.answered = true
+	}
+}
+
+// response begins the response of p with a head that starts with l.
+func (s *half) response(p *pair, l statusLine, head string) {
+	lines := headLines{text: head, loose: true}
+	lines.cut()
+	s.heads++
+	s.begin(p, &p.Response.Message)
+	p.Response.Status, p.Response.Reason, p.Response.Proto = l.status, l.reason, l.proto
+	p.Response.Header = lines.fields()
+	p.Response.HeadSize = int64(len(head))
+	s.span(headSpan, len(head))
+	s.framing = frame(p.Response.Header)
+	s.note(lines.marks | s.framing.marks)
+}
+
+// interim makes the response being read one that comes before the real one.
+func (s *half) interim() {
+	r := &s.p.Response
+	i := Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}
+	s.p.Response = Response{Interim: append(r.Interim, i)}
+	p := s.p
+	s.p, s.m, s.state, s.grew = nil, nil, startState, false
+	s.h.emit(&p.Exchange)
+}

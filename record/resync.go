@@ -1,0 +1,180 @@
+package record
+
+import "bytes"
+
+// A scanner looks for a message in a direction of which the framing was lost:
+// bytes are missing, the recording began in the middle, or what came was not
+// HTTP. It believes a start line only when a whole head of fields follows,
+// since bodies quote start lines.
+type scanner struct {
+	want verdict // isRequest or isResponse, undecided for both
+	pos  int     // where to look on
+	line int     // start of the first line of the candidate's head that was not checked, 0 for none
+}
+
+// scanKeep is how many bytes before a version may be its request line.
+const scanKeep = 8 << 10
+
+var versionMark = []byte("HTTP/1.")
+
+// find returns what it found in p and where that starts; or undecided, and how
+// many bytes at the start of p are of no use any more. The next call is with
+// p from that position on, and more.
+func (s *scanner) find(p []byte) (v verdict, skip int) {
+	for {
+		i := bytes.Index(p[s.pos:], versionMark)
+		if i < 0 {
+			s.pos = max(s.pos, len(p)-len(versionMark)+1, 0)
+			return undecided, s.drop(s.start(p, s.pos))
+		}
+		i += s.pos
+		v, start, end := candidate(p, i)
+		if v == undecided {
+			s.pos = i
+			return undecided, s.drop(s.start(p, i))
+		}
+		if v != isOther && (s.want == undecided || s.want == v) {
+			switch s.confirm(p, end) {
+			case isOther:
+			case undecided:
+				s.pos = i
+				return undecided, s.drop(start)
+			default:
+				skip, s.pos, s.line = start, 0, 0
+				return v, skip
+			}
+		}
+		s.pos, s.line = i+len(versionMark), 0
+	}
+}
+
+// drop makes the positions of s relative to skip.
+func (s *scanner) drop(skip int) int {
+	s.pos -= skip
+	if s.line > 0 {
+		s.line -= skip
+	}
+	return skip
+}
+
+// start returns the first byte before i that may belong to the start line in
+// which i is. To move bytes seldom, it says 0 until it pays.
+func (s *scanner) start(p []byte, i int) int {
+	if s.want != isResponse {
+		i = max(bytes.LastIndexByte(p[:i], '\n')+1, i-scanKeep)
+	}
+	if i < scanKeep {
+		return 0
+	}
+	return i
+}
+
+// candidate tells which start line the version at p[i] may be a part of, where
+// that starts, and where the line after it starts.
+func candidate(p []byte, i int) (v verdict, start, end int) {
+	rest := p[i+len(versionMark):]
+	if len(rest) < 2 {
+		return undecided, 0, 0
+	}
+	n := bytes.IndexByte(rest, '\n') + 1
+	if n == 0 && len(rest) < scanKeep {
+		return undecided, 0, 0
+	}
+	end = i + len(versionMark) + n
+	if rest[1] == ' ' {
+		if _, ok := parseStatusLine(p[i:end]); ok {
+			return isResponse, i, end
+		}
+		return isOther, 0, 0
+	}
+	if n != 2 && (n != 3 || rest[1] != '\r') {
+		return isOther, 0, 0
+	}
+	line := p[bytes.LastIndexByte(p[:i], '\n')+1 : i]
+	if start = requestStart(line); start < 0 {
+		return isOther, 0, 0
+	}
+	return isRequest, i - len(line) + start, end
+}
+
+// requestStart returns where the request line starts whose version follows
+// line, or -1. A body that ended without a line end may stand before it.
+func requestStart(line []byte) int {
+	if len(line) == 0 || line[len(line)-1] != ' ' {
+		return -1
+	}
+	target := bytes.LastIndexByte(line[:len(line)-1], ' ')
+	start := target
+	for start > 0 && start > target-maxMethod && (line[start-1] >= 'A' && line[start-1] <= 'Z' || line[start-1] == '-') {
+		start--
+	}
+	if target-start < 3 {
+		return -1
+	}
+	return start
+}
+
+// confirm tells whether lines of fields and an empty line follow p[:end].
+func (s *scanner) confirm(p []byte, end int) verdict {
+	if s.line == 0 {
+		s.line = end
+	}
+	for {
+		i := bytes.IndexByte(p[s.line:], '\n')
+		if i < 0 {
+			if len(p)-end > maxHead {
+				return isOther
+			}
+			return undecided
+		}
+		line := bytes.TrimRight(p[s.line:s.line+i], "\r")
+		if len(line) == 0 {
+			if s.line == end {
+				return isOther // a head without a field is not evidence enough
+			}
+			return isRequest
+		}
+		name, _, ok := bytes.Cut(line, []byte(":"))
+		if fold := s.line > end && (line[0] == ' ' || line[0] == '\t'); !fold && (!ok || !isToken(string(name))) {
+			return isOther
+		}
+		s.line += i + 1
+	}
+}
+
+// search looks for the next message.
+func (s *half) search(p []byte) ([]byte, bool) {
+	s.buf = append(s.buf, p...)
+	for {
+		v, skip := s.finder.find(s.buf)
+		s.span(unparsedSpan, skip)
+		if skip > 0 {
+			s.buf = append(s.buf[:0], s.buf[skip:]...)
+		}
+		if v == undecided {
+			return nil, false
+		}
+		if s.believes() {
+			break
+		}
+		s.finder.pos = len(versionMark) + bytes.Index(s.buf, versionMark)
+	}
+	s.finder = scanner{want: s.finder.want}
+	all := s.buf
+	s.buf = nil
+	s.from, s.state = s.t, headState
+	if s == &s.h.req {
+		s.h.turn()
+	}
+	return all, true
+}
+
+// believes reports whether a message may begin at this point of the
+// conversation: one that is found elsewhere is a quotation.
+func (s *half) believes() bool {
+	h := s.h
+	if s == &h.resp {
+		return len(h.open) > 0 || h.req.state == searchState || h.req.lossy || !h.req.seen
+	}
+	return len(h.open) == 0 || h.pipelined || h.resp.lossy || h.resp.state == searchState || h.open[0].answered
+}

@@ -1,0 +1,148 @@
+package record
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// maxEvents is how many bytes of events a response has.
+const maxEvents = 64 << 20
+
+// ParseEvents returns the events of the event stream that r holds, without
+// times. Where r fails it returns the events before that, and the error.
+func ParseEvents(r io.Reader) ([]Event, error) {
+	var events []Event
+	p := eventParser{emit: func(e Event) { events = append(events, e) }}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		p.write(buf[:n])
+		if p.size > maxEvents {
+			return events, fmt.Errorf("read events: more than %d bytes", maxEvents)
+		}
+		if err == io.EOF {
+			p.close()
+			return events, nil
+		}
+		if err != nil {
+			p.close()
+			return events, fmt.Errorf("read events: %w", err)
+		}
+	}
+}
+
+// An eventParser reads an event stream as it comes (WHATWG HTML, section
+// 9.2.6). Unlike a browser it shows an event that the end cuts off.
+type eventParser struct {
+	emit    func(Event)
+	line    []byte // unfinished
+	begun   bool   // the byte order mark was looked for
+	sawCR   bool   // an LF now belongs to the line before
+	typ, id string
+	data    []byte
+	hasData bool
+	skip    bool // until the next empty line
+	size    int  // bytes of what was emitted and is held
+}
+
+func (e *eventParser) write(p []byte) {
+	for len(p) > 0 {
+		if e.sawCR {
+			e.sawCR = false
+			if p[0] == '\n' {
+				p = p[1:]
+				continue
+			}
+		}
+		i := bytes.IndexAny(p, "\r\n")
+		if i < 0 {
+			e.line = append(e.line, p...)
+			e.size += len(p)
+			return
+		}
+		e.size += i + 1
+		line := p[:i]
+		if len(e.line) > 0 {
+			e.line = append(e.line, line...)
+			line, e.line = e.line, e.line[:0]
+		}
+		e.sawCR = p[i] == '\r'
+		e.oneLine(line)
+		p = p[i+1:]
+	}
+}
+
+func (e *eventParser) oneLine(line []byte) {
+	if !e.begun {
+		e.begun = true
+		line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	}
+	if len(line) == 0 {
+		e.dispatch()
+		return
+	}
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch string(name) {
+	case "event":
+		e.typ = string(value)
+	case "data":
+		if e.hasData {
+			e.data = append(e.data, '\n')
+		}
+		e.data, e.hasData = append(e.data, value...), true
+	case "id":
+		if bytes.IndexByte(value, 0) < 0 {
+			e.id = string(value)
+		}
+	}
+}
+
+// dispatch ends an event; without data there is none.
+func (e *eventParser) dispatch() {
+	if e.hasData && !e.skip {
+		e.emit(Event{Type: e.typ, ID: strings.Clone(e.id), Data: string(e.data)})
+	}
+	e.typ, e.data, e.hasData, e.skip = "", nil, false, false
+}
+
+// close shows what was not finished.
+func (e *eventParser) close() {
+	if len(e.line) > 0 {
+		e.oneLine(e.line)
+	}
+	e.dispatch()
+	e.line = nil
+}
+
+// gap says that bytes are missing: the event that they were in is not shown.
+func (e *eventParser) gap() {
+	e.line, e.sawCR, e.begun, e.skip = nil, false, true, true
+}
+
+// An eventStream fills the events of a response while its body comes.
+type eventStream struct {
+	x      *Exchange
+	parser eventParser
+	time   time.Time
+}
+
+func newEventStream(x *Exchange) *eventStream {
+	s := &eventStream{x: x}
+	s.parser.emit = func(e Event) {
+		e.Time = s.time
+		x.Response.Events = append(x.Response.Events, e)
+	}
+	return s
+}
+
+func (s *eventStream) write(p []byte, t time.Time) {
+	s.time = t
+	s.parser.write(p)
+}
+
+func (s *eventStream) gap()   { s.parser.gap() }
+func (s *eventStream) close() { s.parser.close() }
