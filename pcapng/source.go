@@ -72,6 +72,7 @@ type classicSource struct {
 	order binary.ByteOrder
 	unit  time.Duration
 	link  linkType
+	head  [16]byte
 	buf   []byte
 }
 
@@ -86,8 +87,8 @@ func newClassicSource(r *bufio.Reader, order binary.ByteOrder, unit time.Duratio
 }
 
 func (c *classicSource) next(f *frame) error {
-	var head [16]byte
-	if _, err := io.ReadFull(c.r, head[:]); err == io.EOF {
+	head := c.head[:]
+	if _, err := io.ReadFull(c.r, head); err == io.EOF {
 		return io.EOF
 	} else if err != nil {
 		return cut(err)
@@ -100,7 +101,7 @@ func (c *classicSource) next(f *frame) error {
 	if c.buf, err = readFull(c.r, c.buf, int(size)); err != nil {
 		return err
 	}
-	t := time.Unix(int64(c.order.Uint32(head[:])), int64(c.order.Uint32(head[4:]))*int64(c.unit)).UTC()
+	t := time.Unix(int64(c.order.Uint32(head)), int64(c.order.Uint32(head[4:]))*int64(c.unit)).UTC()
 	*f = frame{link: c.link, time: t, data: c.buf, size: int(min(c.order.Uint32(head[12:]), math.MaxInt32))}
 	return nil
 }
@@ -125,6 +126,7 @@ type blockSource struct {
 	order  binary.ByteOrder
 	ifaces []sourceIface // of the section
 	before int           // interfaces of the sections before
+	head   [8]byte
 	buf    []byte
 }
 
@@ -162,13 +164,13 @@ func (s *blockSource) next(f *frame) error {
 // block reads a block and returns what is between its lengths. The bodies of
 // blocks that are of no use are skipped.
 func (s *blockSource) block() (typ uint32, body []byte, err error) {
-	var head [12]byte
-	if _, err := io.ReadFull(s.r, head[:8]); err == io.EOF {
+	head := s.head[:]
+	if _, err := io.ReadFull(s.r, head); err == io.EOF {
 		return 0, nil, io.EOF
 	} else if err != nil {
 		return 0, nil, cut(err)
 	}
-	if binary.LittleEndian.Uint32(head[:]) == blockSection { // the same in either order
+	if binary.LittleEndian.Uint32(head) == blockSection { // the same in either order
 		magic, err := s.r.Peek(4)
 		if err != nil {
 			return 0, nil, cut(err)
@@ -180,7 +182,7 @@ func (s *blockSource) block() (typ uint32, body []byte, err error) {
 			return 0, nil, fmt.Errorf("%w: no byte order in section header", ErrFormat)
 		}
 	}
-	typ = s.order.Uint32(head[:])
+	typ = s.order.Uint32(head)
 	n := int64(s.order.Uint32(head[4:])) - 8
 	if n < 4 || n%4 != 0 {
 		return 0, nil, fmt.Errorf("%w: block of length %d", ErrFormat, n+8)
