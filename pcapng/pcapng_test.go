@@ -2,7 +2,9 @@ package pcapng_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"path/filepath"
@@ -123,3 +125,10 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+func isErr(err, want error) bool { return errors.Is(err, want) }
+
+// An errReader fails.
+type errReader struct{}
+
+func (errReader) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }

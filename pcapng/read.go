@@ -170,16 +170,19 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
 	// The sequence number is taken as the distance to the expected one, which
 	// holds however long the stream is.
 	distance := int64(int32(p.seq - h.seq))
+	if distance < 0 { // repeated: editcap does not do that, but others may
+		n := min(-distance, int64(len(p.data)))
+		p.seq, p.data, distance, r.parts = p.seq+uint32(n), p.data[n:], distance+n, nil
+	}
 	off := h.next + distance
-	if n := len(p.data) + p.missing; n > 0 && off+int64(n) > h.next {
-		h.next, h.seq = off+int64(n), p.seq+uint32(n)
-		h.hole = p.missing > 0
-	}
-	if lost > maxHole {
-		h.next += lost - maxHole
-	}
-	if len(p.data) > 0 && !h.ended {
-		r.data(h, off, f.time, p.data)
+	if n := len(p.data) + p.missing; n > 0 && distance >= 0 && !h.ended {
+		h.next, h.seq, h.hole = off+int64(n), p.seq+uint32(n), p.missing > 0
+		if lost > maxHole && h.next+lost > 0 {
+			h.next += lost - maxHole
+		}
+		if len(p.data) > 0 {
+			r.data(h, off, f.time, p.data)
+		}
 	}
 	if p.flags&(tcpFIN|tcpRST) == 0 || h.ended {
 		return

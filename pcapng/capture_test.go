@@ -1,0 +1,551 @@
+package pcapng_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
+
+	"ssltape/pcapng"
+	"ssltape/record"
+	"ssltape/record/recordtest"
+)
+
+const (
+	request  = "GET /index.html HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: a capture that nobody of ours made\r\n\r\n"
+	response = "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
+)
+
+var page = strings.Repeat("0123456789abcdef", 250)
+
+// A talk makes the packets of a TCP connection, as another tool captures them.
+type talk struct {
+	client, server netip.AddrPort
+	isn            [2]uint32 // by whether the server sends
+	sent           [2]uint32
+	frames         []simFrame
+}
+
+// A simFrame is an IP packet.
+type simFrame struct {
+	ip   []byte
+	size int // on the wire, where it was cut
+	time time.Time
+}
+
+func newTalk(client, server string) *talk {
+	return &talk{client: netip.MustParseAddrPort(client), server: netip.MustParseAddrPort(server), isn: [2]uint32{1000, 0xfffffe00}}
+}
+
+// send adds a packet that carries data; side is 1 for the server.
+func (k *talk) send(side int, flags string, data string) {
+	tcp := &layers.TCP{Seq: k.isn[side] + k.sent[side], Window: 1000,
+		SYN: strings.Contains(flags, "S"), FIN: strings.Contains(flags, "F"), RST: strings.Contains(flags, "R")}
+	if tcp.ACK = k.sent[1-side] > 0; tcp.ACK {
+		tcp.Ack = k.isn[1-side] + k.sent[1-side]
+	}
+	k.sent[side] += uint32(len(data))
+	if tcp.SYN || tcp.FIN {
+		k.sent[side]++
+	}
+	k.add(side, tcp, data)
+}
+
+func (k *talk) add(side int, tcp *layers.TCP, data string) {
+	src, dst := k.client, k.server
+	if side == 1 {
+		src, dst = dst, src
+	}
+	tcp.SrcPort, tcp.DstPort = layers.TCPPort(src.Port()), layers.TCPPort(dst.Port())
+	var ip gopacket.SerializableLayer
+	var network gopacket.NetworkLayer
+	if src.Addr().Is4() {
+		v4 := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+		ip, network = v4, v4
+	} else {
+		v6 := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolTCP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+		ip, network = v6, v6
+	}
+	if err := tcp.SetNetworkLayerForChecksum(network); err != nil {
+		panic(err)
+	}
+	b := gopacket.NewSerializeBuffer()
+	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	if err := gopacket.SerializeLayers(b, opts, ip, tcp, gopacket.Payload(data)); err != nil {
+		panic(err)
+	}
+	t := recordtest.Start.Add(time.Duration(len(k.frames)) * time.Millisecond)
+	k.frames = append(k.frames, simFrame{b.Bytes(), len(b.Bytes()), t})
+}
+
+// get adds a whole connection with one exchange, a segment every n bytes.
+func (k *talk) get(n int) *talk {
+	k.send(0, "S", "")
+	k.send(1, "S", "")
+	k.send(0, "", "")
+	k.body(n)
+	k.send(1, "F", "")
+	k.send(0, "F", "")
+	k.send(1, "", "")
+	return k
+}
+
+// body adds the data of get.
+func (k *talk) body(n int) {
+	for piece := range slices.Chunk([]byte(request), n) {
+		k.send(0, "", string(piece))
+		k.send(1, "", "")
+	}
+	for piece := range slices.Chunk([]byte(response+page), n) {
+		k.send(1, "", string(piece))
+		k.send(0, "", "")
+	}
+}
+
+// file returns the packets as a pcap file of a link type.
+func (k *talk) file(link layers.LinkType, wrap func([]byte) []byte) []byte {
+	var b bytes.Buffer
+	w := pcapgo.NewWriter(&b)
+	if err := w.WriteFileHeader(1<<18, link); err != nil {
+		panic(err)
+	}
+	for _, f := range k.frames {
+		data := wrap(f.ip)
+		ci := gopacket.CaptureInfo{Timestamp: f.time, CaptureLength: len(data), Length: len(data) + f.size - len(f.ip)}
+		if err := w.WritePacket(ci, data); err != nil {
+			panic(err)
+		}
+	}
+	return b.Bytes()
+}
+
+func raw(ip []byte) []byte { return ip }
+
+func (k *talk) raw() []byte { return k.file(layers.LinkTypeRaw, raw) }
+
+// streams is a ChunkWriter that puts the directions of connections together.
+type streams struct {
+	t     *testing.T
+	order []*record.Conn
+	data  map[*record.Conn]*[2]strings.Builder
+	next  map[*record.Conn]*[2]int64
+	ends  map[*record.Conn]*[2]record.End
+	holes []string
+}
+
+func (s *streams) WriteChunk(c record.Chunk) error {
+	if s.data[c.Conn] == nil {
+		s.order = append(s.order, c.Conn)
+		s.data[c.Conn], s.next[c.Conn], s.ends[c.Conn] = new([2]strings.Builder), new([2]int64), new([2]record.End)
+	}
+	next := &s.next[c.Conn][c.Dir]
+	if c.Off < *next {
+		s.t.Errorf("chunk at %d, which is before %d", c.Off, *next)
+	}
+	if c.Off > *next {
+		s.holes = append(s.holes, fmt.Sprintf("%v %d+%d", c.Dir, *next, c.Off-*next))
+	}
+	if s.ends[c.Conn][c.Dir] != record.EndNone {
+		s.t.Errorf("chunk after the end: %v", c)
+	}
+	*next = c.Off + int64(len(c.Data))
+	s.data[c.Conn][c.Dir].Write(c.Data)
+	s.ends[c.Conn][c.Dir] = c.End
+	return nil
+}
+
+func reassemble(t *testing.T, file []byte) *streams {
+	t.Helper()
+	s := &streams{t, nil, map[*record.Conn]*[2]strings.Builder{}, map[*record.Conn]*[2]int64{}, map[*record.Conn]*[2]record.End{}, nil}
+	if err := record.Copy(pcapng.Read(bytes.NewReader(file)), s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// checkGet checks that file holds what get makes, all of it.
+func checkGet(t *testing.T, file []byte) {
+	t.Helper()
+	s := reassemble(t, file)
+	if len(s.order) != 1 {
+		t.Fatalf("%d connections, want 1", len(s.order))
+	}
+	c := s.order[0]
+	if got := s.data[c][record.Out].String(); got != request {
+		t.Errorf("request: %q", got)
+	}
+	if got := s.data[c][record.In].String(); got != response+page {
+		t.Errorf("response: %d bytes: %q", len(got), got)
+	}
+	if *s.ends[c] != [2]record.End{record.EndClean, record.EndClean} {
+		t.Errorf("ends: %v", *s.ends[c])
+	}
+	if len(s.holes) > 0 {
+		t.Errorf("holes: %v", s.holes)
+	}
+	if !c.Plain || c.Remote.Port() != 8080 || c.Local.Port() != 50000 {
+		t.Errorf("connection: %+v", *c)
+	}
+}
+
+const (
+	client4, server4 = "192.0.2.1:50000", "198.51.100.1:8080"
+	client6, server6 = "[2001:db8::1]:50000", "[2001:db8::2]:8080"
+)
+
+// Every kind of frame that carries IP is understood.
+func TestLinkTypes(t *testing.T) {
+	before := func(prefix string) func([]byte) []byte {
+		return func(ip []byte) []byte { return append([]byte(prefix), ip...) }
+	}
+	const macs = "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02"
+	for name, k := range map[string]struct {
+		link           layers.LinkType
+		wrap           func([]byte) []byte
+		client, server string
+	}{
+		"ethernet":      {layers.LinkTypeEthernet, before(macs + "\x08\x00"), client4, server4},
+		"ethernet, v6":  {layers.LinkTypeEthernet, before(macs + "\x86\xdd"), client6, server6},
+		"VLAN":          {layers.LinkTypeEthernet, before(macs + "\x81\x00\x00\x07\x08\x00"), client4, server4},
+		"QinQ":          {layers.LinkTypeEthernet, before(macs + "\x88\xa8\x00\x07\x81\x00\x00\x08\x86\xdd"), client6, server6},
+		"PPPoE":         {layers.LinkTypeEthernet, before(macs + "\x88\x64\x11\x00\x00\x01\x00\x64\x00\x21"), client4, server4},
+		"MPLS":          {layers.LinkTypeEthernet, before(macs + "\x88\x47\x00\x01\x00\x40\x00\x02\x01\x40"), client4, server4},
+		"loopback, BSD": {layers.LinkTypeNull, before("\x02\x00\x00\x00"), client4, server4},
+		"loopback, v6":  {layers.LinkTypeLoop, before("\x00\x00\x00\x1e"), client6, server6},
+		"cooked":        {layers.LinkTypeLinuxSLL, before("\x00\x00\x00\x01\x00\x06\x02\x00\x00\x00\x00\x01\x00\x00\x08\x00"), client4, server4},
+		"raw":           {layers.LinkTypeRaw, raw, client4, server4},
+		"raw, v6":       {layers.LinkTypeRaw, raw, client6, server6},
+		"IPv4":          {layers.LinkTypeIPv4, raw, client4, server4},
+		"IPv6":          {layers.LinkTypeIPv6, raw, client6, server6},
+		"PPP":           {layers.LinkTypePPP, before("\xff\x03\x00\x21"), client4, server4},
+		"padded": {layers.LinkTypeEthernet, func(ip []byte) []byte {
+			return append(append([]byte(macs+"\x08\x00"), ip...), make([]byte, max(0, 46-len(ip)))...)
+		}, client4, server4},
+		"6in4": {layers.LinkTypeRaw, before4in(41), client6, server6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			checkGet(t, newTalk(k.client, k.server).get(100).file(k.link, k.wrap))
+		})
+	}
+}
+
+// before4in puts a packet into an IPv4 packet of a protocol.
+func before4in(proto layers.IPProtocol) func([]byte) []byte {
+	return func(ip []byte) []byte {
+		b := gopacket.NewSerializeBuffer()
+		outer := &layers.IPv4{Version: 4, TTL: 64, Protocol: proto, SrcIP: []byte{192, 0, 2, 8}, DstIP: []byte{192, 0, 2, 9}}
+		err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, outer, gopacket.Payload(ip))
+		if err != nil {
+			panic(err)
+		}
+		return b.Bytes()
+	}
+}
+
+// A big-endian file in nanoseconds and a pcapng file are read as well.
+func TestFileTypes(t *testing.T) {
+	k := newTalk(client4, server4).get(100)
+	nanos := bytes.Replace(k.raw(), []byte("\xd4\xc3\xb2\xa1"), []byte("\x4d\x3c\xb2\xa1"), 1)
+	checkGet(t, nanos)
+
+	var ng bytes.Buffer
+	w, err := pcapgo.NewNgWriter(&ng, layers.LinkTypeRaw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range k.frames {
+		if err := w.WritePacket(gopacket.CaptureInfo{Timestamp: f.time, CaptureLength: len(f.ip), Length: f.size}, f.ip); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	checkGet(t, ng.Bytes())
+	for c, err := range pcapng.Read(bytes.NewReader(ng.Bytes())) {
+		if want := recordtest.Start.Add(3 * time.Millisecond); err != nil || !c.Time.Equal(want) {
+			t.Errorf("first chunk at %v, want %v (%v)", c.Time, want, err)
+		}
+		break
+	}
+}
+
+// Whatever the order, and whatever comes twice, the streams are the same.
+func TestDisorder(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		k := newTalk(client4, server4).get(50 + r.IntN(200))
+		for _, f := range slices.Clone(k.frames) {
+			if r.IntN(4) == 0 {
+				k.frames = append(k.frames, f)
+			}
+		}
+		type placed struct {
+			simFrame
+			at float64
+		}
+		var all []placed
+		for _, f := range k.frames {
+			at := float64(f.time.Sub(recordtest.Start) / time.Millisecond)
+			if at > 1 { // the handshake stays first
+				at = max(2, at+r.Float64()*20)
+			}
+			all = append(all, placed{f, at})
+		}
+		slices.SortStableFunc(all, func(a, b placed) int { return int(1000*a.at) - int(1000*b.at) })
+		for i := range all {
+			k.frames[i] = all[i].simFrame
+		}
+		checkGet(t, k.raw())
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// Segments that overlap, with other boundaries than before, add nothing.
+func TestOverlap(t *testing.T) {
+	k := newTalk(client4, server4).get(100)
+	var again []simFrame
+	for start := 0; start < len(request); start += 33 {
+		resent := newTalk(client4, server4)
+		resent.add(0, &layers.TCP{Seq: 1001 + uint32(start), ACK: true, Ack: 0xfffffe01}, request[start:min(len(request), start+70)])
+		again = append(again, resent.frames...)
+	}
+	k.frames = slices.Insert(k.frames, 4, again...)
+	checkGet(t, k.raw())
+}
+
+// What the capture missed is a hole of known length, and the peer's answer to
+// it still comes after it.
+func TestHoles(t *testing.T) {
+	full := newTalk(client4, server4).get(40)
+	for i := range full.frames {
+		if len(full.frames[i].ip) <= 40 {
+			continue // no data
+		}
+		k := *full
+		k.frames = slices.Delete(slices.Clone(full.frames), i, i+1)
+		s := reassemble(t, k.raw())
+		c := s.order[0]
+		lost := len(full.frames[i].ip) - 40
+		want := len(request) + len(response) + len(page) - lost
+		if got := s.data[c][0].Len() + s.data[c][1].Len(); got != want {
+			t.Errorf("without packet %d: %d bytes, want %d", i, got, want)
+		}
+		if len(s.holes) != 1 || !strings.HasSuffix(s.holes[0], fmt.Sprintf("+%d", lost)) {
+			t.Errorf("without packet %d: holes %v, want one of %d", i, s.holes, lost)
+		}
+		if *s.ends[c] != [2]record.End{record.EndClean, record.EndClean} {
+			t.Errorf("without packet %d: ends %v", i, *s.ends[c])
+		}
+	}
+}
+
+// A response is not passed on before the request, even if it was captured
+// first.
+func TestRequestComesFirst(t *testing.T) {
+	k := newTalk(client4, server4).get(5000)
+	// SYN, SYN, ACK, request, its ACK, response
+	k.frames[3], k.frames[5] = k.frames[5], k.frames[3]
+	var dirs []record.Dir
+	for c, err := range pcapng.Read(bytes.NewReader(k.raw())) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Data) > 0 {
+			dirs = append(dirs, c.Dir)
+		}
+	}
+	if !slices.Equal(dirs, []record.Dir{record.Out, record.In}) {
+		t.Errorf("directions: %v", dirs)
+	}
+}
+
+// Packets that were cut when captured have holes.
+func TestSnapLength(t *testing.T) {
+	k := newTalk(client4, server4).get(400)
+	for i, f := range k.frames {
+		k.frames[i].ip = f.ip[:min(len(f.ip), 40+96)]
+	}
+	s := reassemble(t, k.raw())
+	c := s.order[0]
+	if got := s.next[c]; *got != [2]int64{int64(len(request)), int64(len(response + page))} {
+		t.Errorf("lengths: %v", *got)
+	}
+	if got := s.data[c][record.In].Len(); got != 96*10+0+len(response+page)-10*400 {
+		t.Errorf("%d bytes of response", got)
+	}
+}
+
+// Without the handshake, the client is known by what it says, else by ports.
+func TestLateCapture(t *testing.T) {
+	for _, first := range []int{3, 5} {
+		k := newTalk(client4, server4).get(5000)
+		k.frames = k.frames[first:]
+		got := reassemble(t, k.raw())
+		if len(got.order) != 1 {
+			t.Fatalf("from packet %d on: %d connections", first, len(got.order))
+		}
+		c := got.order[0]
+		if c.Remote != netip.MustParseAddrPort(server4) {
+			t.Errorf("from packet %d on: server %v", first, c.Remote)
+		}
+		if in := got.data[c][record.In].String(); in != response+page {
+			t.Errorf("from packet %d on: response of %d bytes", first, len(in))
+		}
+	}
+}
+
+// A capture of one direction only has all of it.
+func TestOneDirection(t *testing.T) {
+	k := newTalk(client4, server4).get(100)
+	var frames []simFrame
+	for _, f := range k.frames {
+		if f.ip[12] == 198 {
+			frames = append(frames, f)
+		}
+	}
+	k.frames = frames
+	s := reassemble(t, k.raw())
+	if got := s.data[s.order[0]][record.In].String(); got != response+page {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
+// Addresses that are used again are another connection.
+func TestAddressesReused(t *testing.T) {
+	k := newTalk(client4, server4).get(100)
+	again := newTalk(client4, server4)
+	again.isn = [2]uint32{777, 888}
+	again.get(200)
+	k.frames = append(k.frames, again.frames...)
+	s := reassemble(t, k.raw())
+	if len(s.order) != 2 {
+		t.Fatalf("%d connections, want 2", len(s.order))
+	}
+	for _, c := range s.order {
+		if s.data[c][0].String() != request || s.data[c][1].String() != response+page {
+			t.Errorf("connection %d: %q", c.ID, s.data[c][0].String())
+		}
+	}
+}
+
+// A reset cuts both directions off.
+func TestReset(t *testing.T) {
+	k := newTalk(client4, server4)
+	k.send(0, "S", "")
+	k.send(1, "S", "")
+	k.send(0, "", request)
+	k.send(1, "R", "")
+	s := reassemble(t, k.raw())
+	c := s.order[0]
+	if s.data[c][0].String() != request || *s.ends[c] != [2]record.End{record.EndCut, record.EndCut} {
+		t.Errorf("%q, ends %v", s.data[c][0].String(), *s.ends[c])
+	}
+}
+
+// IP fragments are put together, in any order.
+func TestFragments(t *testing.T) {
+	for _, ends := range [][2]string{{client4, server4}, {client6, server6}} {
+		for seed := range uint64(20) {
+			r := rand.New(rand.NewPCG(seed, 2))
+			k := newTalk(ends[0], ends[1]).get(1000)
+			var frames []simFrame
+			for i, f := range k.frames {
+				parts := fragments(f.ip, uint16(i), 8*(1+r.IntN(30)))
+				r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+				for _, p := range parts {
+					frames = append(frames, simFrame{p, len(p), f.time})
+				}
+			}
+			k.frames = frames
+			checkGet(t, k.raw())
+		}
+	}
+}
+
+// fragments cuts an IP packet up, n bytes each.
+func fragments(ip []byte, id uint16, n int) [][]byte {
+	var out [][]byte
+	p := gopacket.NewPacket(ip, layers.LayerTypeIPv4, gopacket.Default)
+	head, proto := 20, byte(0)
+	if ip[0]>>4 == 6 {
+		p = gopacket.NewPacket(ip, layers.LayerTypeIPv6, gopacket.Default)
+		head, proto = 40, ip[6]
+	}
+	payload := p.NetworkLayer().LayerPayload()
+	for off := 0; off < len(payload); off += n {
+		piece := payload[off:min(len(payload), off+n)]
+		more := uint16(0)
+		if off+n < len(payload) {
+			more = 1
+		}
+		h := slices.Clone(ip[:head])
+		if head == 20 {
+			h[4], h[5] = byte(id>>8), byte(id)
+			h[6], h[7] = byte(more<<5)|byte(off/8>>8), byte(off/8)
+			h[2], h[3] = byte((20+len(piece))>>8), byte(20+len(piece))
+		} else {
+			h[4], h[5], h[6] = byte((8+len(piece))>>8), byte(8+len(piece)), 44
+			h = append(h, proto, 0, byte(off>>8), byte(off)|byte(more), 0, 0, byte(id>>8), byte(id))
+		}
+		out = append(out, append(h, piece...))
+	}
+	return out
+}
+
+// What is not a capture, or ends too early, is said so, after what was whole.
+func TestBadFiles(t *testing.T) {
+	good := newTalk(client4, server4).get(100).raw()
+	ours := write(t, recordtest.Open(t, "../testdata/sse.rec"), pcapng.Options{})
+	for _, file := range [][]byte{good, ours} {
+		all := 0
+		for range pcapng.Read(bytes.NewReader(file)) {
+			all++
+		}
+		last := 0
+		for n := range len(file) {
+			chunks := 0
+			var err error
+			for _, e := range pcapng.Read(bytes.NewReader(file[:n])) {
+				if e != nil {
+					err = e
+				} else {
+					chunks++
+				}
+			}
+			if n < 4 && !isErr(err, pcapng.ErrFormat) || err != nil && n >= 4 && !isErr(err, pcapng.ErrTruncated) {
+				t.Fatalf("first %d bytes: %v", n, err)
+			}
+			if chunks < last || chunks > all {
+				t.Fatalf("first %d bytes: %d chunks, with one less there were %d", n, chunks, last)
+			}
+			last = chunks
+		}
+	}
+	for _, text := range []string{"", "{\"log\":{}}", "GET / HTTP/1.1\r\n\r\n"} {
+		for _, err := range pcapng.Read(strings.NewReader(text)) {
+			if !isErr(err, pcapng.ErrFormat) {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+	broken := io.MultiReader(bytes.NewReader(ours[:len(ours)/2]), errReader{})
+	var err error
+	for _, e := range pcapng.Read(broken) {
+		err = e
+	}
+	if !isErr(err, io.ErrClosedPipe) {
+		t.Errorf("reader's error: %v", err)
+	}
+}
