@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ssltape/record/filter"
 	"ssltape/record/redact"
 	"ssltape/record/view"
 )
@@ -32,6 +33,7 @@ type options struct {
 
 	viewSet bool // on the command line
 	file    string
+	filter  filter.Filter
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -109,9 +111,7 @@ func parse(args []string) (*options, error) {
 		return nil, usage(errors.New("replay: no file"), "ssltape replay FILE, or - for stdin")
 	}
 	o.file, o.viewSet = fs.Arg(0), fs.Changed("view")
-	if o.Realtime || fs.Changed("speed") {
-		return nil, usage(errors.New("--realtime is not available yet"), "leave it out")
-	}
+	o.Realtime = o.Realtime || fs.Changed("speed")
 	for name, allowed := range map[string][]string{
 		"side": {"", "request", "response"}, "sort": {"", "time", "size", "duration"}, "color": {"auto", "always", "never"},
 	} {
@@ -124,9 +124,15 @@ func parse(args []string) (*options, error) {
 		return nil, usage(errors.New("--json and --view or --output"), "--json is a way to show; -o jsonl:FILE writes the same to a file")
 	case fs.Changed("view") && len(o.Outputs) > 0 && !o.writesText():
 		return nil, usage(errors.New("--view and --output"), "-o writes instead of showing; a view goes into a file by -o txt:FILE")
+	case !(o.Speed > 0):
+		return nil, usage(fmt.Errorf("--speed %v: not above 0", o.Speed), "2 is twice as fast, 0.5 half as fast")
+	case o.Realtime && (o.Sort != "" || o.Reverse):
+		return nil, usage(errors.New("--realtime and an order of its own"), "leave out --sort and --reverse")
 	}
-	if len(o.Filters) > 0 || fs.NArg() > 1 {
-		return nil, usage(errors.New("filters are not available yet"), "-i selects exchanges by number")
+	o.Filters = append(o.Filters, fs.Args()[1:]...)
+	var err error
+	if o.filter, err = filter.Parse(o.Filters...); err != nil {
+		return nil, usage(err, "such as host:example.com status:4xx,5xx time:>2s is:sse 'not path:/health'")
 	}
 	return o, nil
 }

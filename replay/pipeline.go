@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"ssltape/record"
+	"ssltape/record/filter"
 	"ssltape/record/redact"
 	"ssltape/record/view"
 )
@@ -26,7 +27,7 @@ type pipeline struct {
 // selects reports whether o leaves out or reorders exchanges, so that the
 // bytes around them cannot be passed on as they are.
 func (o *options) selects() bool {
-	return len(o.IDs) > 0 || o.Sort != "" || o.Reverse
+	return len(o.IDs) > 0 || len(o.Filters) > 0 || o.Sort != "" || o.Reverse
 }
 
 // replay passes src through what o selects to what shows or stores it.
@@ -35,32 +36,39 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 	if err != nil {
 		return err
 	}
-	var tee record.ExchangeTee
+	var exchanges record.ExchangeTee
 	var chunks record.ChunkTee
 	for _, out := range p.outputs {
-		tee, chunks = append(tee, out), append(chunks, out)
+		exchanges, chunks = append(exchanges, out), append(chunks, out)
 	}
 	if p.view != nil {
-		tee = append(tee, p.view)
+		exchanges = append(exchanges, p.view)
 	}
-	c := &counter{w: redact.Exchanges(tee, o.Redact)}
-	var exchanges record.ExchangeWriter = c
+	end := &guard{ctx: ctx, chunks: redact.Chunks(chunks, o.Redact), exchanges: redact.Exchanges(exchanges, o.Redact)}
+	var first record.ExchangeWriter = end
+	if o.Realtime {
+		first = &pacer{ctx: ctx, w: first, speed: o.Speed}
+	}
 	var sorted *sorter
 	if o.Sort != "" || o.Reverse {
-		sorted = &sorter{w: exchanges, by: o.Sort, reverse: o.Reverse}
-		exchanges = sorted
+		sorted = &sorter{w: first, by: o.Sort, reverse: o.Reverse}
+		first = sorted
 	}
-	exchanges = &selector{ctx: ctx, w: exchanges, ids: o.IDs}
+	first = filter.Exchanges(first, func(x *record.Exchange) filter.Verdict {
+		if len(o.IDs) > 0 && !o.IDs.has(x.ID) {
+			return filter.No
+		}
+		return o.filter(x)
+	})
 	if p.bytes {
-		redacted := redact.Chunks(chunks, o.Redact)
-		err = errors.Join(src.Copy(redacted, exchanges), redacted.Close())
+		err = errors.Join(src.Copy(end, first), end.chunks.Close())
 	} else {
-		err = src.Copy(nil, exchanges)
+		err = src.Copy(nil, first)
 	}
 	if sorted != nil {
 		err = errors.Join(err, sorted.Close())
 	}
-	return p.finish(name, c.n, err)
+	return p.finish(name, end, err)
 }
 
 // pipeline makes the outputs, or the view, that o asks for.
@@ -105,24 +113,31 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 	return p, nil
 }
 
-// finish closes what p writes to. n exchanges were passed on before err.
-func (p *pipeline) finish(name string, n int, err error) error {
+// finish closes what p writes to. err is what ended the input or, where end
+// knows of it, the output.
+//
+// An input of which nothing could be read has its own exit code and leaves no
+// output. One that breaks off was shown up to there; that is a failure.
+func (p *pipeline) finish(name string, end *guard, err error) error {
+	nothing := err != nil && end.n == 0
 	var ends []error
 	for _, out := range p.outputs {
-		if err != nil && n == 0 { // what cannot be read makes no file
+		if nothing {
 			ends = append(ends, out.Discard())
 		} else {
 			ends = append(ends, out.Close())
 		}
 	}
-	if p.view != nil {
+	if p.view != nil && !nothing {
 		ends = append(ends, p.view.Close())
 	}
-	if err != nil && n == 0 {
+	switch {
+	case end.err != nil:
+		return end.err
+	case nothing:
 		return about(name, &Error{exitUnreadable, err, ""})
-	}
-	if err != nil {
-		return about(name, &Error{exitFailure, fmt.Errorf("%w; all before that was shown", err), ""})
+	case err != nil:
+		return about(name, &Error{exitFailure, err, fmt.Sprintf("the %d exchanges before that were read", end.n)})
 	}
 	return errors.Join(ends...)
 }
@@ -149,35 +164,65 @@ func terminal(w io.Writer) (width int, ok bool) {
 	return width, true
 }
 
-// A counter counts the exchanges that it passes on.
-type counter struct {
-	w record.ExchangeWriter
-	n int // done ones
+// A guard stands before what shows or stores a recording: it counts, tells
+// errors of theirs from those of the input, and ends when ctx does.
+type guard struct {
+	ctx       context.Context
+	chunks    *redact.ChunkWriter
+	exchanges record.ExchangeWriter
+	n         int   // exchanges that were done
+	err       error // the first of chunks or exchanges
 }
 
-func (c *counter) WriteExchange(x *record.Exchange) error {
+// WriteChunk implements [record.ChunkWriter].
+func (g *guard) WriteChunk(c record.Chunk) error {
+	return g.check(g.chunks.WriteChunk(c))
+}
+
+// WriteExchange implements [record.ExchangeWriter].
+func (g *guard) WriteExchange(x *record.Exchange) error {
 	if x.Done() {
-		c.n++
+		g.n++
 	}
-	return c.w.WriteExchange(x)
+	return g.check(g.exchanges.WriteExchange(x))
 }
 
-// A selector passes on the exchanges with the numbers ids, all if there are
-// none, until ctx is done.
-type selector struct {
-	ctx context.Context
-	w   record.ExchangeWriter
-	ids ids
+func (g *guard) check(err error) error {
+	if err == nil {
+		err = g.ctx.Err()
+	}
+	if g.err == nil {
+		g.err = err
+	}
+	return err
 }
 
-func (s *selector) WriteExchange(x *record.Exchange) error {
-	if err := s.ctx.Err(); err != nil {
-		return err
+// A pacer passes on what it gets at the pace at which it was recorded, times
+// speed.
+type pacer struct {
+	ctx    context.Context
+	w      record.ExchangeWriter
+	speed  float64
+	began  time.Time // when the first exchange was passed on
+	origin time.Time // when that was recorded
+}
+
+// WriteExchange implements [record.ExchangeWriter]. It blocks until it is time
+// for what x has grown by, or the context ends.
+func (p *pacer) WriteExchange(x *record.Exchange) error {
+	at := x.Start().Add(x.Duration())
+	if p.began.IsZero() {
+		p.began, p.origin = time.Now(), at
 	}
-	if len(s.ids) > 0 && !s.ids.has(x.ID) {
-		return nil
+	due := p.began.Add(time.Duration(float64(at.Sub(p.origin)) / p.speed))
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.ctx.Done():
+		return p.ctx.Err()
 	}
-	return s.w.WriteExchange(x)
+	return p.w.WriteExchange(x)
 }
 
 // A sorter holds exchanges back until Close and then passes them on in order.

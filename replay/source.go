@@ -137,17 +137,13 @@ func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter
 	return errors.Join(err, a.Close())
 }
 
-// copyExchanges passes each exchange of src to w, and releases it.
+// copyExchanges passes each exchange of src to w; src releases them.
 func copyExchanges(src iter.Seq2[*record.Exchange, error], w record.ExchangeWriter) error {
 	for x, err := range src {
 		if err != nil {
 			return err
 		}
-		err := w.WriteExchange(x)
-		if !x.Kept() {
-			err = errors.Join(err, x.Release())
-		}
-		if err != nil {
+		if err := w.WriteExchange(x); err != nil {
 			return err
 		}
 	}

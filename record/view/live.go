@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ssltape/record"
+	"ssltape/record/llm"
 )
 
 // live shows a line for each exchange when it is done. For an event stream
@@ -15,13 +16,20 @@ import (
 // Text is indented, so that no traffic can pass itself off as a line of ours.
 type live struct {
 	*printer
-	shown  map[*record.Exchange]int // events shown of the streams that are open
-	cursor *record.Exchange         // the stream whose text ends where the next byte goes, or nil
-	inLine bool                     // that text did not end its line
+	open   map[*record.Exchange]*openStream
+	cursor *record.Exchange // the stream whose text ends where the next byte goes, or nil
+	inLine bool             // that text did not end its line
+}
+
+// An openStream is an event stream that was begun to be shown.
+type openStream struct {
+	events int    // shown
+	llm    bool   // the answer of a language model: its text is shown, not its events
+	part   string // key of the part that was shown last
 }
 
 func newLive(p *printer) View {
-	return &live{printer: p, shown: map[*record.Exchange]int{}}
+	return &live{printer: p, open: map[*record.Exchange]*openStream{}}
 }
 
 // WriteExchange implements [record.ExchangeWriter].
@@ -33,18 +41,24 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 		}
 		return v.Flush()
 	}
-	n, open := v.shown[x]
-	if !open {
+	s := v.open[x]
+	if s == nil {
+		s = &openStream{llm: llm.Is(x)}
+		v.open[x] = s
 		v.interrupt()
 		v.printf("%s %s %s %s\n", v.start(x), v.paint(statusStyle(x), status(x)), shortType(x), span(wait(x)))
 		v.cursor = x
 	}
-	for _, e := range x.Response.Events[n:] {
-		v.event(x, e)
+	for _, e := range x.Response.Events[s.events:] {
+		if s.llm {
+			v.deltas(x, s, llm.Deltas(x, e))
+		} else {
+			v.event(x, e)
+		}
 	}
-	v.shown[x] = len(x.Response.Events)
+	s.events = len(x.Response.Events)
 	if x.Done() {
-		delete(v.shown, x)
+		delete(v.open, x)
 		v.interrupt()
 		v.printf("#%d %s %d events %s\n", x.ID, v.paint(dim, "ended after"), len(x.Response.Events), v.end(x))
 	}
@@ -59,18 +73,66 @@ func (v *live) interrupt() {
 	v.cursor, v.inLine = nil, false
 }
 
-// event shows an event of x's stream.
+// event shows an event of x's stream on a line.
 func (v *live) event(x *record.Exchange, e record.Event) {
+	v.resume(x)
+	name := e.Type
+	if name == "" {
+		name = "message"
+	}
+	v.text(v.paint(dim, Escape(name)+":") + " " + Escape(e.Data) + "\n")
+}
+
+// deltas shows what an event adds to the answer of a language model.
+func (v *live) deltas(x *record.Exchange, s *openStream, deltas []llm.Delta) {
+	for _, d := range deltas {
+		label := ""
+		if d.Part != "" && d.Part != llm.NextPart && d.Part != s.part {
+			if d.Kind != llm.Text {
+				label = string(d.Kind)
+			}
+			s.part = d.Part
+			if v.cursor == x && v.inLine {
+				v.text("\n")
+			}
+		}
+		if d.Error != "" {
+			label = "error: " + d.Error
+		}
+		if label == "" && d.Text == "" {
+			continue
+		}
+		v.resume(x)
+		if label != "" {
+			if d.Name != "" {
+				label += " " + d.Name
+			}
+			v.text(v.paint(cyan, "["+Escape(label)+"]") + " ")
+		}
+		if d.Kind == llm.Thinking {
+			v.text(v.paintLines(dim, EscapeText(d.Text)))
+		} else {
+			v.text(EscapeText(d.Text))
+		}
+	}
+}
+
+// paintLines paints each line of s by itself.
+func (v *live) paintLines(st style, s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = v.paint(st, lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+// resume says so where x's stream goes on after another exchange.
+func (v *live) resume(x *record.Exchange) {
 	if v.cursor != x {
 		v.interrupt()
 		v.printf("#%d %s\n", x.ID, v.paint(dim, "goes on"))
 		v.cursor = x
 	}
-	name := e.Type
-	if name == "" {
-		name = "message"
-	}
-	v.text(Escape(name) + ": " + Escape(e.Data) + "\n")
 }
 
 // text shows text that was escaped, indented.

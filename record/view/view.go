@@ -62,10 +62,15 @@ func All() []Info {
 	return []Info{
 		{"list", "a line for each exchange", newList},
 		{"live", "a line for each exchange, and the text of event streams as it arrives", newLive},
+		{"summary", "what the recording is about, at the end", newSummary},
 		{"full", "heads and decoded bodies", newFull},
 		{"headers", "heads", newHeaders},
 		{"body", "the decoded body of the response, byte for byte", newBody},
 		{"events", "a block for each server-sent event, its JSON flattened", newEvents},
+		{"chat", "talks with language models, as people read them", newChat},
+		{"timeline", "when each exchange was, at the end", newTimeline},
+		{"stats", "counts and times by host and by model, at the end", newStats},
+		{"curl", "a curl command for each request, which sends the same bytes", newCurl},
 		{"raw", "heads as sent, bodies as sent but for the transfer coding", newRaw},
 		{"hex", "what raw shows, as a hex dump", newHex},
 	}
