@@ -70,7 +70,7 @@ type ProcessEvent struct {
 type Function struct {
 	Name   string
 	Offset uint64 // of the probe, in the file
-	How    string // how the place was found, such as "entry" or "inner"
+	How    string // "entry", or "push" where the probe is behind the first instruction
 }
 
 // An Attachment is a file that holds TLS functions.

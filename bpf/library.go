@@ -4,7 +4,12 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
+	"slices"
+
+	"golang.org/x/arch/x86/x86asm"
 )
 
 // A call names a program of tls.c that knows how a function takes its
@@ -38,10 +43,24 @@ var functions = []struct {
 	{"SSL_clear", callFree},
 }
 
+// inners are functions that OpenSSL does not export, found by the calls of
+// their wrappers; one stands for both.
+var inners = []struct {
+	name              string
+	call              call
+	wrapper, wrapper2 string
+	count             x86asm.Reg // of the argument that says where to store how much was passed
+}{
+	{"ssl_read_internal", callReadInner, "SSL_read", "SSL_read_ex", x86asm.RCX},
+	{"ssl_write_internal", callWriteEx2, "SSL_write", "SSL_write_ex2", x86asm.R8}, // from OpenSSL 3.2
+	{"ssl_write_internal", callWriteEx, "SSL_write", "SSL_write_ex", x86asm.RCX},
+}
+
 // An image is an ELF file whose symbols have been looked up.
 type image struct {
+	raw  io.ReaderAt
 	file *elf.File
-	syms map[string]elf.Symbol // of functions, those wanted only
+	syms map[string]uint64 // addresses of functions
 }
 
 // A site is where a probe goes.
@@ -57,36 +76,73 @@ func Inspect(path string) (Attachment, error) {
 	return a, err
 }
 
-func inspect(path string) (Attachment, []site, error) {
-	f, err := elf.Open(path)
+func inspect(path string) (a Attachment, sites []site, err error) {
+	defer func() { // debug/elf does not promise to survive every file
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read %s: %v", path, r)
+		}
+	}()
+	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+		return a, nil, fmt.Errorf("read %s: not a file", path)
+	}
+	f, err := os.Open(path)
 	if err != nil {
-		return Attachment{}, nil, fmt.Errorf("read %s: %w", path, err)
+		return a, nil, err
 	}
 	defer f.Close()
-	im := image{file: f, syms: map[string]elf.Symbol{}}
+	ef, err := elf.NewFile(f)
+	if err != nil {
+		return a, nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	im := image{raw: f, file: ef, syms: map[string]uint64{}}
 	if err := im.findSymbols(); err != nil {
-		return Attachment{}, nil, fmt.Errorf("read symbols of %s: %w", path, err)
+		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
-	a := Attachment{Path: path, Library: im.name(path)}
-	var sites []site
-	for _, fn := range functions {
-		sym, ok := im.syms[fn.name]
-		off, mapped := im.offset(sym.Value)
-		if !ok || !mapped {
-			a.Skipped = append(a.Skipped, fn.name)
-			continue
-		}
-		sites = append(sites, site{Function{fn.name, off, "entry"}, fn.call})
-	}
-	carries := false
+	a = Attachment{Path: path, Library: im.name(path)}
+	sites, a.Skipped = im.sites()
 	for _, s := range sites {
-		carries = carries || s.call.returns()
 		a.Functions = append(a.Functions, s.Function)
 	}
-	if !carries {
+	if !slices.ContainsFunc(sites, func(s site) bool { return s.call.returns() }) {
 		return a, nil, fmt.Errorf("%s: %w", path, ErrNoTLS)
 	}
 	return a, sites, nil
+}
+
+// sites chooses where to probe, and tells which functions are missing.
+func (im *image) sites() (sites []site, skipped []string) {
+	covered := map[string]bool{}
+	for _, in := range inners {
+		w, w2 := im.syms[in.wrapper], im.syms[in.wrapper2]
+		if w == 0 || w2 == 0 || covered[in.wrapper] {
+			continue
+		}
+		if addr, ok := im.inner(w, w2, in.count); ok {
+			sites = im.add(sites, in.name, in.call, addr)
+			covered[in.wrapper], covered[in.wrapper2] = true, true
+		}
+	}
+	// From OpenSSL 3.2, SSL_write_ex is a call of SSL_write_ex2.
+	covered["SSL_write_ex"] = covered["SSL_write_ex"] || covered["SSL_write_ex2"]
+	for _, fn := range functions {
+		switch addr := im.syms[fn.name]; {
+		case addr == 0:
+			skipped = append(skipped, fn.name)
+		case !covered[fn.name]:
+			sites = im.add(sites, fn.name, fn.call, addr)
+		}
+	}
+	return sites, skipped
+}
+
+// add appends the site of the function at addr, if that is in the file.
+func (im *image) add(sites []site, name string, call call, addr uint64) []site {
+	at, how := im.cheapSite(addr)
+	off, ok := im.offset(at)
+	if !ok {
+		return sites
+	}
+	return append(sites, site{Function{Name: name, Offset: off, How: how}, call})
 }
 
 // findSymbols looks the functions up in .dynsym and, for executables that do
@@ -100,7 +156,7 @@ func (im *image) findSymbols() error {
 		for _, s := range syms {
 			for _, fn := range functions {
 				if s.Name == fn.name && s.Section != elf.SHN_UNDEF && s.Value != 0 {
-					im.syms[s.Name] = s
+					im.syms[s.Name] = s.Value
 				}
 			}
 		}

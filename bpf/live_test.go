@@ -241,3 +241,10 @@ func TestNodePost(t *testing.T) {
 		t.Errorf("recorded %d bytes of body after %q", len(sent), head)
 	}
 }
+
+func TestX(t *testing.T) {
+	for _, p := range []string{libssl(t), program(t, "node")} {
+		a, err := Inspect(p)
+		t.Logf("%+v %v", a, err)
+	}
+}

@@ -185,17 +185,19 @@ func (b *boringSSL) read(write *function, writeLine uint64) error {
 	return nil
 }
 
-// readers returns the functions that begin by calling peek with their own
-// arguments and then write to memory.
+// readers returns the functions that call peek with their own arguments, write
+// to memory, and raise no error.
 func (b *boringSSL) readers(peek *function) (fs []*function, err error) {
 	callers, err := b.im.callers(peek.entry)
 	for _, at := range callers {
 		f := b.im.functionAt(at)
-		if f == nil || f.stores == 0 || f == peek || len(b.sites[f]) > 0 {
+		if f == nil || f.stores == 0 || f.entry == peek.entry || len(b.sites[f]) > 0 {
 			continue
 		}
-		first := f.calls[0]
-		if first.target == peek.entry && b.im.own(first, 0, 0) && b.im.own(first, 1, 1) && b.im.own(first, 2, 2) {
+		passes := func(c call) bool {
+			return c.target == peek.entry && b.im.own(c, 0, 0) && b.im.own(c, 1, 1) && b.im.own(c, 2, 2)
+		}
+		if slices.ContainsFunc(f.calls, passes) {
 			fs = append(fs, f)
 		}
 	}

@@ -1,0 +1,26 @@
+package bpf
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInspectRefuses(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, []byte("\x7fELF but no more"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		text:                          "read ",
+		dir:                           "not a file",
+		filepath.Join(dir, "missing"): "no such file",
+		"/proc/self/exe":              ErrNoTLS.Error(), // Go's TLS has no such functions
+	} {
+		if _, err := Inspect(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
