@@ -20,6 +20,7 @@ type http1 struct {
 	switching *pair   // its response may end HTTP on the connection
 	held      []event // what followed its request
 	heldSize  int
+	releasing bool    // what was held is being read
 	next      func() // hands the connection to another parser
 }
 
@@ -101,12 +102,12 @@ func (h *http1) data(d Dir, t time.Time, p []byte) {
 	s.t, s.seen, s.marked = t, true, false
 	for more := true; more && len(p) > 0 && h.next == nil; {
 		p, more = s.step(p)
+		h.release()
 	}
 	s.show()
 	if h.next != nil {
 		h.handOver(event{dir: d, time: t, data: p})
 	}
-	h.release()
 }
 
 // step reads what p starts with and returns the rest; more is false where
@@ -272,6 +273,9 @@ func (s *half) lose() {
 // over ends the message being read.
 func (s *half) over(err error) {
 	p, h := s.p, s.h
+	if s.m == nil {
+		p.note(noRequest) // its response came, but no more of it
+	}
 	if s.events != nil {
 		s.events.close()
 	}
@@ -325,6 +329,9 @@ func (h *http1) drop(ps []*pair, err error) {
 // was lost begins anew.
 func (h *http1) turn() {
 	r := &h.resp
+	if h.releasing {
+		return // it was sent long ago
+	}
 	if r.state == peekState && len(r.buf) == 0 {
 		r.resolve(true)
 	}

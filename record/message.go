@@ -73,6 +73,8 @@ func (s *half) judgeResponse(p []byte) verdict {
 		}
 	case n < 4 && due:
 		return undecided
+	case due && (string(p[:n]) == "RTSP" || string(p[:n]) == "ICE/"):
+		return isResponse
 	case due && bytes.Contains(bytes.ToUpper(p[:min(len(p), 8)]), []byte("HTTP")):
 		return isResponse
 	case due && len(p) < 8:
@@ -283,12 +285,12 @@ func (h *http1) answering() *pair {
 	p := &pair{}
 	h.number(&p.Exchange)
 	p.Server = h.reqs == In
-	p.note(noRequest)
 	h.open = append(h.open, p)
 	if h.req.p == nil && len(h.req.buf) > 0 && (h.req.state == startState || h.req.state == headState) {
 		h.req.p = p // answered before it was whole
 		return p
 	}
+	p.note(noRequest)
 	p.Request.Done, p.reqOver = true, true
 	if h.req.lossy {
 		p.err = ErrLost

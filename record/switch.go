@@ -141,7 +141,9 @@ func (h *http1) release() {
 	}
 	held := h.held
 	h.held, h.heldSize, h.switching, h.req.state = nil, 0, nil, startState
+	h.releasing = true
 	for _, e := range held {
 		e.tell(h)
 	}
+	h.releasing = false
 }
