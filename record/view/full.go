@@ -216,7 +216,7 @@ type indenter struct {
 
 func (i *indenter) Write(b []byte) (int, error) {
 	for line := range bytes.Lines(b) {
-		if !i.inLine {
+		if !i.inLine && line[0] != '\n' {
 			io.WriteString(i.w, i.indent)
 		}
 		if _, err := i.w.Write(line); err != nil {
