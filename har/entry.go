@@ -1,7 +1,6 @@
 package har
 
 import (
-	"fmt"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -128,7 +127,7 @@ func newRequest(x *record.Exchange, p *payload) request {
 		r.HeadersSize = -1
 	}
 	r.QueryString = parseQuery(queryOf(r.URL))
-	if target := asUTF8(m.Target); target != targetOf(r.URL) {
+	if target := escapeBytes(m.Target); target != targetOf(r.URL) {
 		r.Target = &target
 	}
 	if p.m.Body.Len() > 0 || m.BodySize > 0 {
@@ -210,16 +209,4 @@ func losses(side string, holes []record.Hole) []lost {
 		out = append(out, l)
 	}
 	return out
-}
-
-// remarks says what of a message's body is not there.
-func remarks(m *record.Message) string {
-	var s []string
-	if n := m.LostBytes(); n > 0 {
-		s = append(s, fmt.Sprintf("%d bytes were lost", n))
-	}
-	if m.Cut > 0 {
-		s = append(s, fmt.Sprintf("%d bytes at the end were not kept", m.Cut))
-	}
-	return strings.Join(s, "; ")
 }

@@ -1,6 +1,7 @@
 package har
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,12 +23,29 @@ func safeURL(u string) string {
 	for i := range len(path) {
 		c := path[i]
 		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0 {
-			b.WriteString("%" + strings.ToUpper(strconv.FormatUint(0x100|uint64(c), 16)[1:]))
+			fmt.Fprintf(&b, "%%%02X", c)
 		} else {
 			b.WriteByte(c)
 		}
 	}
 	return safeScheme(scheme) + "://" + safeAuthority(authority) + b.String()
+}
+
+// escapeBytes returns s where it is UTF-8, else s with its bytes beyond ASCII
+// percent-encoded.
+func escapeBytes(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] < utf8.RuneSelf {
+			b.WriteByte(s[i])
+		} else {
+			fmt.Fprintf(&b, "%%%02X", s[i])
+		}
+	}
+	return b.String()
 }
 
 func safeScheme(s string) string {

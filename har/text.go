@@ -3,8 +3,10 @@ package har
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"unicode/utf8"
 
 	"ssltape/record"
@@ -38,14 +40,19 @@ func survey(m *record.Message, chunk []byte) (payload, error) {
 	if p.comment != "" {
 		return p, nil
 	}
-	if err != nil {
-		p.comment = asUTF8(err.Error())
+	var parts []string
+	if p.raw {
+		parts = append(parts, "not decoded: "+asUTF8(err.Error()))
+	} else if err != nil {
+		parts = append(parts, "decoded up to an error: "+asUTF8(err.Error()))
 	}
-	if r := remarks(m); r != "" && p.comment != "" {
-		p.comment += "; " + r
-	} else if r != "" {
-		p.comment = r
+	if n := m.LostBytes(); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d bytes were lost", n))
 	}
+	if m.Cut > 0 {
+		parts = append(parts, fmt.Sprintf("%d bytes at the end were not kept", m.Cut))
+	}
+	p.comment = strings.Join(parts, "; ")
 	return p, nil
 }
 

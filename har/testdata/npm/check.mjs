@@ -52,10 +52,10 @@ async function devtools(HAR, text) {
   return Promise.all(HAR.Importer.Importer.requestsFromHARLog(root.log).map(async r => {
     const c = await r.requestContentData();
     return {
-      id: r.connectionId, method: r.requestMethod, url: r.url(), status: r.statusCode, type: r.resourceType().name(), mimeType: r.mimeType,
-      remote: r.remoteAddress(), transferSize: r.transferSize, resourceSize: r.resourceSize, ms: Math.round((r.endTime - r.startTime) * 1e6) / 1e3,
-      events: r.eventSourceMessages().map(m => `${m.time} ${m.eventName} ${m.data}`), frames: r.frames().length,
-      body: c.isTextContent ? c.text : 'base64:' + c.base64, post: await r.requestFormData(),
+      id: r.connectionId, method: r.requestMethod, url: r.url(), status: r.statusCode, type: r.resourceType().name(),
+      remote: r.remoteAddress(), transferSize: r.transferSize, ms: Math.round((r.endTime - r.startTime) * 1e6) / 1e3,
+      events: r.eventSourceMessages().length ? r.eventSourceMessages().map(m => `${m.time} ${m.data}`) : null,
+      body: c.isTextContent ? c.text : 'base64:' + c.base64,
     };
   }));
 }

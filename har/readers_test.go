@@ -1,0 +1,135 @@
+package har_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"ssltape/record"
+)
+
+// A verdict is what other readers say of a file; see testdata/npm/check.mjs.
+type verdict struct {
+	File    string   `json:"file"`
+	Schema  []string `json:"schema"` // errors of har-validator
+	Error   string   `json:"error"`  // of DevTools
+	Entries []shown  `json:"entries"`
+}
+
+// A shown is an entry as DevTools shows it.
+type shown struct {
+	ID           string   `json:"id"`
+	Method       string   `json:"method"`
+	URL          string   `json:"url"`
+	Status       int      `json:"status"`
+	Type         string   `json:"type"`
+	Remote       string   `json:"remote"`
+	TransferSize int64    `json:"transferSize"`
+	MS           float64  `json:"ms"`
+	Events       []string `json:"events"`
+	Body         string   `json:"body"`
+}
+
+// judge returns what Chrome DevTools' importer and har-validator make of the
+// files. Both run in Node, from the folder that SSLTAPE_NPM names.
+func judge(t *testing.T, files ...string) []verdict {
+	t.Helper()
+	dir := os.Getenv("SSLTAPE_NPM")
+	if dir == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("SSLTAPE_NPM is not set: it names the folder where testdata/npm is installed")
+		}
+		t.Skip("DevTools' importer and har-validator: SSLTAPE_NPM does not name where testdata/npm is installed")
+	}
+	cmd := exec.Command("node", append([]string{"testdata/npm/check.mjs"}, files...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("check.mjs: %v\n%s", err, stderr.String())
+	}
+	var all []verdict
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 1<<26)
+	for lines.Scan() {
+		var v verdict
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, v)
+	}
+	if len(all) != len(files) {
+		t.Fatalf("%d verdicts of %d files", len(all), len(files))
+	}
+	return all
+}
+
+// TestOtherReaders has every golden file opened by the programs that people
+// open HAR files with, and compares what they show with what is in the file.
+func TestOtherReaders(t *testing.T) {
+	var files []string
+	for _, path := range recordings(t) {
+		files = append(files, strings.TrimSuffix(path, ".rec")+".har")
+	}
+	for _, v := range judge(t, files...) {
+		t.Run(filepath.Base(v.File), func(t *testing.T) {
+			for _, e := range v.Schema {
+				t.Errorf("har-validator: %s", e)
+			}
+			if v.Error != "" {
+				t.Fatalf("DevTools: %s", v.Error)
+			}
+			text, err := os.ReadFile(v.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := read(t, text)
+			slices.SortStableFunc(want, func(x, y *record.Exchange) int { return x.Start().Compare(y.Start()) }) // as DevTools does
+			if len(v.Entries) != len(want) {
+				t.Fatalf("DevTools shows %d entries of %d", len(v.Entries), len(want))
+			}
+			for i, x := range want {
+				compareShown(t, v.Entries[i], x)
+			}
+		})
+	}
+}
+
+// compareShown compares what DevTools shows of an entry with the exchange.
+func compareShown(t *testing.T, e shown, x *record.Exchange) {
+	t.Helper()
+	body, err := x.Response.Body.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := shown{
+		ID: strconv.FormatUint(x.Conn.ID, 10), Method: x.Request.Method, Status: x.Response.Status,
+		Type: "fetch", TransferSize: x.Response.WireSize, MS: float64(x.Duration().Microseconds()) / 1e3,
+		Body: string(body), URL: e.URL, Remote: e.Remote, // the last two are not ours alone
+	}
+	for _, ev := range x.Response.Events {
+		want.Events = append(want.Events, strconv.FormatFloat(float64(ev.Time.UnixMicro())/1e6, 'f', -1, 64)+" "+ev.Data)
+	}
+	if x.Response.Status == 101 {
+		want.Type = "websocket"
+	}
+	if !utf8.Valid(body) {
+		want.Body = "base64:" + base64.StdEncoding.EncodeToString(body)
+	}
+	if strings.Contains(x.Response.Header.Get("Content-Type"), "iso-8859-1") {
+		want.Body = string([]rune{'c', 'a', 'f', 0xe9}) // testdata/binary.rec
+	}
+	if !reflect.DeepEqual(e, want) {
+		t.Errorf("%s: DevTools shows\n%+v, want\n%+v", x.URL(), e, want)
+	}
+}
