@@ -143,8 +143,20 @@ type collector struct {
 func (c *collector) begin(v verdict, k shape) { c.verdict, c.shape = v, k }
 
 func (c *collector) write(p []byte, at int64, n int) {
-	c.h.add(p, at, n)
-	if len(c.h.text) < maxValue {
+	for k := maxValue - len(c.h.text); len(p) == n && n >= k; k = maxValue {
+		c.h.add(p[:k], at, k)
+		c.discard()
+		p, at, n = p[k:], at+int64(k), n-k
+	}
+	if c.h.add(p, at, n); len(c.h.text) >= maxValue {
+		c.discard()
+	}
+}
+
+// discard takes out what came so far of a value that is too long to be held.
+func (c *collector) discard() {
+	if isStandIn(c.h.text) { // it was before
+		c.h.reset()
 		return
 	}
 	if c.size == 0 {

@@ -61,7 +61,7 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 		t.gap(lost)
 	}
 	k.Conn, t.next = c.as, k.Off+int64(len(k.Data))
-	t.data(k.Data, k.Off)
+	t.write(k.Data, k.Off, len(k.Data))
 	if k.End != record.EndNone {
 		t.end()
 		c.ended[k.Dir] = true
@@ -127,7 +127,7 @@ func (w *ChunkWriter) conn(rc *record.Conn) *conn {
 		c = &conn{as: rc}
 		o := new(order)
 		for dir := range c.streams {
-			c.streams[dir] = newStream(w.profile, o)
+			c.streams[dir] = newStream(&scan{profile: w.profile, fill: true}, o)
 		}
 		w.conns[rc] = c
 		w.order = append(w.order, c)

@@ -48,8 +48,7 @@ func (h *half) grow(m *record.Message, end bool) error {
 	}
 	h.ended = end || m.Done
 	if h.body == nil && m.Body.Len() > 0 {
-		h.body = newBody(&h.scan, m.Header.Get("Content-Type"), 0)
-		h.coded = isCoded(m)
+		h.begin(m)
 	}
 	var err error
 	switch {
@@ -64,15 +63,19 @@ func (h *half) grow(m *record.Message, end bool) error {
 	return err
 }
 
-// isCoded reports whether the body of m cannot be scanned as it is.
-func isCoded(m *record.Message) bool {
-	if m.Decoded {
-		return false
-	}
+// begin chooses how to scan the body of m, if enough of it has come to tell.
+func (h *half) begin(m *record.Message) {
 	var begin [4]byte
 	n, _ := m.Body.ReadAt(begin[:], 0)
-	packed, _ := hasMagic(begin[:n])
-	return packed || withoutIdentity(m.Header.Get("Content-Encoding")) != ""
+	coded, maybe := hasMagic(begin[:n])
+	if maybe && !h.ended {
+		return
+	}
+	h.coded = !m.Decoded && (coded || withoutIdentity(m.Header.Get("Content-Encoding")) != "")
+	h.body = newBody(&h.scan, m.Header.Get("Content-Type"), 0)
+	if !h.coded {
+		h.body = &opening{s: &h.scan, body: h.body}
+	}
 }
 
 // copy takes over what is decided of what src has grown by.

@@ -19,7 +19,7 @@ const (
 // it takes for a start line what looks like one, for a field what is called
 // like a secret, and scans the rest as JSON.
 type stream struct {
-	scan   scan
+	scan   *scan
 	order  *order
 	next   int64 // offset of the bytes that come next
 	state  int
@@ -60,8 +60,8 @@ type head struct {
 	coding      string
 }
 
-func newStream(p Profile, o *order) *stream {
-	t := &stream{scan: scan{profile: p, fill: true}, order: o}
+func newStream(s *scan, o *order) *stream {
+	t := &stream{scan: s, order: o}
 	t.doubt()
 	return t
 }
@@ -69,8 +69,8 @@ func newStream(p Profile, o *order) *stream {
 // pending returns the offset from which on bytes are undecided.
 func (t *stream) pending() int64 { return min(t.line.start(0), t.body.pending()) }
 
-// data takes the bytes at at, which follow those before but for what gap told.
-func (t *stream) data(p []byte, at int64) {
+// write takes the n bytes at at, which follow those before but for what gap told.
+func (t *stream) write(p []byte, at int64, _ int) {
 	for len(p) > 0 {
 		var n int
 		switch {
@@ -134,7 +134,7 @@ func (t *stream) doubt() {
 	}
 	t.line.reset()
 	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
-	t.body = newLexer(&t.scan, 0)
+	t.body = newLexer(t.scan, 0)
 }
 
 // doubtful takes bytes up to the end of a line at most.
@@ -151,7 +151,7 @@ func (t *stream) doubtful(p []byte, at int64) int {
 	}
 	n = min(n, maxStartLine)
 	t.line.add(p[:n], at, n)
-	switch what := t.likely(t.line.text); {
+	switch what := t.scan.likely(t.line.text); {
 	case what == nothing || !whole && len(t.line.text) >= maxStartLine:
 		t.line.feed(t.body.write, 0, len(t.line.text))
 		t.line.reset()
@@ -182,14 +182,14 @@ const (
 
 // likely tells what a line may be that begins with p: a start line, or a field
 // whose value goes.
-func (t *stream) likely(p []byte) int {
+func (s *scan) likely(p []byte) int {
 	n := run(p, isTokenChar)
 	switch {
 	case n > 40 || n == 0:
 		return nothing
 	case n == len(p), p[n] == ' ', p[n] == '/' && bytes.HasPrefix(p, []byte("HTTP")):
 		return aStart
-	case p[n] == ':' && t.scan.profile.judgeField(string(p[:n])) != stays:
+	case p[n] == ':' && s.profile.judgeField(string(p[:n])) != stays:
 		return aField
 	}
 	return nothing
@@ -322,12 +322,12 @@ func (t *stream) headEnds() {
 
 // newBody returns the sink for the body of the message under way.
 func (t *stream) newBody() sink {
-	plain := newBody(&t.scan, t.head.contentType, 0)
+	plain := newBody(t.scan, t.head.contentType, 0)
 	coding := withoutIdentity(t.head.coding)
 	if coding == "" {
 		return plain
 	}
-	return newPacked(&t.scan, unpackBody(coding, t.head.contentType), plain)
+	return newPacked(t.scan, unpackBody(coding, t.head.contentType), plain)
 }
 
 // answered returns the method of the request that a response with status is
@@ -364,7 +364,7 @@ func (t *stream) content(p []byte, at int64) int {
 		// The body that was announced never came: the response was to a HEAD that
 		// was not seen, or the request was answered before its body.
 		t.begin()
-	case t.likely(text) != aStart && !t.mayBePacked(text), len(text) >= maxStartLine, text[len(text)-1] == '\n',
+	case t.scan.likely(text) != aStart && !t.mayBePacked(text), len(text) >= maxStartLine, text[len(text)-1] == '\n',
 		t.state != inRest && int64(len(text)) == t.left:
 		t.notFresh()
 	}
@@ -379,7 +379,7 @@ func (t *stream) mayBePacked(text []byte) bool {
 	}
 	yes, maybe := hasMagic(text)
 	if yes {
-		t.body = newPacked(&t.scan, unpackBody("", t.head.contentType), t.body)
+		t.body = newPacked(t.scan, unpackBody("", t.head.contentType), t.body)
 	}
 	return maybe && !yes
 }
@@ -429,4 +429,51 @@ func (t *stream) framing(line string) {
 	default:
 		t.state, t.left = inChunk, int64(n)
 	}
+}
+
+// An opening is the sink for a body that may turn out to be the messages of a
+// connection: a dump of them, or those that came instead of a body that was
+// announced.
+type opening struct {
+	s    *scan
+	body sink // what it is if it is a body
+	line held
+	is   sink // what it is, once that is known
+}
+
+func (o *opening) write(p []byte, at int64, n int) {
+	if o.is != nil {
+		o.is.write(p, at, n)
+		return
+	}
+	o.line.add(p, at, n)
+	first, _, whole := bytes.Cut(o.line.text, []byte("\n"))
+	switch {
+	case o.s.likely(first) != aStart || !whole && len(first) >= maxStartLine:
+		o.become(o.body)
+	case whole && startLine.Match(o.line.text[:len(first)+1]):
+		o.become(newStream(o.s, new(order)))
+	case whole:
+		o.become(o.body)
+	}
+}
+
+func (o *opening) become(is sink) {
+	o.is = is
+	o.line.feed(is.write, 0, len(o.line.text))
+	o.line.reset()
+}
+
+func (o *opening) end() {
+	if o.is == nil {
+		o.become(o.body)
+	}
+	o.is.end()
+}
+
+func (o *opening) pending() int64 {
+	if o.is == nil {
+		return o.line.start(0)
+	}
+	return o.is.pending()
 }

@@ -29,11 +29,12 @@ func newPacked(s *scan, unpack func(s *scan, p []byte) (found, ok bool), raw sin
 }
 
 func (p *packed) write(b []byte, at int64, n int) {
-	p.h.add(b, at, n)
-	if len(p.h.text) > maxPacked {
-		p.gone = true
+	if k := maxPacked - len(p.h.text); !p.gone && n > k && len(b) == n {
+		p.h.add(b[:k], at, k)
+		p.giveUp()
+		b, at, n = b[k:], at+int64(k), n-k
 	}
-	if p.gone {
+	if p.h.add(b, at, n); p.gone {
 		p.discard()
 	}
 }
@@ -86,7 +87,7 @@ func unpackBase64(s *scan, p []byte) (found, ok bool) {
 func unpackBody(coding, contentType string) func(s *scan, p []byte) (found, ok bool) {
 	return func(s *scan, p []byte) (found, ok bool) {
 		m := record.Message{Proto: "HTTP/1.1", Body: record.NewBody(p), BodySize: int64(len(p)), Done: true}
-		m.Header = record.Fields{{Name: "Content-Type", Value: contentType}, {Name: "Content-Encoding", Value: coding}}
+		m.Header = record.Fields{{Name: "Content-Encoding", Value: coding}}
 		sub := scan{profile: s.profile, depth: 1}
 		k := newBody(&sub, contentType, 0)
 		at := int64(0)
@@ -105,7 +106,14 @@ func unpackBody(coding, contentType string) func(s *scan, p []byte) (found, ok b
 // returns why the decoding ended early and, apart from that, what write
 // returned.
 func decode(m *record.Message, write func(p []byte) error) (derr, werr error) {
-	r, err := m.Decode()
+	untyped := *m // also files that are compressed by themselves are looked into
+	untyped.Header = nil
+	for _, f := range m.Header {
+		if strings.EqualFold(f.Name, "Content-Encoding") {
+			untyped.Header = append(untyped.Header, f)
+		}
+	}
+	r, err := untyped.Decode()
 	if err != nil {
 		return err, nil
 	}
@@ -126,7 +134,9 @@ func decode(m *record.Message, write func(p []byte) error) (derr, werr error) {
 }
 
 // isBomb reports whether decoding was given up since there was no end to it.
-func isBomb(err error) bool { return false }
+func isBomb(err error) bool {
+	return errors.Is(err, record.ErrDecodedSize) || errors.Is(err, record.ErrDecodedRatio)
+}
 
 // withoutIdentity returns the content codings that are listed, but for the one
 // that is none.

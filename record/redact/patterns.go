@@ -15,6 +15,15 @@ var anchors = [][]byte{[]byte("sk-"), []byte("ghp_"), []byte("gho_"), []byte("gh
 type find struct {
 	from, to int
 	shape    shape
+	value    []byte // what it is once it is decoded, if not tok[from:to]
+}
+
+// of returns what was found in tok.
+func (f find) of(tok []byte) []byte {
+	if f.value != nil {
+		return f.value
+	}
+	return tok[f.from:f.to]
 }
 
 // find returns the secrets of a token in order.
@@ -39,7 +48,9 @@ func (t *text) find(tok []byte, m byte) []find {
 	kept := out[:0]
 	for _, f := range out {
 		if k := len(kept) - 1; k >= 0 && f.from < kept[k].to {
-			kept[k].to = max(kept[k].to, f.to)
+			if f.to > kept[k].to {
+				kept[k].to, kept[k].value = f.to, nil
+			}
 			continue
 		}
 		kept = append(kept, f)
@@ -61,7 +72,7 @@ func userinfo(out []find, tok []byte) []find {
 			authority = authority[:end]
 		}
 		if at := bytes.LastIndexByte(authority, '@'); at > 0 && bytes.IndexByte(authority[:at], ':') >= 0 {
-			out = append(out, find{i, i + at, inURL})
+			out = append(out, find{i, i + at, inURL, unescapeQuery(authority[:at])})
 		}
 	}
 }
@@ -88,7 +99,7 @@ func (t *text) parameters(out []find, tok []byte) []find {
 			value = value[:end]
 		}
 		if t.parameter(name, value, whole) {
-			out = append(out, find{from, from + len(value), inURL})
+			out = append(out, find{from, from + len(value), inURL, unescapeQuery(value)})
 		}
 		i = from
 	}
@@ -131,7 +142,7 @@ func patterns(out []find, tok []byte) []find {
 		}
 		i += k
 		if n := secretKey(tok, i); n > 0 {
-			out = append(out, find{i, i + n, inText})
+			out = append(out, find{from: i, to: i + n})
 			i += n - 1
 		}
 	}
@@ -142,7 +153,7 @@ func patterns(out []find, tok []byte) []find {
 		}
 		i += k
 		if n := githubToken(tok, i); n > 0 {
-			out = append(out, find{i, i + n, inText})
+			out = append(out, find{from: i, to: i + n})
 			i += n - 1
 		}
 	}
@@ -153,7 +164,7 @@ func patterns(out []find, tok []byte) []find {
 		}
 		i += k
 		if n := run(tok[i:], isUpperOrDigit); n == 20 && atWord(tok, i) {
-			out = append(out, find{i, i + n, inText})
+			out = append(out, find{from: i, to: i + n})
 			i += n - 1
 		}
 	}
@@ -164,7 +175,7 @@ func patterns(out []find, tok []byte) []find {
 		}
 		i += k
 		if from, to := signature(tok, i); to > from {
-			out = append(out, find{from, to, inText})
+			out = append(out, find{from: from, to: to})
 			i = to - 1
 		}
 	}
@@ -245,7 +256,7 @@ func (t *text) base64(out []find, tok []byte) []find {
 			for to < len(tok) && tok[to] == '=' {
 				to++
 			}
-			out = append(out, find{from, to, inText})
+			out = append(out, find{from: from, to: to})
 		}
 		i += n + 1
 	}

@@ -16,6 +16,7 @@
 package redact
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -128,10 +129,11 @@ func (k shape) filler(n, size int, id string) string {
 var standIn = regexp.MustCompile(`^(` +
 	`<redacted len=\d+ id=[0-9a-f]{6}>|<redacted [0-9a-f]{6}>|<[0-9a-f]{6}>|` +
 	`%3Credacted%20len=\d+%20id=[0-9a-f]{6}%3E|redacted-len=\d+-id=[0-9a-f]{6}|redacted-[0-9a-f]{6}|` +
-	`<text len=\d+>|<text>)?\**$`)
+	`<text len=\d+>|<text>)$`)
 
 // isStandIn reports whether value was redacted before, so that redacting a
 // file again leaves it as it is.
-func isStandIn(value []byte) bool { return len(value) < 100 && standIn.Match(value) || allStars(value) }
-
-func allStars(value []byte) bool { return len(strings.Trim(string(value), "*")) == 0 }
+func isStandIn(value []byte) bool {
+	value = bytes.TrimRight(value, "*")
+	return len(value) == 0 || len(value) < 100 && standIn.Match(value)
+}

@@ -196,7 +196,7 @@ func (t *text) judge(tok []byte, m byte, at int64) {
 		t.pem = beginPEM(t.s, tok)
 	}
 	for _, f := range t.find(tok, m) {
-		t.s.redact([]span{{at: at + int64(f.from), n: f.to - f.from}}, tok[f.from:f.to], f.shape)
+		t.s.redact([]span{{at: at + int64(f.from), n: f.to - f.from}}, f.of(tok), f.shape)
 	}
 }
 
@@ -215,7 +215,7 @@ func (t *text) judgeHeld() {
 	t.pem = beginPEM(t.s, tok)
 	for _, f := range t.find(tok, t.flags) {
 		if f.from = max(f.from, t.done); f.from < f.to {
-			t.s.redact(t.h.places(f.from, f.to), tok[f.from:f.to], f.shape)
+			t.s.redact(t.h.places(f.from, f.to), f.of(tok), f.shape)
 		}
 	}
 }
