@@ -253,7 +253,7 @@ func (r *recorder) event(e bpf.Event) error {
 
 func (r *recorder) limitReached() bool {
 	s := r.asm.Stats()
-	return r.o.Count > 0 && s.Exchanges >= r.o.Count || r.o.MaxSize > 0 && s.Bytes >= r.o.MaxSize
+	return r.o.Count > 0 && s.Done >= r.o.Count || r.o.MaxSize > 0 && s.Bytes >= r.o.MaxSize
 }
 
 // process looks for TLS in a program that a recorded process has become, and

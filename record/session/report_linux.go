@@ -59,7 +59,7 @@ func (s *status) clear() {
 func (r *recorder) counters() string {
 	s, loss := r.asm.Stats(), r.probe.Loss()
 	return fmt.Sprintf("%s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second),
-		plural(s.Exchanges, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), strings.Join(append([]string{""}, r.out.paths()...), "  "))
+		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), strings.Join(append([]string{""}, r.out.paths()...), "  "))
 }
 
 // finish prints what was recorded and returns the exit code. cause is why the
@@ -77,9 +77,9 @@ func (r *recorder) finish(cause error) (int, error) {
 		return 0, &replay.Error{Code: 1, Err: cause}
 	case r.out.failed():
 		return 1, nil // said when it happened
-	case r.o.Strict && (r.probe.Loss().Bytes() > 0 || r.asm.Stats().CutBytes > 0):
+	case r.o.Strict && (r.probe.Loss().Bytes() > 0 || r.asm.Stats().Cut > 0):
 		return 0, &replay.Error{Code: 5, Err: fmt.Errorf("%s lost, %s cut", bytesText(int64(r.probe.Loss().Bytes())),
-			bytesText(r.asm.Stats().CutBytes)), Hint: "a larger --buffer or --max-body keeps more"}
+			bytesText(r.asm.Stats().Cut)), Hint: "a larger --buffer or --max-body keeps more"}
 	}
 	return code, nil
 }
@@ -89,21 +89,21 @@ func (r *recorder) finish(cause error) (int, error) {
 func (r *recorder) summary() {
 	s, loss := r.asm.Stats(), r.probe.Loss()
 	var b strings.Builder
-	fmt.Fprintf(&b, "ssltape: %s", plural(s.Exchanges, "exchange"))
+	fmt.Fprintf(&b, "ssltape: %s", plural(s.Done, "exchange"))
 	if s.Incomplete > 0 {
 		fmt.Fprintf(&b, " (%d incomplete)", s.Incomplete)
 	}
-	fmt.Fprintf(&b, ", %s, %s in %s\n", plural(s.Connections, "connection"), bytesText(int64(loss.Passed)), time.Since(r.start).Round(100*time.Millisecond))
+	fmt.Fprintf(&b, ", %s, %s in %s\n", plural(r.connections(), "connection"), bytesText(int64(loss.Passed)), time.Since(r.start).Round(100*time.Millisecond))
 	if text := r.others(); text != "" {
 		fmt.Fprintf(&b, "ssltape: not HTTP/1: %s\n", text)
 	}
 	if loss.Bytes() > 0 {
 		fmt.Fprintf(&b, "ssltape: %s lost: %s\n", bytesText(int64(loss.Bytes())), causes(loss))
 	}
-	if s.CutBytes > 0 {
-		fmt.Fprintf(&b, "ssltape: %s of bodies beyond --max-body cut\n", bytesText(s.CutBytes))
+	if s.Cut > 0 {
+		fmt.Fprintf(&b, "ssltape: %s of bodies beyond --max-body cut\n", bytesText(s.Cut))
 	}
-	if s.Connections == 0 {
+	if r.connections() == 0 {
 		b.WriteString(r.silence())
 	}
 	for i, path := range r.out.paths() {
@@ -138,7 +138,7 @@ func causes(l bpf.Loss) string {
 	}{
 		{l.RingBytes, "ring buffer full (a larger --buffer helps)"},
 		{l.FaultBytes, "memory of the process not readable"},
-		{l.TableByte, "too many connections or threads at once"},
+		{l.TableBytes, "too many connections or threads at once"},
 		{l.LongBytes, "more than 16 MiB in one call"},
 	} {
 		if c.bytes > 0 {
@@ -148,10 +148,19 @@ func causes(l bpf.Loss) string {
 	return strings.Join(parts, ", ")
 }
 
+// connections returns the number of connections seen.
+func (r *recorder) connections() int {
+	n := 0
+	for _, c := range r.asm.Stats().Conns {
+		n += c
+	}
+	return n
+}
+
 // others names the connections that did not speak HTTP/1, with their number.
 func (r *recorder) others() string {
 	var parts []string
-	for name, n := range r.asm.Stats().Protocols {
+	for name, n := range r.asm.Stats().Conns {
 		if name != "HTTP/1" {
 			parts = append(parts, fmt.Sprintf("%s (%s)", name, plural(n, "connection")))
 		}
