@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,16 +71,27 @@ func TestGolden(t *testing.T) {
 				t.Fatalf("%v (go test -update writes it)", err)
 			}
 			if !bytes.Equal(got, want) {
-				t.Errorf("%s differs (go test -update rewrites it); got:\n%s", golden, got)
+				t.Errorf("%s (go test -update rewrites it): %s", golden, diff(got, want))
 			}
 			for _, n := range []int{1, 2, 3, 7} {
 				if cut := convert(t, path, n); !bytes.Equal(cut, want) {
-					t.Errorf("in pieces of %d bytes it becomes:\n%s\nwant:\n%s", n, cut, want)
+					t.Errorf("in pieces of %d bytes: %s", n, diff(cut, want))
 				}
 			}
 			if again := write(t, read(t, want)...); !bytes.Equal(again, want) {
-				t.Errorf("read and written again:\n%s\nwant:\n%s", again, want)
+				t.Errorf("read and written again: %s", diff(again, want))
 			}
 		})
 	}
+}
+
+// diff says where got is not want.
+func diff(got, want []byte) string {
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d is\n%s\nwant\n%s", i+1, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
 }
