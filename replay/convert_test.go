@@ -1,0 +1,211 @@
+package replay
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"ssltape/record"
+	"ssltape/record/view"
+)
+
+// convert writes input to a file with the ending of format and returns it.
+func convert(t *testing.T, input []byte, format string, args ...string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "out."+format)
+	run(t, input, append(args, "-o", path, "--redact", "none")...)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// facts returns what every format keeps of a recording: who said what to whom,
+// when, and what is missing, ordered by time. HAR keeps no content coding and
+// fields in UTF-8 only.
+func facts(t *testing.T, input []byte) string {
+	t.Helper()
+	s, err := Open(bytes.NewReader(input))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f factWriter
+	if err := s.Exchanges(&f); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(f)
+	return strings.Join(f, "")
+}
+
+type factWriter []string
+
+func (w *factWriter) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v %s[%d] %s %s %d %v %v\n", x.Start().UTC(), x.Conn.Comm, x.Conn.PID, x.Request.Method, x.URL(),
+		x.Response.Status, x.Duration(), x.Err)
+	for _, m := range []*record.Message{&x.Request.Message, &x.Response.Message} {
+		r, err := m.Decode()
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(r)
+		fmt.Fprintf(&b, "  %v-%v %q %v lost %v trailer %v\n", m.Start.UTC(), m.End.UTC(), body, errors.Join(err, r.Close()), m.Lost, m.Trailer)
+		for _, f := range m.Header {
+			if f.Name != "Content-Encoding" && f.Name != "Content-Length" && utf8.ValidString(f.Value) {
+				fmt.Fprintf(&b, "    %s: %s\n", f.Name, f.Value)
+			}
+		}
+	}
+	for _, i := range x.Response.Interim {
+		fmt.Fprintf(&b, "  interim %d %v\n", i.Status, i.Time.UTC())
+	}
+	for _, e := range x.Response.Events {
+		fmt.Fprintf(&b, "  event %v %s %q\n", e.Time.UTC(), e.Type, e.Data)
+	}
+	*w = append(*w, b.String())
+	return nil
+}
+
+// Whatever way a recording takes through the formats, it says the same.
+func TestConversions(t *testing.T) {
+	ways := []string{"har", "jsonl", "pcapng", "har.gz", "har pcapng", "har pcapng har", "pcapng jsonl pcapng", "jsonl har pcapng"}
+	for _, path := range recordings(t) {
+		input := asPcapng(t, path)
+		want := facts(t, input)
+		for _, way := range ways {
+			t.Run(filepath.Base(path)+"/"+way, func(t *testing.T) {
+				b := input
+				for _, format := range strings.Fields(way) {
+					b = convert(t, b, format)
+				}
+				if got := facts(t, b); got != want {
+					t.Errorf("got\n%s\nwant\n%s", got, want)
+				}
+			})
+		}
+	}
+}
+
+// Converting a file to its own format again changes nothing.
+func TestConversionsAreIdempotent(t *testing.T) {
+	for _, path := range recordings(t) {
+		for _, format := range []string{"har", "jsonl", "pcapng"} {
+			t.Run(filepath.Base(path)+"/"+format, func(t *testing.T) {
+				once := convert(t, asHAR(t, path), format)
+				twice := convert(t, once, format)
+				if format == "pcapng" { // its sequence numbers are random
+					if chunksOf(t, once) != chunksOf(t, twice) {
+						t.Errorf("got\n%s\nwant\n%s", chunksOf(t, twice), chunksOf(t, once))
+					}
+				} else if !bytes.Equal(once, twice) {
+					t.Errorf("got\n%s\nwant\n%s", twice, once)
+				}
+			})
+		}
+	}
+}
+
+// chunksOf returns the chunks of a file as text.
+func chunksOf(t *testing.T, input []byte) string {
+	t.Helper()
+	s, err := Open(bytes.NewReader(input))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text chunkText
+	if err := s.Chunks(&text); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
+}
+
+type chunkText struct{ strings.Builder }
+
+func (w *chunkText) WriteChunk(c record.Chunk) error {
+	w.WriteString(strings.Join([]string{c.Conn.Comm, c.Dir.String(), c.Time.UTC().Format(time.RFC3339Nano), string(c.Data)}, " ") + "\n")
+	return nil
+}
+
+// The file is there when there is something to keep, for its owner alone.
+func TestOutputFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out.har")
+	if _, err := tryRun(t, []byte("plain text"), "-o", path); err == nil {
+		t.Error("a text file was converted")
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("an input that is no capture left an output")
+	}
+	if err := os.WriteFile(path, bytes.Repeat([]byte("old "), 100000), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run(t, asPcapng(t, "../testdata/sse.rec"), "-o", path)
+	st, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, want 0600", st.Mode())
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, b, "-V", "list"); !strings.Contains(got, "/v1/messages") {
+		t.Errorf("list of the output: %q", got)
+	}
+}
+
+func TestParseOutput(t *testing.T) {
+	for arg, want := range map[string]string{
+		"a.har":            "har a.har",
+		"a.json":           "har a.json",
+		"A.HAR":            "har A.HAR",
+		"a.har.gz":         "har.gz a.har.gz",
+		"dir.har/a.pcapng": "pcapng dir.har/a.pcapng",
+		"a.jsonl":          "jsonl a.jsonl",
+		"txt:a.har":        "txt a.har",
+		"har:-":            "har -",
+		"har.gz:-":         "har.gz -",
+		"12:30.har":        "har 12:30.har",
+		"-":                "error output -: stdout has no name that tells the format",
+		"a.xyz":            "error output a.xyz: its ending does not tell the format",
+		"a":                "error output a: its ending does not tell the format",
+		"har:":             "error output har:: no file",
+	} {
+		format, path, err := ParseOutput(arg)
+		got := format + " " + path
+		if err != nil {
+			got = "error " + err.Error()
+		}
+		if got != want {
+			t.Errorf("ParseOutput(%q) = %s, want %s", arg, got, want)
+		}
+	}
+}
+
+// What cannot be written to is said before anything is read.
+func TestOutputErrors(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{
+		filepath.Join(dir, "missing", "a.har"): "no such file or directory",
+		dir + "/.":                             "is a folder",
+	} {
+		_, err := NewOutput("har", path, OutputOptions{Text: view.Options{}})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("NewOutput(%s): %v, want %s", path, err, want)
+		}
+	}
+}
