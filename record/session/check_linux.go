@@ -170,7 +170,7 @@ func (c *checker) file(path, name string) bool {
 		c.say("tls", "%s: %s: %s", name, a.Library, strings.Join(fs, ", "))
 		return true
 	case isTLSLibrary(name):
-		c.say("tls", "%s: not covered: %v", name, err)
+		c.say("tls", "%s: not covered: %v", name, reason(err))
 	}
 	return false
 }
@@ -185,4 +185,12 @@ func displayPath(pid int, file string) string {
 		return p
 	}
 	return file
+}
+
+// reason is what err says without the name of the file, which stands before it.
+func reason(err error) error {
+	if errors.Is(err, bpf.ErrNoTLS) {
+		return bpf.ErrNoTLS
+	}
+	return err
 }

@@ -62,10 +62,8 @@ func (h *hooks) must(path string) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return &replay.Error{Code: 1, Err: err, Hint: "--lib names a TLS library or a static binary"}
-	case errors.Is(err, bpf.ErrNoTLS):
-		return &replay.Error{Code: 4, Err: err, Hint: "ssltape check --exe " + path + " says why"}
 	case err != nil:
-		return fmt.Errorf("--lib: %w", err)
+		return &replay.Error{Code: 4, Err: err, Hint: "ssltape check --exe " + path + " says why"}
 	}
 	return nil
 }

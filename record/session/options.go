@@ -58,6 +58,10 @@ func ParseOptions(args []string) (*Options, error) {
 		return nil, flagError("record", err)
 	}
 	o.Command = fs.Args()
+	pcapng, _ := fs.GetStringArray("write")
+	for _, path := range pcapng {
+		o.Outputs = append(o.Outputs, "pcapng:"+path)
+	}
 	for _, name := range later {
 		if fs.Changed(name) {
 			return nil, usageError("--"+name+" is not available yet", "leave it out, or use ssltape replay on the recording")
@@ -81,7 +85,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.StringArrayVar(&o.Libs, "lib", nil, "hook the TLS library or static binary `PATH` too")
 	fs.BoolVar(&o.Follow, "follow", true, "record children of the targets too")
 	fs.StringArrayVarP(&o.Outputs, "output", "o", nil, "write `[FORMAT:]FILE`: .har .har.gz .pcapng .jsonl .txt; repeatable")
-	fs.VarP(pcapngFile{o}, "write", "w", "write pcapng to `FILE`, same as -o pcapng:FILE")
+	fs.StringArrayP("write", "w", nil, "write pcapng to `FILE`, same as -o pcapng:FILE")
 	fs.BoolVar(&o.Print, "print", false, "show live on stdout; on when there is no -o and no COMMAND")
 	fs.StringVarP(&o.View, "view", "V", "", "live view `NAME`: one of the views of replay")
 	fs.StringP("filter", "F", "", "keep only exchanges that match `EXPR`")
@@ -154,16 +158,6 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 
 func usageError(text, hint string) error {
 	return &replay.Error{Code: 2, Err: errors.New(text), Hint: hint}
-}
-
-// pcapngFile is the value of -w, which adds to those of -o.
-type pcapngFile struct{ o *Options }
-
-func (f pcapngFile) String() string { return "" }
-func (f pcapngFile) Type() string   { return "file" }
-func (f pcapngFile) Set(s string) error {
-	f.o.Outputs = append(f.o.Outputs, "pcapng:"+s)
-	return nil
 }
 
 // profile is the value of --redact.

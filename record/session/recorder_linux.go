@@ -148,12 +148,14 @@ func (r *recorder) targetRunning() error {
 	if err != nil {
 		return err
 	}
+	pids := roots
 	if r.o.Follow {
-		roots = descendants(ps, roots)
+		pids = descendants(ps, roots)
 	}
-	for _, pid := range roots {
+	for _, pid := range pids {
 		if !r.o.All {
-			if err := r.probe.AddProcess(pid); err != nil {
+			// A process may have ended since it was listed.
+			if err := r.probe.AddProcess(pid); err != nil && !errors.Is(err, syscall.ESRCH) {
 				return err
 			}
 		}
