@@ -271,7 +271,11 @@ static __always_inline struct conn *find_conn(struct conn_key *key, struct frame
 		}                                                              \
 		e_->head = *(head);                                            \
 		e_->head.len = n;                                              \
-		if (bpf_probe_read_user(e_->data, n, (void *)(buf))) {         \
+		__u64 n_ = n;                                                  \
+		asm volatile("" : "+r"(n_)); /* shows the verifier the bound */ \
+		if (n_ > size)                                                 \
+			n_ = size;                                             \
+		if (bpf_probe_read_user(e_->data, n_, (void *)(buf))) {        \
 			bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);             \
 			COUNT(fault_events, 1);                                \
 			COUNT(fault_bytes, n);                                 \
@@ -289,8 +293,6 @@ static __always_inline struct conn *find_conn(struct conn_key *key, struct frame
 	}
 
 static __always_inline void send_tail(struct head *head, __u64 buf, __u64 n) {
-	asm volatile("" : "+r"(n)); /* or the compiler drops the mask that the verifier needs */
-	n &= PIECE - 1;
 	send_class(head, buf, n, 64);
 	send_class(head, buf, n, 256);
 	send_class(head, buf, n, 512);
@@ -529,11 +531,10 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	__u64 args = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - args;
 	e->head = process_head(EXEC, tgid, p);
 	e->head.off = n;
+	asm volatile("" : "+r"(n));
 	if (n > sizeof(e->args))
 		n = sizeof(e->args);
-	asm volatile("" : "+r"(n));
-	n &= 4095;
-	if (n <= sizeof(e->args) && !bpf_probe_read_user(e->args, n, (void *)args))
+	if (!bpf_probe_read_user(e->args, n, (void *)args))
 		e->head.len = n;
 	BPF_CORE_READ_INTO(&e->comm, task, comm);
 	e->file[0] = 0;

@@ -71,11 +71,10 @@ func findBoringSSL(im *image, fs []*function, s *stringsFound) (*Library, error)
 	if err == nil {
 		err = b.read(write, line)
 	}
-	b.lib.Err = err
-	if err := b.free(); b.lib.Err == nil {
-		b.lib.Err = err
+	if err := b.lib.refuse(err); err != nil {
+		return nil, err
 	}
-	return b.lib, nil
+	return b.lib, b.lib.refuse(b.free())
 }
 
 // with returns the functions that have a site for which ok is true.

@@ -4,7 +4,6 @@ import (
 	"debug/buildinfo"
 	"encoding/binary"
 	"fmt"
-	"io"
 )
 
 // The first bytes of Go's function table, pclntab, as of Go 1.18 and 1.20
@@ -22,14 +21,12 @@ var goNames = [...]string{"crypto/tls.(*Conn).Close", "crypto/tls.(*Conn).Read",
 // their names, and for each function its distance from the start of the code
 // and where its description is.
 type pclntab struct {
-	im     *image
-	va     uint64
-	count  uint64 // functions
-	names  uint64 // address of the names
-	funcs  uint64 // address of the functions
-	text   uint64 // start of the code
-	size   uint64 // bytes of the file from funcs on
-	namesN uint64
+	im    *image
+	va    uint64
+	count uint64 // functions
+	names segment
+	funcs uint64 // address of the functions
+	text  uint64 // start of the code
 }
 
 // findGo finds the methods of crypto/tls.Conn, or nil where the file is not
@@ -51,8 +48,7 @@ func findGo(im *image, tables []uint64) (*Library, error) {
 		if t.text, err = t.textStart(); err == nil {
 			err = t.functions(l, names)
 		}
-		l.Err = err
-		return l, nil
+		return l, l.refuse(err)
 	}
 	return nil, nil
 }
@@ -65,11 +61,11 @@ func (im *image) pclntabAt(va uint64) (*pclntab, bool) {
 		return nil, false
 	}
 	room := s.va + s.size - va
-	t := &pclntab{im: im, va: va, count: w[0], names: va + w[3], funcs: va + w[7], namesN: w[4] - w[3]}
-	if w[3] > w[4] || w[4] > room || w[7] > room || w[0] > (room-w[7])/8 || w[0] == 0 {
+	if w[3] > w[4] || w[4] > room || w[7] > room || w[0] == 0 || w[0] >= (room-w[7])/8 {
 		return nil, false
 	}
-	t.size = room - w[7]
+	t := &pclntab{im: im, va: va, count: w[0], funcs: va + w[7]}
+	t.names = segment{off: im.offset(va + w[3]), va: va + w[3], size: w[4] - w[3]}
 	return t, true
 }
 
@@ -79,10 +75,9 @@ func (t *pclntab) find() (map[uint32]string, error) {
 	found := map[uint32]string{}
 	var needles []needle
 	for _, n := range goNames {
-		needles = append(needles, needle{"\x00" + n + "\x00", func(va uint64) { found[uint32(va+1-t.names)] = n }})
+		needles = append(needles, needle{"\x00" + n + "\x00", func(va uint64) { found[uint32(va+1-t.names.va)] = n }})
 	}
-	names := segment{off: t.im.offset(t.names), va: t.names, size: t.namesN}
-	return found, t.im.searchIn(&names, needles)
+	return found, t.im.searchIn(&t.names, needles)
 }
 
 // textStart finds the start of the code, which the offsets count from. The
@@ -106,26 +101,30 @@ func (t *pclntab) textStart() (uint64, error) {
 
 // functions adds the functions whose names are at the given offsets to l.
 func (t *pclntab) functions(l *Library, names map[uint32]string) error {
-	for i := uint64(0); i < t.count; i++ {
-		entry := t.im.bytes(t.funcs+8*i, 12) // and the start of the next
-		if len(entry) < 12 {
-			return io.ErrUnexpectedEOF
+	var refused error
+	table := segment{off: t.im.offset(t.funcs), va: t.funcs, size: 8*t.count + 4}
+	err := t.im.scan(&table, func(_ uint64, b []byte) {
+		for ; len(b) >= 12; b = b[8:] {
+			nameOff, _ := t.im.u32(t.funcs + uint64(binary.LittleEndian.Uint32(b[4:])) + 4)
+			name := names[nameOff]
+			if name == "" {
+				continue
+			}
+			delete(names, nameOff)
+			start, end := t.text+uint64(binary.LittleEndian.Uint32(b)), t.text+uint64(binary.LittleEndian.Uint32(b[8:]))
+			returns := t.im.returns(start, end)
+			if len(returns) == 0 {
+				refused = &RefusedError{name, fmt.Sprintf("the code from %#x cannot be decoded", start)}
+				continue
+			}
+			l.add(t.im, name, start, "named in Go's function table")
+			l.Func(name).Returns = returns
 		}
-		start, end := binary.LittleEndian.Uint32(entry), binary.LittleEndian.Uint32(entry[8:])
-		info := t.funcs + uint64(binary.LittleEndian.Uint32(entry[4:]))
-		nameOff, ok := t.im.u32(info + 4)
-		name := names[nameOff]
-		if !ok || name == "" {
-			continue
-		}
-		f := Func{Name: name, Addr: t.text + uint64(start), How: "named in Go's function table"}
-		f.Offset = t.im.offset(f.Addr)
-		if f.Returns = t.im.returns(f.Addr, t.text+uint64(end)); f.Returns == nil {
-			return &RefusedError{name, fmt.Sprintf("the code from %#x cannot be decoded", f.Addr)}
-		}
-		l.Funcs = append(l.Funcs, f)
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	return refused
 }
 
 // returns lists the file offsets of the return instructions from va to end,

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // A Stack is an implementation of TLS.
@@ -31,9 +32,9 @@ const (
 // A Library is a TLS library inside a file.
 type Library struct {
 	Stack   Stack
-	Version string // such as "3.0.16", "go1.26.1"; "" where the file does not say
-	Funcs   []Func // sorted by name; what was found also where Err is set
-	Err     error  // why Funcs is not all that a recording needs, a *RefusedError
+	Version string        // such as "3.0.16", "go1.26.1"; "" where the file does not say
+	Funcs   []Func        // sorted by name; what was found also where Refused is set
+	Refused *RefusedError // why Funcs is not all that a recording needs, or nil
 }
 
 // A Func is a function of a Library.
@@ -73,12 +74,19 @@ func (l *Library) Func(name string) *Func {
 
 func (l *Library) add(im *image, name string, va uint64, how string) {
 	l.Funcs = append(l.Funcs, Func{Name: name, Offset: im.offset(va), Addr: va, How: how})
-	slices.SortFunc(l.Funcs, func(a, b Func) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(l.Funcs, func(a, b Func) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// refuse sets l.Refused where that is what err is, and returns other errors.
+func (l *Library) refuse(err error) error {
+	var r *RefusedError
+	if !errors.As(err, &r) {
+		return err
+	}
+	if l.Refused == nil {
+		l.Refused = r
+	}
+	return nil
 }
 
 // ErrNotFound says that a file holds no TLS library that is known here.
@@ -162,7 +170,7 @@ func (im *image) find() (libs []Library, err error) {
 	}
 	if s.rustls != "" {
 		libs = append(libs, Library{Stack: Rustls, Version: s.rustls,
-			Err: &RefusedError{"Writer::write", "rustls has no stable functions to record by"}})
+			Refused: &RefusedError{"rustls", "its functions have no names or numbers to find them by"}})
 	}
 	return libs, nil
 }

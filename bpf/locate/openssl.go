@@ -24,8 +24,7 @@ func findOpenSSL(im *image, fs []*function, s *stringsFound) (*Library, error) {
 		return nil, nil
 	}
 	l := &Library{Stack: OpenSSL, Version: s.openssl}
-	l.Err = o.find(l)
-	return l, nil
+	return l, l.refuse(o.find(l))
 }
 
 type openSSL struct {
