@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -51,9 +52,7 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 		m.Lost = append(m.Lost, h)
 	}
 	e.restoreTimes(x)
-	for _, ev := range e.Events {
-		x.Response.Events = append(x.Response.Events, ev.restore())
-	}
+	e.restoreEvents(&x.Response)
 	x.Err = e.err()
 	x.Request.Done = !e.Request.Incomplete
 	x.Response.Done = !e.Response.Incomplete && (x.Response.Seen() || x.Err == nil)
@@ -63,7 +62,7 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 
 func (r *request) restore(x *record.Exchange) error {
 	m := &x.Request
-	m.Method, m.Proto, m.Target = r.Method, r.HTTPVersion, targetOf(r.URL)
+	m.Method, m.Proto, m.Target = r.Method, r.HTTPVersion, targetOf(withoutFragment(r.URL))
 	if r.Target != nil {
 		m.Target = *r.Target
 	}
@@ -125,15 +124,16 @@ func (b *bodyText) restore(m *record.Message) error {
 	if b.Text == nil {
 		return nil
 	}
-	data := []byte(*b.Text)
-	if b.Encoding == "base64" {
-		if p, err := base64.StdEncoding.DecodeString(string(*b.Text)); err == nil {
-			data = p
-		} else {
-			m.Comment = "not valid base64: " + err.Error()
-		}
+	r := struct{ io.Reader }{strings.NewReader(string(*b.Text))} // hides WriteTo, which copies the text
+	if b.Encoding != "base64" {
+		_, err := io.Copy(&m.Body, r)
+		return err
 	}
-	_, err := m.Body.Write(data)
+	_, err := io.Copy(&m.Body, base64.NewDecoder(base64.StdEncoding, r))
+	if bad := base64.CorruptInputError(0); errors.As(err, &bad) || errors.Is(err, io.ErrUnexpectedEOF) {
+		m.Comment = fmt.Sprintf("%d bytes up to an error: %v", m.Body.Len(), err)
+		return nil
+	}
 	return err
 }
 
@@ -155,6 +155,27 @@ func (fs fields) form() string {
 		b.WriteString(url.QueryEscape(f.Name) + "=" + url.QueryEscape(f.Value))
 	}
 	return b.String()
+}
+
+// restoreEvents sets the events of r, from the body where another producer
+// left them there. These have the time at which the response began, as Chrome
+// shows them.
+func (e *entry) restoreEvents(r *record.Response) {
+	for _, ev := range e.Events {
+		r.Events = append(r.Events, ev.restore())
+	}
+	if e.ID != 0 || len(e.Events) > 0 || r.Body.Len() == 0 || r.MediaType() != "text/event-stream" {
+		return
+	}
+	body, err := r.Decode()
+	if err != nil {
+		return // still encoded: there is nothing to parse
+	}
+	defer body.Close()
+	r.Events, _ = record.ParseEvents(body) // those before an error are good
+	for i := range r.Events {
+		r.Events[i].Time = r.Start
+	}
 }
 
 func (ev *event) restore() record.Event {
@@ -189,6 +210,9 @@ func (e *entry) restoreTimes(x *record.Exchange) {
 	}
 	if x.Response.Seen() {
 		x.Response.Start, x.Response.End = got, after(got, t.Receive)
+		if end := after(start, e.Time); t.Receive <= 0 && end.After(got) {
+			x.Response.End = end // of a producer that knows the sum only
+		}
 	}
 }
 
@@ -232,21 +256,8 @@ func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
 	if e.Server {
 		c.Local, c.Remote = server, client
 	}
-	u, err := url.Parse(e.Request.URL)
-	if err != nil {
-		u = &url.URL{}
-	}
-	if c.Plain = u.Scheme == "http"; e.Plain != nil {
-		c.Plain = *e.Plain
-	}
-	if x.Conn = &c; safeURL(x.URL()) != e.Request.URL && e.Request.Target == nil {
-		if c.ServerName == "" && !x.Request.Header.Has("Host") && u.Port() == "" {
-			c.ServerName = u.Hostname()
-		}
-		if safeURL(x.URL()) != e.Request.URL {
-			x.Request.Target = e.Request.URL
-		}
-	}
+	x.Conn = &c
+	restoreURL(e, x)
 	if known := d.conns[c]; known != nil {
 		x.Conn = known
 		return
@@ -255,6 +266,31 @@ func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
 		d.conns = map[record.Conn]*record.Conn{}
 	}
 	d.conns[c] = x.Conn
+}
+
+// restoreURL sets what of x its URL is made of, where the fields do not tell
+// and e is not ours.
+func restoreURL(e *entry, x *record.Exchange) {
+	u, err := url.Parse(e.Request.URL)
+	if err != nil {
+		u = &url.URL{}
+	}
+	if x.Conn.Plain = u.Scheme == "http"; e.Plain != nil {
+		x.Conn.Plain = *e.Plain
+	}
+	want := withoutFragment(e.Request.URL)
+	same := func() bool { return e.Request.Target != nil || safeURL(x.URL()) == safeURL(want) }
+	if !same() && x.Conn.ServerName == "" && !x.Request.Header.Has("Host") && u.Port() == "" {
+		x.Conn.ServerName = u.Hostname()
+	}
+	if !same() {
+		x.Request.Target = want
+	}
+}
+
+func withoutFragment(u string) string {
+	u, _, _ = strings.Cut(u, "#")
+	return u
 }
 
 // connID returns the number in s. Other producers use any string there, of

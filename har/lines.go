@@ -84,8 +84,7 @@ func ReadLines(r io.Reader) iter.Seq2[*record.Exchange, error] {
 	return func(yield func(*record.Exchange, error) bool) {
 		in, err := uncompressed(r)
 		if err == nil {
-			lr := reader{dec: json.NewDecoder(in), yield: yield}
-			err = lr.lines()
+			err = newReader(in, yield).lines()
 		}
 		if err != nil && !errors.Is(err, errStop) {
 			yield(nil, fmt.Errorf("read JSON Lines: %w", err))
@@ -98,6 +97,7 @@ func ReadLines(r io.Reader) iter.Seq2[*record.Exchange, error] {
 func (r *reader) lines() error {
 	var last string
 	for {
+		r.in.left = maxEntry
 		var line struct {
 			Type  string `json:"type"`
 			Entry *entry `json:"entry"`

@@ -41,7 +41,7 @@ func Read(r io.Reader) iter.Seq2[*record.Exchange, error] {
 			yield(nil, fmt.Errorf("read HAR: %w", err))
 			return
 		}
-		hr := reader{dec: json.NewDecoder(in), yield: yield}
+		hr := newReader(in, yield)
 		if err := hr.file(); err != nil && !errors.Is(err, errStop) {
 			yield(nil, fmt.Errorf("read HAR: %w", err))
 		}
@@ -64,13 +64,42 @@ func uncompressed(r io.Reader) (io.Reader, error) {
 	return b, nil
 }
 
+// maxEntry bounds the JSON text of an entry, which is read as a whole.
+const maxEntry = 1 << 30
+
+// maxDepth bounds how deep the values are nested that are passed over.
+const maxDepth = 1000
+
+var errTooLong = errors.New("more than 1 GiB of text in one entry")
+
+// A limited fails a long while after left was last set.
+type limited struct {
+	r    io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := l.r.Read(p)
+	l.left -= int64(n)
+	return n, err
+}
+
 // A reader walks through the tokens of a file, since the keys of its objects
 // may come in any order.
 type reader struct {
+	in      *limited
 	dec     *json.Decoder
 	yield   func(*record.Exchange, error) bool
 	decoder decoder
 	entries bool // the list was there
+}
+
+func newReader(in io.Reader, yield func(*record.Exchange, error) bool) *reader {
+	l := &limited{in, maxEntry}
+	return &reader{in: l, dec: json.NewDecoder(l), yield: yield}
 }
 
 var errStop = errors.New("stop")
@@ -108,7 +137,8 @@ func (r *reader) broken(err error, begun bool) error {
 // isSyntax reports whether err is of the JSON text, not of reading it.
 func isSyntax(err error) bool {
 	var s *json.SyntaxError
-	return errors.As(err, &s) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrFormat)
+	return errors.As(err, &s) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, ErrFormat) || errors.Is(err, errTooLong)
 }
 
 // object calls member after each key of the object that comes next.
@@ -143,6 +173,7 @@ func (r *reader) list() error {
 	}
 	r.entries = true
 	for r.dec.More() {
+		r.in.left = maxEntry
 		var e entry
 		if err := lax(r.dec.Decode(&e)); err != nil {
 			return err
@@ -184,13 +215,16 @@ func lax(err error) error {
 // skip passes over the value that comes next.
 func (r *reader) skip() error {
 	for depth := 0; ; {
+		r.in.left = maxEntry
 		t, err := r.dec.Token()
 		if err != nil {
 			return err
 		}
 		switch t {
 		case json.Delim('{'), json.Delim('['):
-			depth++
+			if depth++; depth > maxDepth {
+				return ErrFormat
+			}
 		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}
