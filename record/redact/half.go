@@ -91,39 +91,62 @@ func (h *half) copy(src *record.Body) error {
 		}
 	}
 	if h.ended {
-		h.body.end()
+		return h.end()
 	}
-	return h.flush()
+	return nil
 }
 
-// write scans p, which follows what was scanned.
+// write scans p, which follows what was scanned, and appends to the twin's body
+// what is decided. It keeps a copy of what is not.
 func (h *half) write(p []byte) error {
 	h.body.write(p, h.read, len(p))
 	h.read += int64(len(p))
-	h.buf = append(h.buf, p...)
-	return h.flush()
+	if len(h.buf) > 0 {
+		h.buf = append(h.buf, p...)
+		p = h.buf
+	}
+	rest, err := h.flush(p)
+	h.buf = append(h.buf[:0], rest...)
+	return err
 }
 
-// flush appends to the twin's body what is decided.
-func (h *half) flush() error {
-	n := int(min(h.body.pending(), h.read) - h.done)
-	if n <= 0 {
-		return nil
-	}
-	to := h.done + int64(n)
+// end decides and appends all that is held back.
+func (h *half) end() error {
+	h.body.end()
+	_, err := h.flush(h.buf)
+	h.buf = nil
+	return err
+}
+
+// flush appends what is decided of p, which stands at h.done, and returns the
+// rest of p.
+func (h *half) flush(p []byte) ([]byte, error) {
+	to := min(h.body.pending(), h.read)
 	for _, s := range h.scan.take(to) {
-		head := h.buf[:s.at-h.done]
-		if _, err := h.dst.Body.Write(append(head[:len(head):len(head)], s.text...)); err != nil {
-			return err
+		head := p[:s.at-h.done]
+		if err := h.append(head, []byte(s.text)); err != nil {
+			return p, err
 		}
-		h.buf, h.done = h.buf[len(head)+s.n:], s.end()
+		p, h.done = p[len(head)+s.n:], s.end()
 		h.shifts = append(h.shifts, shift{s.at, h.done, h.dst.Body.Len()})
 	}
-	n = int(to - h.done)
-	if _, err := h.dst.Body.Write(h.buf[:n]); err != nil {
-		return err
+	if len(h.scan.spans) > 0 {
+		to = min(to, h.scan.spans[0].at)
 	}
-	h.buf, h.done = append(h.buf[:0:0], h.buf[n:]...), to
+	if to <= h.done {
+		return p, nil
+	}
+	n := to - h.done
+	h.done = to
+	return p[n:], h.append(p[:n])
+}
+
+func (h *half) append(parts ...[]byte) error {
+	for _, p := range parts {
+		if _, err := h.dst.Body.Write(p); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -132,8 +155,7 @@ func (h *half) flush() error {
 // is, and what has no end goes.
 func (h *half) decode(m *record.Message) error {
 	derr, err := decode(m, h.write)
-	h.body.end()
-	if err := errors.Join(err, h.flush()); err != nil {
+	if err := errors.Join(err, h.end()); err != nil {
 		return err
 	}
 	if h.scan.found > 0 && !isBomb(derr) {

@@ -1,0 +1,88 @@
+package redact_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"ssltape/record"
+	"ssltape/record/redact"
+)
+
+// conversation returns JSON as coding agents send it: prose, code, tool results
+// and ids, with many escapes.
+func conversation(n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	word := func() string { return strings.Repeat("ab", r.IntN(3)) + "word"[:1+r.IntN(4)] + "s-_"[:r.IntN(2)] }
+	var messages []map[string]any
+	for size := 0; size < n; {
+		var b strings.Builder
+		for range 40 {
+			for range 8 {
+				b.WriteString(word() + " ")
+			}
+			b.WriteString("\n\tif x == \"y\" { return }\n")
+		}
+		size += b.Len()
+		messages = append(messages, map[string]any{"role": "user", "id": fmt.Sprintf("toolu_01%020d", r.Uint64()), "content": b.String()})
+	}
+	p, err := json.Marshal(map[string]any{"model": "m", "messages": messages})
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
+type discard struct{}
+
+func (discard) WriteChunk(record.Chunk) error         { return nil }
+func (discard) WriteExchange(*record.Exchange) error { return nil }
+
+func BenchmarkChunks(b *testing.B) {
+	body := conversation(1 << 20)
+	in := []byte(post("application/json", string(body)))
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w := redact.Chunks(discard{}, redact.Secrets)
+		conn := &record.Conn{}
+		for off := 0; off < len(in); off += 16 << 10 {
+			p := in[off:min(off+16<<10, len(in))]
+			if err := w.WriteChunk(record.Chunk{Conn: conn, Off: int64(off), Data: p}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkExchanges(b *testing.B) {
+	body := conversation(1 << 20)
+	x := &record.Exchange{}
+	x.Request.Proto, x.Request.Done, x.Response.Done = "HTTP/1.1", true, true
+	x.Request.Header = record.Fields{{Name: "Content-Type", Value: "application/json"}}
+	x.Request.Body = record.NewBody(body)
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := redact.Exchanges(discard{}, redact.Secrets).WriteExchange(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkText(b *testing.B) {
+	body := strings.Repeat("The quick brown fox jumps over the lazy dog, again and again.\n", 20000)
+	in := []byte(post("text/plain", body))
+	b.SetBytes(int64(len(in)))
+	for b.Loop() {
+		w := redact.Chunks(discard{}, redact.Secrets)
+		if err := w.WriteChunk(record.Chunk{Conn: &record.Conn{}, Data: in}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
