@@ -158,7 +158,7 @@ func (d *side) body(m *record.Message, p plan, events []record.Event) {
 		return
 	}
 	marks := m.Marks
-	if len(marks) == 0 && m.Decoded {
+	if len(marks) == 0 && (m.Decoded || !m.Header.Has("Content-Encoding")) {
 		marks = eventMarks(&m.Body, events)
 	}
 	lost := m.Lost
