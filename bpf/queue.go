@@ -4,7 +4,7 @@ import "sync"
 
 const (
 	blockSize = 1 << 20
-	maxSample = 32 << 10 // no event of tls.c is larger
+	maxSample = 80 << 10 // no event of tls.c is larger
 	// queueLimit bounds the memory of a consumer that is slower than the
 	// recorded processes. Beyond it the ring buffer fills up and the kernel
 	// counts what is lost.

@@ -20,9 +20,11 @@
 
 char __license[] SEC("license") = "Dual MIT/GPL";
 
-#define PIECE 16384     /* bytes of data in the largest event: a TLS record */
-#define MAX_PIECES 1024 /* of one call: 16 MiB */
-#define FRAMES 4        /* calls in one another: TLS in TLS, a library that wraps itself */
+#define PIECE 16384   /* a TLS record holds no more, nor does a read return more */
+#define BULK 65536    /* bytes of data in the largest event, of large writes */
+#define MAX_BULKS 256 /* of one call */
+#define MAX_CALL ((__u64)MAX_BULKS * BULK)
+#define FRAMES 4      /* calls in one another: TLS in TLS, a library that wraps itself */
 
 enum dir { OUT, IN };
 
@@ -118,7 +120,7 @@ struct loss { /* bpf.Loss */
 	__u64 ring_events, ring_bytes;   /* no room in the ring buffer */
 	__u64 fault_events, fault_bytes; /* user page not readable */
 	__u64 table_events, table_bytes; /* no room in a table */
-	__u64 long_events, long_bytes;   /* beyond MAX_PIECES */
+	__u64 long_events, long_bytes;   /* beyond MAX_CALL */
 	__u64 passed;                    /* bytes, lost ones included */
 	__u64 captured;
 };
@@ -303,26 +305,32 @@ static __always_inline void send_tail(struct head *head, __u64 buf, __u64 n) {
 	send_piece(head, buf, n, PIECE);
 }
 
-/* send copies the n bytes at buf, which head describes, in pieces. */
+/* send copies the n bytes at buf, which head describes, in pieces. Both loops
+ * are walked through by the verifier; large pieces keep that short. */
 static __always_inline void send(struct head *head, __u64 buf, __u64 n) {
-	__u64 pieces = n / PIECE;
+	__u64 bulks = n / BULK;
 
-	for (__u32 i = 0; i < MAX_PIECES; i++) {
-		if (i >= pieces)
-			break;
-		send_piece(head, buf, PIECE, PIECE);
-		head->off += PIECE;
-		buf += PIECE;
+	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++) {
+		send_piece(head, buf, BULK, BULK);
+		head->off += BULK;
+		buf += BULK;
 	}
-	if (pieces >= MAX_PIECES) {
-		if (n > (__u64)MAX_PIECES * PIECE) {
+	if (bulks >= MAX_BULKS) {
+		if (n > MAX_CALL) {
 			COUNT(long_events, 1);
-			COUNT(long_bytes, n - (__u64)MAX_PIECES * PIECE);
+			COUNT(long_bytes, n - MAX_CALL);
 		}
 		return;
 	}
-	if (n % PIECE)
-		send_tail(head, buf, n % PIECE);
+	n %= BULK;
+	for (__u32 i = 0; i < BULK / PIECE && n >= PIECE; i++) {
+		send_piece(head, buf, PIECE, PIECE);
+		head->off += PIECE;
+		buf += PIECE;
+		n -= PIECE;
+	}
+	if (n)
+		send_tail(head, buf, n);
 }
 
 /* ---- calls ---- */

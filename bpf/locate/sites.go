@@ -114,10 +114,8 @@ func (im *image) versionAt(va uint64) string {
 func (im *image) anchorAt(name string, va uint64) (anchor, bool) {
 	const longest = 200
 	a := anchor{name, va, va}
-	before := im.bytes(va-longest, longest)
-	if len(before) < longest {
-		return a, false // the first bytes of a segment are no string table
-	}
+	n := min(longest, va-im.segment(va).va)
+	before := im.bytes(va-n, int(n))
 	path := before[bytes.LastIndexByte(before, 0)+1:]
 	if strings.Contains(name, ".") && len(path) > 0 && path[len(path)-1] == '/' {
 		a.lo -= uint64(len(path))
@@ -136,8 +134,8 @@ func anchorOf(anchors []anchor, va uint64) string {
 	return ""
 }
 
-// references finds the instructions that load the address of an anchor, and on
-// the way the targets of all direct calls.
+// references finds the instructions that load the address of an anchor: the
+// place of a byte of each. On the way it finds the targets of all direct calls.
 func (im *image) references(anchors []anchor) (refs []uint64, err error) {
 	find := im.referencesX86
 	if im.arch.step == 4 {
@@ -160,8 +158,7 @@ func (im *image) references(anchors []anchor) (refs []uint64, err error) {
 }
 
 // referencesX86 looks at every byte, since where instructions begin is not
-// known: lea r64, [rip+d], and in files that are not PIE mov r32, imm32 and
-// mov r64, imm32.
+// known: lea r64, [rip+d], and in files that are not PIE mov of an immediate.
 func (im *image) referencesX86(refs []uint64, anchors []anchor, va uint64, b []byte) []uint64 {
 	lo, hi := ^uint64(0), uint64(0)
 	for _, a := range anchors {
@@ -177,15 +174,12 @@ func (im *image) referencesX86(refs []uint64, anchors []anchor, va uint64, b []b
 			im.setStart(target)
 		case target-lo <= span && b[i-2] == 0x8d && b[i-1]&0xc7 == 5 && b[i-3]&0xf8 == 0x48:
 			if anchorOf(anchors, target) != "" {
-				refs = append(refs, va+uint64(i-3))
+				refs = append(refs, va+uint64(i))
 			}
 		}
-		if !im.pie && uint64(v)-lo <= span && anchorOf(anchors, uint64(v)) != "" {
-			if b[i-1]&0xf8 == 0xb8 {
-				refs = append(refs, va+uint64(i-1))
-			} else if b[i-1]&0xf8 == 0xc0 && b[i-2] == 0xc7 && b[i-3]&0xf8 == 0x48 {
-				refs = append(refs, va+uint64(i-3))
-			}
+		mov := b[i-1]&0xf8 == 0xb8 || b[i-1]&0xf8 == 0xc0 && b[i-2] == 0xc7
+		if mov && !im.pie && uint64(v)-lo <= span && anchorOf(anchors, uint64(v)) != "" {
+			refs = append(refs, va+uint64(i))
 		}
 	}
 	return refs
@@ -244,7 +238,7 @@ func (im *image) functions(anchors []anchor) (fs []*function, err error) {
 		return nil, err
 	}
 	for _, ref := range refs {
-		known := func(f *function) bool { return f.code[ref] }
+		known := func(f *function) bool { return f.holds(ref) }
 		if slices.ContainsFunc(fs, known) {
 			continue
 		}

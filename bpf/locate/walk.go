@@ -64,8 +64,18 @@ type call struct {
 type function struct {
 	entry  uint64
 	calls  []call
-	stores int             // instructions that write to memory other than its own stack frame
-	code   map[uint64]bool // its instructions
+	stores int            // instructions that write to memory other than its own stack frame
+	code   map[uint64]int // length of the instruction at each address
+}
+
+// holds tells whether the byte at va is a part of one of f's instructions.
+func (f *function) holds(va uint64) bool {
+	for back := range 15 {
+		if f.code[va-uint64(back)] > back {
+			return true
+		}
+	}
+	return false
 }
 
 // A block is a straight run of instructions, entered in a given state.
@@ -75,7 +85,7 @@ type block struct {
 	from   []int // blocks that lead here
 	good   bool  // some path from here returns with the stack as it was at entry
 	calls  []call
-	insts  []uint64
+	insts  [][2]uint64 // addresses and lengths
 	stores []uint64
 }
 
@@ -111,14 +121,14 @@ func (im *image) walk(entry uint64) *function {
 	if !w.blocks[0].good {
 		return nil
 	}
-	f := &function{entry: entry, code: map[uint64]bool{}}
+	f := &function{entry: entry, code: map[uint64]int{}}
 	stores := map[uint64]bool{}
 	for _, b := range w.blocks {
 		if !b.good {
 			continue
 		}
-		for _, va := range b.insts {
-			f.code[va] = true
+		for _, in := range b.insts {
+			f.code[in[0]] = int(in[1])
 		}
 		for _, va := range b.stores {
 			stores[va] = true
@@ -164,7 +174,7 @@ func (w *walk) run(i int) {
 			return
 		}
 		w.im.work++
-		b.insts = append(b.insts, va)
+		b.insts = append(b.insts, [2]uint64{va, uint64(in.len)})
 		st.framed = st.framed || st.regs[a.sp].off != 0
 		balanced := st.regs[a.sp] == value{entered + base(a.sp), 0}
 		if balanced && va != w.entry && w.im.isStart(va) {
@@ -296,7 +306,7 @@ func (im *image) functionAt(va uint64) (found *function) {
 			continue
 		}
 		tries--
-		if f := im.walk(at); f != nil && f.code[va] {
+		if f := im.walk(at); f != nil && f.holds(va) {
 			found = f
 			tries = min(tries, moreTries)
 		}
