@@ -361,7 +361,11 @@ type zeekCase struct {
 }
 
 // zeekExceptions are the cases that read otherwise here, with the reason.
-var zeekExceptions = map[string]string{}
+var zeekExceptions = map[string]string{
+	"scripts.base.protocols.http.curl-http-09":         "Zeek leaves the answer of HTTP/0.9 out, curl took it",
+	"scripts.base.protocols.http.no-version":           "Zeek has a second row of an empty request",
+	"scripts.base.protocols.http.smuggle-http-request": "Zeek takes the last eight bytes of an unfinished gzip body for its sums",
+}
 
 // TestZeek compares with the http.log that Zeek writes of the same traffic.
 func TestZeek(t *testing.T) {

@@ -155,15 +155,16 @@ func (s *half) chunkSize(p []byte) ([]byte, bool) {
 // to those who are not stricter.
 func (s *half) notChunked(p []byte) ([]byte, bool) {
 	s.note(badChunk)
+	rest := s.took(p, 0)
 	if s.dir == s.h.reqs && s.framing.last {
 		s.fail(ErrSyntax)
-		return s.took(p, 0), true
+		return rest, true
 	}
 	s.left, s.state = untilEnd, bodyState
 	if s.chunks == 0 && s.framing.length >= 0 {
 		s.left = s.framing.length
 	}
-	return s.took(p, 0), true
+	return rest, true
 }
 
 // parseChunkSize reads the hexadecimal number that line starts with, or

@@ -127,6 +127,15 @@ func looseStatusLine(line string) (l statusLine) {
 	return l
 }
 
+// wholeLines returns head without an unfinished line at its end, other than
+// the first.
+func wholeLines(head string) string {
+	if i := strings.LastIndexByte(head, '\n'); i >= 0 {
+		return head[:i+1]
+	}
+	return head
+}
+
 // headEnd returns the length of the head that p starts with, or -1 where it
 // does not end in p. Lines end in LF, also without CR before it (RFC 9112,
 // section 2.2). No line ends before from; next is the from of a later call

@@ -45,6 +45,7 @@ type half struct {
 	seen  bool      // something came in this direction
 	heads int       // messages that began
 	lossy bool      // bytes between messages may be missing
+	ended error     // nothing follows: what that means for who waits
 	// Of the message being read.
 	p         *pair
 	m         *Message // nil between messages
@@ -285,6 +286,10 @@ func (s *half) over(err error) {
 	}
 	if s == &h.req {
 		p.reqOver = true
+		if h.resp.ended != nil && !p.respOver {
+			h.drop([]*pair{p}, h.resp.ended)
+			return
+		}
 		h.settle(p)
 		return
 	}
@@ -322,6 +327,15 @@ func (h *http1) drop(ps []*pair, err error) {
 		}
 		h.close(p)
 	}
+}
+
+// dropHit drops exchanges whose response is in what was missed.
+func (s *half) dropHit(ps []*pair) {
+	if len(ps) > 0 && s.missed > 0 {
+		ps[0].Response.Lost = append(ps[0].Response.Lost, Hole{-1, s.missed})
+	}
+	s.h.drop(ps, ErrLost)
+	s.missed = 0
 }
 
 // turn is called when a request begins. A client that does not pipeline has
@@ -391,11 +405,11 @@ func (s *half) gap(n int64) {
 		s.fail(ErrLost)
 		return
 	}
+	s.missed = n
 	if s == &h.resp && len(h.open) > 1 && !h.pipelined {
-		h.drop(h.open[:len(h.open)-1], ErrLost)
+		s.dropHit(h.open[:len(h.open)-1])
 	}
 	s.lose()
-	s.missed = n
 }
 
 func (s *half) hole(x Hole) {
@@ -414,20 +428,14 @@ func (h *http1) end(d Dir, t time.Time, why error) {
 		s.t = t
 	}
 	s.end(why)
-	if s == &h.req {
-		return
-	}
 	if why == nil {
 		why = ErrCut
 	}
-	for _, p := range slices.Clone(h.open) {
-		if p.err == nil {
-			p.err = why
-		}
-		h.close(p)
+	s.ended = why
+	if s == &h.resp {
+		h.drop(h.open, why)
+		h.release()
 	}
-	h.switching = nil
-	h.release()
 }
 
 // end ends what is being read.

@@ -23,6 +23,9 @@ func (s *half) start(p []byte) ([]byte, bool) {
 	var v verdict
 	if s == &s.h.req {
 		v = judgeRequest(all)
+		if i := bytes.IndexByte(all, '\n'); v == isRequest && s.unsure && !isStrictRequest(all[:i]) {
+			v = isOther
+		}
 	} else {
 		v = s.judgeResponse(all)
 	}
@@ -102,8 +105,12 @@ func (s *half) noMessage(all []byte) ([]byte, bool) {
 		s.oldAnswer()
 		return s.took(all, 0), true
 	}
-	if s.missed > 0 && s == &h.resp && !h.pipelined {
-		h.drop(h.open, ErrLost) // what was lost held the start of the head
+	if s.missed > 0 && !h.pipelined { // what was missed held the start of the head
+		if s == &h.req {
+			s.lostRequest()
+		} else {
+			s.dropHit(h.open)
+		}
 	}
 	s.state, s.unsure, s.missed = searchState, false, 0
 	return s.took(all, 0), true
@@ -111,7 +118,10 @@ func (s *half) noMessage(all []byte) ([]byte, bool) {
 
 // bareAnswer reports whether what is no start line is a response without one.
 func (s *half) bareAnswer() bool {
-	return s == &s.h.resp && s.heads == 0 && !s.unsure && !s.lossy && len(s.h.open) > 0
+	if s != &s.h.resp || len(s.h.open) == 0 || s.unsure || s.lossy {
+		return false
+	}
+	return s.heads == 0 || s.h.open[0].Request.Proto == "HTTP/0.9"
 }
 
 // oldAnswer begins a response of HTTP/0.9, which is a body and nothing else
@@ -127,12 +137,24 @@ func (s *half) oldAnswer() {
 
 // begin makes m, of p, the message being read.
 func (s *half) begin(p *pair, m *Message) {
-	s.p, s.m, s.chunks, s.lineEnded = p, m, 0, false
+	s.p, s.m, s.chunks, s.lineEnded, s.lossy = p, m, 0, false, false
 	m.Start, m.End = s.from, s.t
-	if s.missed > 0 {
+	if s.missed > 0 && s == &s.h.resp {
 		s.hole(Hole{-1, s.missed})
-		s.missed = 0
 	}
+	s.missed = 0
+}
+
+// lostRequest makes an exchange of a request whose head is missing: there will
+// be a response to it, and what looks like a request before that is its body.
+func (s *half) lostRequest() {
+	p := &pair{overlap: len(s.h.open) > 0}
+	s.h.number(&p.Exchange)
+	p.Server = s.h.reqs == In
+	p.Request.Lost = []Hole{{-1, s.missed}}
+	p.note(noRequest)
+	p.err, p.reqOver = ErrLost, true
+	s.h.open = append(s.h.open, p)
 }
 
 // head reads the head that the held bytes and p start with.
@@ -171,8 +193,8 @@ func isOldRequest(p []byte) bool {
 func (s *half) partialHead() {
 	head := s.buf
 	if s == &s.h.req {
-		line, _, _ := bytes.Cut(head, []byte("\n"))
-		if _, ok := parseRequestLine(line); ok {
+		line, _, whole := bytes.Cut(head, []byte("\n"))
+		if l, ok := parseRequestLine(line); ok && (whole || l.proto != "HTTP/0.9") {
 			s.buf = nil
 			s.requestHead(head)
 		}
@@ -195,7 +217,7 @@ func (s *half) partialHead() {
 // requestHead begins the request with this head.
 func (s *half) requestHead(head []byte) {
 	h := s.h
-	lines := headLines{text: string(head)}
+	lines := headLines{text: wholeLines(string(head))}
 	first, _ := lines.cut()
 	l, _ := parseRequestLine(first)
 	p := s.p
@@ -346,7 +368,7 @@ func (s *half) responseHead(head []byte) {
 
 // response begins the response of p with a head that starts with l.
 func (s *half) response(p *pair, l statusLine, head string) {
-	lines := headLines{text: head, loose: true}
+	lines := headLines{text: wholeLines(head), loose: true}
 	lines.cut()
 	s.heads++
 	s.begin(p, &p.Response.Message)

@@ -114,6 +114,13 @@ func requestStart(line []byte) int {
 	return start
 }
 
+// isStrictRequest reports whether line is a request line as it should be.
+func isStrictRequest(line []byte) bool {
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	i := len(line) - len(versionMark) - 1
+	return i > 0 && bytes.HasPrefix(line[i:], versionMark) && requestStart(line[:i]) == 0
+}
+
 // confirm tells whether lines of fields and an empty line follow p[:end].
 func (s *scanner) confirm(p []byte, end int) verdict {
 	if s.line == 0 {
@@ -176,5 +183,5 @@ func (s *half) believes() bool {
 	if s == &h.resp {
 		return len(h.open) > 0 || h.req.state == searchState || h.req.lossy || !h.req.seen
 	}
-	return len(h.open) == 0 || h.pipelined || h.resp.lossy || h.resp.state == searchState || h.open[0].answered
+	return !s.lossy || len(h.open) == 0 || h.pipelined || h.resp.lossy || h.resp.state == searchState || h.open[0].answered
 }

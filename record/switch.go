@@ -23,7 +23,11 @@ func (s *half) peek(p []byte) ([]byte, bool) {
 	if s.peeking != peekExpected {
 		v = startsResponse(all)
 	} else if s.p.answered {
-		v = judgeRequest(bytes.TrimLeft(all, "\r\n"))
+		next := bytes.TrimLeft(all, "\r\n")
+		v = judgeRequest(next)
+		if i := bytes.IndexByte(next, '\n'); v == isRequest && !isStrictRequest(next[:i]) {
+			v = isOther
+		}
 	}
 	if v == undecided {
 		return s.wait(all)

@@ -1,0 +1,91 @@
+package record_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ssltape/record"
+	"ssltape/record/recordtest"
+)
+
+// FuzzAssembler holds the invariants of the assembler on any traffic: however
+// it is cut the exchanges are the same, each byte belongs to one span, each
+// exchange is done once (assemble checks the last two), and nothing panics.
+func FuzzAssembler(f *testing.F) {
+	paths, err := recordings()
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("no recordings: %v", err)
+	}
+	for i, path := range paths {
+		var both [2][]byte
+		for _, c := range readChunks(f, path) {
+			both[c.Dir] = append(both[c.Dir], c.Data...)
+		}
+		f.Add(both[record.Out], both[record.In], uint64(i))
+		f.Add(both[record.In], both[record.Out], uint64(i+1000))
+	}
+	f.Fuzz(func(t *testing.T, out, in []byte, seed uint64) {
+		chunks := shuffle(out, in, seed)
+		xs, st := assemble(t, chunks, 0)
+		whole := render(xs, st, false)
+		for _, n := range []int{1, 3} {
+			xs, st := assemble(t, chunks, n)
+			if got := render(xs, st, false); got != whole {
+				t.Fatalf("in pieces of %d: %s\nwhole:\n%s", n, diff(whole, got), whole)
+			}
+		}
+	})
+}
+
+// shuffle makes a recording of what two directions carried, with the turns,
+// losses and ends that seed chooses.
+func shuffle(out, in []byte, seed uint64) []record.Chunk {
+	r := rand.New(rand.NewPCG(seed, 1))
+	conn := &record.Conn{ID: 1}
+	left := [2][]byte{out, in}
+	var off [2]int64
+	var cs []record.Chunk
+	lossy := seed%3 == 0
+	for len(left[0])+len(left[1]) > 0 {
+		d := record.Dir(r.IntN(2))
+		if len(left[d]) == 0 {
+			d = d.Peer()
+		}
+		n := 1 + r.IntN(len(left[d]))
+		if lossy && r.IntN(6) == 0 { // lost
+			k := r.IntN(n)
+			left[d], off[d], n = left[d][k:], off[d]+int64(k), n-k
+		}
+		cs = append(cs, record.Chunk{Conn: conn, Dir: d, Off: off[d], Time: recordtest.Start, Data: left[d][:n]})
+		left[d], off[d] = left[d][n:], off[d]+int64(n)
+	}
+	for _, d := range []record.Dir{record.In, record.Out} {
+		if end := record.End(r.IntN(3)); end != record.EndNone {
+			cs = append(cs, record.Chunk{Conn: conn, Dir: d, Off: off[d] + int64(seed%2), Time: recordtest.Start, End: end})
+		}
+	}
+	return cs
+}
+
+func TestShow(t *testing.T) {
+	p := os.Getenv("FUZZCASE")
+	if p == "" {
+		t.Skip()
+	}
+	b, _ := os.ReadFile(p)
+	ls := strings.Split(string(b), "\n")
+	un := func(s string) []byte {
+		s = strings.TrimSuffix(strings.TrimPrefix(s, "[]byte("), ")")
+		u, _ := strconv.Unquote(s)
+		return []byte(u)
+	}
+	seed, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(ls[3], "uint64("), ")"), 10, 64)
+	for _, c := range shuffle(un(ls[1]), un(ls[2]), seed) {
+		t.Logf("%v off=%d end=%d %q", c.Dir, c.Off, c.End, c.Data)
+	}
+	xs, st := assemble(t, shuffle(un(ls[1]), un(ls[2]), seed), 0)
+	t.Log(render(xs, st, false))
+}
