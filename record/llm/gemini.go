@@ -139,6 +139,9 @@ func (r *geminiResponse) deltas() []Delta {
 	for _, c := range r.Candidates {
 		for i := range c.Content.Parts {
 			p := c.Content.Parts[i].part()
+			if p.Kind == Text && p.Text == "" { // as comes with a finishReason
+				continue
+			}
 			deltas = append(deltas, Delta{Part: NextPart, Kind: p.Kind, Name: p.Name, ID: p.ID, Text: p.Text})
 		}
 		if c.FinishReason != "" {

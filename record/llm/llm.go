@@ -106,7 +106,7 @@ func Read(x *record.Exchange) (c *Chat, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	c = &Chat{API: a.name, Usage: noUsage}
+	c = &Chat{API: a.name, Model: geminiModel(x.Request.Target), Usage: noUsage}
 	if b, err := content(&x.Request.Message); err == nil {
 		a.request(c, b)
 	}
