@@ -270,6 +270,9 @@ func (r *recorder) process(p *bpf.ProcessEvent) {
 // ctx, and shows the status meanwhile. The function that it returns ends it.
 func (r *recorder) watch(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
+	// A closed stdout is an error of the live view, not the end of the process.
+	// Ignored, the signal would be ignored by the command too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	var limit <-chan time.Time

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,7 +74,9 @@ func (r *recorder) finish(cause error) (int, error) {
 		r.summary()
 	}
 	switch {
-	case cause != nil:
+	case errors.Is(cause, errNoOutput) && !r.out.failed(): // stdout was closed
+		return code, nil
+	case cause != nil && !errors.Is(cause, errNoOutput):
 		return 0, &replay.Error{Code: 1, Err: cause}
 	case r.out.failed():
 		return 1, nil // said when it happened
