@@ -21,7 +21,7 @@ var arm64 = arch{
 // decodeARM decodes the A64 instruction at the start of b; the masks are those
 // of the Arm ARM, section C4.1.
 func decodeARM(b []byte, va uint64) (inst, bool) {
-	in := inst{len: 4, dst: noReg, dst2: noReg, src: noReg}
+	in := inst{len: 4, dst: noReg, dst2: noReg, src: noReg, val: noReg}
 	if len(b) < 4 {
 		return in, false
 	}
@@ -169,6 +169,9 @@ func armMemory(in *inst, w uint32) {
 		in.op = opLoad
 	}
 	in.dst = general(w)
+	if !load && !vector {
+		in.val = in.dst
+	}
 	if vector || !load {
 		in.dst, in.dst2 = noReg, noReg
 	}

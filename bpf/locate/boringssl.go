@@ -112,7 +112,7 @@ func (b *boringSSL) write() (f *function, quic uint64, err error) {
 	}
 	// method->write_app_data(ssl, &needs_handshake, [&written,] buf, num)
 	passes := func(c call) bool {
-		return c.target == 0 && b.im.own(c, 0, 0) && (b.im.own(c, 2, 1) || b.im.own(c, 3, 1))
+		return c.target == 0 && f.own(c, 0, 0) && (f.own(c, 2, 1) || f.own(c, 3, 1))
 	}
 	if !slices.ContainsFunc(f.calls, passes) {
 		return nil, 0, &RefusedError{"SSL_write", fmt.Sprintf("the function at %#x does not pass on what it was called with", f.entry)}
@@ -144,10 +144,11 @@ func (b *boringSSL) read(write *function, writeLine uint64) error {
 		return refuse("no error site of SSL_peek before that of SSL_write, %s:%d", sslLib, writeLine)
 	}
 	how := fmt.Sprintf("raises SHOULD_NOT_HAVE_BEEN_CALLED at %s:%d", sslLib, line)
-	passes := func(c call) bool { return b.im.own(c, 0, 0) }
 	for _, p := range peeks {
-		if p == write || !slices.ContainsFunc(p.calls, passes) {
-			return refuse("the function at %#x %s, and does not pass on what it was called with", p.entry, how)
+		// memcpy(buf, ...). Where SSL_read was inlined, buf is something else.
+		copies := func(c call) bool { return p.own(c, 0, 1) }
+		if p == write || !slices.ContainsFunc(p.calls, copies) {
+			return refuse("the function at %#x %s, but does not copy to its second argument", p.entry, how)
 		}
 	}
 	switch len(peeks) {
@@ -194,7 +195,7 @@ func (b *boringSSL) readers(peek *function) (fs []*function, err error) {
 			continue
 		}
 		passes := func(c call) bool {
-			return c.target == peek.entry && b.im.own(c, 0, 0) && b.im.own(c, 1, 1) && b.im.own(c, 2, 2)
+			return c.target == peek.entry && f.own(c, 0, 0) && f.own(c, 1, 1) && f.own(c, 2, 2)
 		}
 		if slices.ContainsFunc(f.calls, passes) {
 			fs = append(fs, f)

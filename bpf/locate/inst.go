@@ -33,11 +33,12 @@ const (
 )
 
 // An inst is one decoded instruction. Of memory operands only the base
-// register is known; it is noReg where there is none.
+// register is known. Registers are noReg where there is none.
 type inst struct {
 	op        op
 	len       int
 	dst, dst2 reg
 	src       reg
+	val       reg
 	imm       uint64 // a constant, an address, or the change of src
 }

@@ -42,7 +42,7 @@ func (o *openSSL) find(l *Library) error {
 		// The inner function serves SSL_read_ex too. It may have been inlined.
 		inner := o.named[names[1]]
 		if len(inner) == 1 && inner[0] != f && slices.ContainsFunc(f.calls, func(c call) bool {
-			return c.target == inner[0].entry && o.im.own(c, 0, 0) && o.im.own(c, 1, 1)
+			return c.target == inner[0].entry && f.own(c, 0, 0) && f.own(c, 1, 1)
 		}) {
 			o.im.addNamed(l, names[1], inner[0])
 		}

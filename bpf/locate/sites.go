@@ -297,10 +297,3 @@ func (im *image) tables(entry uint64, slot, n int, valid func(words []uint64) bo
 	}
 	return found, err
 }
-
-// own tells whether argument i of c is what the function was called with as
-// its argument j. In code that was not optimised, which goes through the stack,
-// it may be.
-func (im *image) own(c call, i, j int) bool {
-	return c.args[i].base == spilled || c.args[i] == value{entered + base(im.arch.args[j]), 0}
-}

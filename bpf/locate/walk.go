@@ -63,6 +63,8 @@ type call struct {
 // proper return.
 type function struct {
 	entry  uint64
+	args   [6]reg
+	homed  uint8 // bit i: argument i is kept in the stack frame
 	calls  []call
 	stores int            // instructions that write to memory other than its own stack frame
 	code   map[uint64]int // length of the instruction at each address
@@ -78,6 +80,14 @@ func (f *function) holds(va uint64) bool {
 	return false
 }
 
+// own tells whether argument i of c, a call that f makes, is what f was called
+// with as its argument j. In code that was not optimised, which keeps all
+// arguments on the stack, it is enough that it comes from there.
+func (f *function) own(c call, i, j int) bool {
+	const three = 7
+	return c.args[i] == value{entered + base(f.args[j]), 0} || f.homed&three == three && c.args[i].base == spilled
+}
+
 // A block is a straight run of instructions, entered in a given state.
 type block struct {
 	at     uint64
@@ -85,6 +95,7 @@ type block struct {
 	from   []int // blocks that lead here
 	good   bool  // some path from here returns with the stack as it was at entry
 	calls  []call
+	homed  uint8
 	insts  [][2]uint64 // addresses and lengths
 	stores []uint64
 }
@@ -121,7 +132,7 @@ func (im *image) walk(entry uint64) *function {
 	if !w.blocks[0].good {
 		return nil
 	}
-	f := &function{entry: entry, code: map[uint64]int{}}
+	f := &function{entry: entry, args: im.arch.args, code: map[uint64]int{}}
 	stores := map[uint64]bool{}
 	for _, b := range w.blocks {
 		if !b.good {
@@ -133,6 +144,7 @@ func (im *image) walk(entry uint64) *function {
 		for _, va := range b.stores {
 			stores[va] = true
 		}
+		f.homed |= b.homed
 		for _, c := range b.calls {
 			if !slices.Contains(f.calls, c) {
 				f.calls = append(f.calls, c)
@@ -218,8 +230,12 @@ func (w *walk) run(i int) {
 			w.visit(va+uint64(in.len), st, i)
 			return
 		}
-		if in.op == opStore && st.get(in.src).base != entered+base(a.sp) {
-			b.stores = append(b.stores, va)
+		if in.op == opStore {
+			if st.get(in.src).base != entered+base(a.sp) {
+				b.stores = append(b.stores, va)
+			} else if i := slices.Index(a.args[:], in.val); i >= 0 && st.get(in.val) == (value{entered + base(in.val), 0}) {
+				b.homed |= 1 << i
+			}
 		}
 		st.apply(in, a)
 		va += uint64(in.len)

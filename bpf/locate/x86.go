@@ -85,7 +85,7 @@ func decodeX86(b []byte, va uint64) (inst, bool) {
 	if !x.opcodes() || !x.operands() {
 		return inst{}, false
 	}
-	in := inst{len: x.n, dst: noReg, dst2: noReg, src: noReg}
+	in := inst{len: x.n, dst: noReg, dst2: noReg, src: noReg, val: noReg}
 	next := va + uint64(x.n)
 	switch {
 	case x.vex:
@@ -347,7 +347,7 @@ func (x *x86) effect(in *inst, next uint64) {
 // move makes in a move between registers, or a store.
 func (x *x86) move(in *inst, dst, src reg) {
 	if x.mem {
-		in.op, in.src = opStore, x.m
+		in.op, in.src, in.val = opStore, x.m, src
 		return
 	}
 	in.op, in.dst, in.src = opAdd, dst, src
