@@ -37,7 +37,7 @@ func conversation(n int) []byte {
 
 type discard struct{}
 
-func (discard) WriteChunk(record.Chunk) error         { return nil }
+func (discard) WriteChunk(record.Chunk) error        { return nil }
 func (discard) WriteExchange(*record.Exchange) error { return nil }
 
 func BenchmarkChunks(b *testing.B) {

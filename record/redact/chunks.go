@@ -36,7 +36,8 @@ type ChunkWriter struct {
 
 // A conn is a connection of which something may be held back.
 type conn struct {
-	as      *record.Conn // what chunks are handed on with
+	as      record.Conn // what chunks are handed on with, under Strict
+	server  bool        // the process is the server
 	streams [2]*stream
 	queue   []record.Chunk // held back in order of arrival; the data is ours
 	size    int            // bytes of queue
@@ -48,7 +49,8 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 	if w.profile == None {
 		return w.w.WriteChunk(k)
 	}
-	c := w.conn(k.Conn)
+	rc := k.Conn
+	c := w.conn(rc, k.Dir)
 	t := c.streams[k.Dir]
 	if seen := t.next - k.Off; seen > 0 {
 		if seen >= int64(len(k.Data)) && k.End == record.EndNone {
@@ -60,7 +62,7 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 	if lost := k.Off - t.next; lost > 0 {
 		t.gap(lost)
 	}
-	k.Conn, t.next = c.as, k.Off+int64(len(k.Data))
+	k.Conn, t.next = c.is(k.Conn, w.profile), k.Off+int64(len(k.Data))
 	t.write(k.Data, k.Off, len(k.Data))
 	if k.End != record.EndNone {
 		t.end()
@@ -68,7 +70,7 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 	}
 	err := w.pass(c, k)
 	if c.ended == [2]bool{true, true} && len(c.queue) == 0 {
-		w.forget(c, k.Conn)
+		w.forget(c, rc)
 	}
 	return err
 }
@@ -121,10 +123,21 @@ func (c *conn) patch() {
 	}
 }
 
-func (w *ChunkWriter) conn(rc *record.Conn) *conn {
+// is returns what chunks of rc are handed on with.
+func (c *conn) is(rc *record.Conn, p Profile) *record.Conn {
+	if p != Strict {
+		return rc
+	}
+	c.as = p.conn(rc, c.server)
+	return &c.as
+}
+
+// conn returns the state of rc, of which the first chunk is of direction dir.
+// Who hears first is the server.
+func (w *ChunkWriter) conn(rc *record.Conn, dir record.Dir) *conn {
 	c := w.conns[rc]
 	if c == nil {
-		c = &conn{as: rc}
+		c = &conn{server: dir == record.In}
 		o := new(order)
 		for dir := range c.streams {
 			c.streams[dir] = newStream(&scan{profile: w.profile, fill: true}, o)

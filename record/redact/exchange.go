@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"net/netip"
 	"slices"
 
 	"ssltape/record"
@@ -22,13 +23,15 @@ func Exchanges(w record.ExchangeWriter, p Profile) record.ExchangeWriter {
 	if p == None {
 		return w
 	}
-	return &exchanges{w: w, profile: p, twins: map[*record.Exchange]*twin{}}
+	return &exchanges{w: w, profile: p, twins: map[*record.Exchange]*twin{},
+		conns: map[*record.Conn]*record.Conn{}}
 }
 
 type exchanges struct {
 	w       record.ExchangeWriter
 	profile Profile
 	twins   map[*record.Exchange]*twin
+	conns   map[*record.Conn]*record.Conn // with what they became
 }
 
 // WriteExchange implements [record.ExchangeWriter].
@@ -38,6 +41,7 @@ func (e *exchanges) WriteExchange(x *record.Exchange) error {
 		t = newTwin(e.profile)
 		e.twins[x] = t
 	}
+	t.Conn = e.conn(x.Conn, x.Server)
 	err := t.grow(x)
 	if werr := e.w.WriteExchange(&t.Exchange); werr != nil {
 		err = werr
@@ -51,6 +55,33 @@ func (e *exchanges) WriteExchange(x *record.Exchange) error {
 		}
 	}
 	return err
+}
+
+// conn returns what becomes of c: [Strict] takes out the client's address.
+func (e *exchanges) conn(c *record.Conn, server bool) *record.Conn {
+	if e.profile != Strict || c == nil {
+		return c
+	}
+	as := e.conns[c]
+	if as == nil {
+		as = new(record.Conn)
+		e.conns[c] = as
+	}
+	*as = e.profile.conn(c, server)
+	return as
+}
+
+// conn returns c without the address of the client, and without the name of
+// who has the program in a home folder.
+func (p Profile) conn(c *record.Conn, server bool) record.Conn {
+	as := *c
+	as.Exe = p.freely(c.Exe)
+	if server {
+		as.Remote = netip.AddrPort{}
+	} else {
+		as.Local = netip.AddrPort{}
+	}
+	return as
 }
 
 // A twin is a redacted exchange and how far its source was read.
@@ -72,7 +103,7 @@ func newTwin(p Profile) *twin {
 
 // grow makes t what x is by now.
 func (t *twin) grow(x *record.Exchange) error {
-	t.ID, t.Conn, t.Server, t.Err = x.ID, x.Conn, x.Server, x.Err
+	t.ID, t.Server, t.Err = x.ID, x.Server, x.Err
 	t.Anomalies = append(t.Anomalies, x.Anomalies[t.anomalies:]...)
 	t.anomalies = len(x.Anomalies)
 	t.Request.Method = x.Request.Method

@@ -105,10 +105,8 @@ func (f *form) endEscape() {
 
 func (f *form) beginValue() {
 	f.names.end()
-	switch v := f.s.profile.judgeKey(f.name); v {
-	case stays:
-		f.value = f.usual
-	default:
+	f.value = f.usual
+	if v := f.s.profile.judgeKey(f.name); v != stays {
 		f.col.begin(v, inURL)
 		f.value = &f.col
 	}

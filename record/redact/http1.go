@@ -104,6 +104,13 @@ func (t *stream) gap(n int64) {
 	case inHead, inTrailer:
 		t.lossy = true // the value of a secret may go on after it
 		return
+	case inDoubt:
+		if t.scan.likely(t.line.text) != aField {
+			t.line.feed(t.body.write, 0, len(t.line.text))
+			t.line.reset()
+			t.inLine = false
+		}
+		return
 	}
 	t.end()
 }

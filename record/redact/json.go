@@ -31,10 +31,11 @@ type lexer struct {
 	esc     held      // an escape under way
 	name    []byte    // the beginning of the last string
 	after   bool      // a value follows: a colon was before
-	list    bool      // the values of a key are in an array
+	lists   int       // brackets open around the values of a key
 	verdict verdict   // on the values of that key
 	isName  bool      // the key is "name": its value is the key of a "value"
 	paired  verdict   // on that value
+	deep    int       // braces open since the one of the input of a tool
 	deltas  *deltas   // the strings that continue those of events before, or nil
 }
 
@@ -144,11 +145,17 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 			l.deltas.key(l.name)
 		}
 	case ',':
-		l.after = l.after && l.list
+		l.after = l.lists > 0
 	case '[':
-		l.list = l.after
-	case ']', '{', '}':
-		l.after, l.list, l.paired = false, false, stays
+		if l.after {
+			l.lists++
+		}
+	case ']':
+		l.lists = max(l.lists-1, 0)
+		l.after = l.lists > 0
+	case '{', '}':
+		l.nest(c)
+		l.after, l.lists, l.paired = false, 0, stays
 	default:
 		if isBare(c) {
 			l.state = inBare
@@ -160,11 +167,24 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 	}
 }
 
+// nest counts the braces of what a tool is called with.
+func (l *lexer) nest(c byte) {
+	switch {
+	case c == '{' && (l.deep > 0 || l.after && l.verdict == words && inputKeys[string(foldKey(nil, l.name))]):
+		l.deep++
+	case c == '}' && l.deep > 0:
+		l.deep--
+	}
+}
+
 // open begins the string after a quote.
 func (l *lexer) open() {
 	switch {
 	case !l.after:
 		l.begin(l.value)
+	case l.verdict == words, l.deep > 0 && l.verdict == stays:
+		l.col.begin(words, message)
+		l.begin(&l.col)
 	case l.verdict != stays:
 		l.col.begin(l.verdict, inText)
 		l.begin(&l.col)
@@ -198,7 +218,7 @@ func (l *lexer) close() {
 	if l.after && l.isName {
 		l.paired = l.s.profile.judgeName(l.name)
 	}
-	l.after = l.after && l.list
+	l.after = l.lists > 0
 }
 
 func (l *lexer) endString() {
@@ -249,12 +269,12 @@ func (l *lexer) endBare(c byte) {
 	l.state = outside
 	switch {
 	case (number || literal) && bytes.IndexByte([]byte(" \t\r\n,]}:"), c) >= 0:
-		if number && l.after && l.verdict == goes {
+		if number && l.after && (l.verdict == goes || l.deep > 0) {
 			l.s.redact(l.bare.places(0, len(word)), word, bare)
 		} else if number && l.after && l.deltas != nil {
 			l.deltas.index(l.name, word)
 		}
-		l.after = l.after && l.list
+		l.after = l.lists > 0
 	default:
 		l.begin(l.value)
 		l.bare.feed(l.content, 0, len(word))
@@ -275,7 +295,7 @@ func (l *lexer) end() {
 		l.endString()
 	}
 	l.esc.reset()
-	l.state, l.after, l.list, l.paired, l.name = outside, false, false, stays, l.name[:0]
+	l.state, l.after, l.lists, l.paired, l.deep, l.name = outside, false, 0, stays, 0, l.name[:0]
 }
 
 func (l *lexer) pending() int64 {

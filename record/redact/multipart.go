@@ -145,7 +145,9 @@ func (m *multipart) choose(head string) sink {
 			_, params, _ := mime.ParseMediaType(value)
 			if v := m.s.profile.judgeKey([]byte(params["name"])); v != stays {
 				c := &collector{s: m.s}
-				c.begin(v, inText)
+				if c.begin(v, inText); v == words {
+					c.shape = message
+				}
 				return c
 			}
 		}

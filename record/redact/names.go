@@ -21,8 +21,8 @@ var secretKeys = set("accesstoken refreshtoken idtoken clientsecret codeverifier
 
 // harmlessTokens are beginnings of keys in -token that a model's vocabulary or
 // the pages of a list have.
-var harmlessTokens = []string{"page", "nextpage", "next", "prev", "previous", "continuation", "cursor", "sync",
-	"pad", "eos", "bos", "sep", "cls", "mask", "unk", "stop", "start", "end", "max", "min"}
+var harmlessTokens = set("page nextpage next prev previous continuation cursor sync " +
+	"pad eos bos sep cls mask unk stop start end max min")
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
@@ -54,6 +54,8 @@ func (p Profile) judgeField(name string) verdict {
 		return crumb
 	case secretFields[name], strings.HasSuffix(name, "-token"):
 		return goes
+	case p == Strict:
+		return strictField(name)
 	}
 	return stays
 }
@@ -64,7 +66,7 @@ func (p Profile) judgeKey(key []byte) verdict {
 	if n := len(key); n > 0 && key[n-1] == ']' { // user[password]
 		key = key[bytes.LastIndexByte(key, '[')+1 : n-1]
 	}
-	if len(key) < 3 || len(key) > maxName {
+	if len(key) < 2 || len(key) > maxName {
 		return stays
 	}
 	var b [maxName]byte
@@ -73,21 +75,19 @@ func (p Profile) judgeKey(key []byte) verdict {
 		return goes
 	}
 	prefix, isToken := strings.CutSuffix(name, "token")
-	if !isToken {
-		return stays
+	switch {
+	case isToken && !harmlessTokens[prefix]:
+		return opaque
+	case p == Strict:
+		return strictKey(name)
 	}
-	for _, h := range harmlessTokens {
-		if prefix == h {
-			return stays
-		}
-	}
-	return opaque
+	return stays
 }
 
 // judgeName returns what becomes of the value beside name, as in
 // {"name": "Authorization", "value": "…"}.
 func (p Profile) judgeName(name []byte) verdict {
-	if v := p.judgeKey(name); v != stays {
+	if v := p.judgeKey(name); v == goes || v == opaque {
 		return v
 	}
 	if p.judgeField(string(name)) != stays {

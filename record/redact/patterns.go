@@ -39,6 +39,9 @@ func (t *text) find(tok []byte, m byte) []find {
 		out = patterns(out, tok)
 		out = t.base64(out, tok)
 	}
+	if t.s.profile == Strict {
+		out = identities(out, tok)
+	}
 	if t.url {
 		for i := range out {
 			out[i].shape = inURL
@@ -114,7 +117,7 @@ func (t *text) parameter(name, value []byte, whole bool) bool {
 	}
 	decoded := unescapeQuery(value)
 	switch name = unescapeQuery(name); t.s.profile.judgeKey(name) {
-	case goes:
+	case goes, words:
 		return true
 	case opaque:
 		return looksOpaque(decoded)

@@ -171,7 +171,7 @@ func (s *scan) stand(places []span, k shape, size int, id string) {
 		return
 	}
 	s.found++
-	if s.urls && k == inText {
+	if s.urls && (k == inText || k == message) {
 		k = inURL
 	}
 	if !s.fill {

@@ -43,6 +43,9 @@ type text struct {
 
 func (t *text) write(p []byte, at int64, n int) {
 	switch {
+	case t.pem == nil && len(p) == 1 && classes[p[0]] == 0: // an escape, as a rule
+		t.endToken()
+		return
 	case t.pem != nil || len(p) != n:
 		t.slowly(p, at, n)
 		return
@@ -76,7 +79,7 @@ func (t *text) write(p []byte, at int64, n int) {
 			t.extend(p[i:], at+int64(i))
 			return
 		}
-		if suspicious(j-i, m) {
+		if t.suspicious(j-i, m) {
 			t.judge(p[i:j], m, at+int64(i))
 			if t.pem != nil {
 				t.slowly(p[j:], at+int64(j), len(p)-j)
@@ -89,8 +92,8 @@ func (t *text) write(p []byte, at int64, n int) {
 
 // suspicious reports whether a token of n bytes with the classes m can hold a
 // secret.
-func suspicious(n int, m byte) bool {
-	return n >= minToken || m&equals != 0 && m&between != 0 || m&atSign != 0 && m&colon != 0
+func (t *text) suspicious(n int, m byte) bool {
+	return n >= minToken || t.s.profile == Strict || m&equals != 0 && m&between != 0 || m&atSign != 0 && m&colon != 0
 }
 
 // extend adds what p continues the token under way with and returns its length.
@@ -163,8 +166,8 @@ func (t *text) endToken() {
 	if len(t.h.text) > 0 {
 		t.judgeHeld()
 		t.h.reset()
+		t.flags, t.done = 0, 0
 	}
-	t.flags, t.done = 0, 0
 }
 
 func (t *text) end() {
@@ -185,7 +188,7 @@ func (t *text) pending() int64 {
 
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
-	if t.pem == nil {
+	if t.pem == nil && t.s.profile != Strict {
 		t.done = max(t.done, harmless(t.h.text))
 	}
 }
@@ -209,7 +212,7 @@ func (t *text) judgeHeld() {
 		}
 		t.pem = nil
 	}
-	if !suspicious(len(tok), t.flags) {
+	if !t.suspicious(len(tok), t.flags) {
 		return
 	}
 	t.pem = beginPEM(t.s, tok)
