@@ -49,7 +49,7 @@ func (c *coder) encode(x *record.Exchange, pageRef string, spill func([]byte) er
 	}
 	c.buf = append(c.buf[:0], c.before...)
 	reuse := func(b []byte) ([]byte, error) { return b[:0], spill(b) }
-	if e.Request.PostData != nil {
+	if e.Request.PostData != nil && e.Request.PostData.Text != nil {
 		if err := c.body(&req, c.req, reuse); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package har
 
 import (
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -71,18 +70,12 @@ func between(from, to time.Time) millis {
 
 // setConn sets what is known of x's connection.
 func (e *entry) setConn(x *record.Exchange) {
-	u, _ := url.Parse(e.Request.URL)
-	if e.Connection = u.Port(); e.Connection == "" {
-		e.Connection = map[string]string{"http": "80"}[u.Scheme]
-	}
-	if e.Connection == "" {
-		e.Connection = "443"
-	}
+	e.Connection = portOf(e.Request.URL)
 	c := x.Conn
 	if c == nil {
 		return
 	}
-	if plain := u.Scheme == "http"; plain != c.Plain {
+	if plain := strings.HasPrefix(e.Request.URL, "http://"); plain != c.Plain {
 		e.Plain = &c.Plain
 	}
 	server, client := c.Remote, c.Local
@@ -130,7 +123,7 @@ func newRequest(x *record.Exchange, p *payload) request {
 	if target := escapeBytes(m.Target); target != targetOf(r.URL) {
 		r.Target = &target
 	}
-	if p.m.Body.Len() > 0 || m.BodySize > 0 {
+	if hasBody(&m.Message) {
 		r.PostData = &postData{MimeType: asUTF8(m.Header.Get("Content-Type")), bodyText: p.text()}
 		if r.PostData.MimeType == "" {
 			r.PostData.MimeType = "application/octet-stream" // RFC 9110, section 8.3
@@ -173,15 +166,21 @@ func newResponse(x *record.Exchange, p *payload) response {
 		r.Content.MimeType = "text/event-stream" // with a parameter Chrome shows no events
 	}
 	r.Content.Size = integer(p.size)
-	if p.size == p.m.Body.Len() && !m.Decoded { // no coding was removed
+	switch {
+	case m.Decoded:
+		r.Content.Size += integer(m.Cut)
+	case p.size == m.Body.Len(): // no coding was removed: lost bytes count
 		r.Content.Size = max(r.Content.Size, r.BodySize)
 	}
 	r.Content.Compression = r.Content.Size - r.BodySize
-	if p.m.Body.Len() > 0 || m.BodySize > 0 {
+	if hasBody(&m.Message) {
 		r.Content.bodyText = p.text()
 	}
 	return r
 }
+
+// hasBody reports whether m had a body, which need not have been kept.
+func hasBody(m *record.Message) bool { return m.Body.Len() > 0 || m.BodySize > 0 || m.Cut > 0 }
 
 func newFields(fs record.Fields) fields {
 	out := make(fields, 0, len(fs))

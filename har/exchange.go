@@ -246,12 +246,10 @@ func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
 	if p := e.Process; p != nil {
 		c.PID, c.Comm, c.Exe, c.Library = int(p.PID), p.Comm, p.Exe, p.Library
 	}
-	var server, client netip.AddrPort
-	if a, err := netip.ParseAddr(strings.Trim(e.ServerIP, "[]")); err == nil {
-		port, _ := strconv.ParseUint(e.Connection, 10, 16)
-		server = netip.AddrPortFrom(a, uint16(port))
+	server, client := e.serverAddr(), netip.AddrPort{}
+	if a, err := netip.ParseAddrPort(e.ClientAddress); err == nil {
+		client = a
 	}
-	client, _ = netip.ParseAddrPort(e.ClientAddress)
 	c.Local, c.Remote = client, server
 	if e.Server {
 		c.Local, c.Remote = server, client
@@ -266,6 +264,21 @@ func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
 		d.conns = map[record.Conn]*record.Conn{}
 	}
 	d.conns[c] = x.Conn
+}
+
+// serverAddr returns the address of the server. Its port is that of the URL
+// where another producer may have put something else into "connection".
+func (e *entry) serverAddr() netip.AddrPort {
+	a, err := netip.ParseAddr(strings.Trim(e.ServerIP, "[]"))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	port := e.Connection
+	if e.ID == 0 {
+		port = portOf(e.Request.URL)
+	}
+	n, _ := strconv.ParseUint(port, 10, 16)
+	return netip.AddrPortFrom(a, uint16(n))
 }
 
 // restoreURL sets what of x its URL is made of, where the fields do not tell

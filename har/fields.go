@@ -89,6 +89,18 @@ func targetOf(u string) string {
 	return rest[i:]
 }
 
+// portOf returns the port of the absolute URL u, or that of its scheme.
+func portOf(u string) string {
+	p, err := url.Parse(u)
+	switch {
+	case err == nil && p.Port() != "":
+		return p.Port()
+	case err == nil && (p.Scheme == "http" || p.Scheme == "ws"):
+		return "80"
+	}
+	return "443"
+}
+
 func queryOf(u string) string {
 	_, q, _ := strings.Cut(u, "?")
 	return q

@@ -87,8 +87,10 @@ func (p *payload) open() (io.ReadCloser, error) {
 
 // text returns the fields of a HAR body, with a placeholder for its text.
 func (p *payload) text() bodyText {
-	var t text
-	b := bodyText{Text: &t, Comment: p.comment, Encoded: p.raw, Cut: integer(p.m.Cut)}
+	b := bodyText{Comment: p.comment, Encoded: p.raw, Cut: integer(p.m.Cut)}
+	if p.size > 0 || p.m.Cut == 0 { // else there is nothing of the body
+		b.Text = new(text)
+	}
 	if p.base64 {
 		b.Encoding = "base64"
 	}
