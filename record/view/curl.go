@@ -48,14 +48,14 @@ func (v *curl) WriteExchange(x *record.Exchange) error {
 	if err != nil {
 		return fmt.Errorf("exchange %d: %w", x.ID, err)
 	}
-	c := curlCommand(x)
 	pipe, arg := curlBody(string(b), r)
-	v.WriteString(pipe + strings.Join(append(c, arg...), " \\\n  ") + "\n")
+	v.WriteString(pipe + strings.Join(append(curlCommand(x, arg != nil), arg...), " \\\n  ") + "\n")
 	return v.Flush()
 }
 
-// curlCommand returns the words of the command, but for the body.
-func curlCommand(x *record.Exchange) []string {
+// curlCommand returns the words of the command, but for the body, if it has
+// one.
+func curlCommand(x *record.Exchange, body bool) []string {
 	r := &x.Request
 	words := []string{"curl " + curlVersion(r.Proto)}
 	if r.Method == "HEAD" { // -X HEAD would wait for a body
@@ -83,8 +83,12 @@ func curlCommand(x *record.Exchange) []string {
 			words = append(words, "-H "+shellQuote(f.Name+": "+f.Value))
 		}
 	}
-	for _, name := range []string{"User-Agent", "Accept", "Content-Type", "Expect"} {
-		if !r.Header.Has(name) && (name[0] != 'C' && name[0] != 'E' || r.Body.Len() > 0) {
+	added := []string{"User-Agent", "Accept"}
+	if body {
+		added = append(added, "Content-Type", "Expect")
+	}
+	for _, name := range added {
+		if !r.Header.Has(name) {
 			words = append(words, "-H '"+name+":'")
 		}
 	}
