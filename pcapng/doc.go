@@ -30,7 +30,7 @@
 //	    more becomes known.
 //	ssltape parts=3@120000,14@0
 //	    the packet holds several chunks: length, and nanoseconds before the
-//	    time of the packet.
+//	    time of the packet. A length of 0 stands for the end of the direction.
 //	ssltape lost=3000
 //	    on the first packet of a hole: its length.
 //	ssltape exchange=12 pid=42 url=https://example.com/

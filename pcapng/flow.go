@@ -180,13 +180,17 @@ func (w *Writer) lose(f *flow, d record.Dir, t int64, n int64) {
 	f.iface.holes++
 }
 
-// finish ends a direction: with FIN in order, with RST where it was cut.
-func (w *Writer) finish(f *flow, d record.Dir, t int64, e record.End) {
+// finish ends the direction of c: with FIN in order, with RST where it was cut.
+func (w *Writer) finish(f *flow, t int64, c record.Chunk) {
+	d := c.Dir
 	w.start(f, d, t, nil)
 	w.describe(f)
+	if ago := t - nanos(c.Time); ago != 0 {
+		w.note(newComment(w.scratch).addParts([]part{{0, ago}}))
+	}
 	h := &f.half[d]
 	h.ended = true
-	if e == record.EndClean {
+	if c.End == record.EndClean {
 		w.packet(f, d, packet{time: t, flags: tcpFIN | tcpACK})
 		w.acknowledge(f, d, t)
 	} else {

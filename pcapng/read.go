@@ -192,6 +192,9 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
 		end = record.EndCut
 	}
 	h.ended, h.hole = true, false
+	if len(r.parts) == 1 && r.parts[0].size == 0 {
+		f.time = f.time.Add(-time.Duration(r.parts[0].ago))
+	}
 	r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: h.next, Time: f.time, End: end})
 	if h.peer.ended {
 		delete(r.own, h.key)

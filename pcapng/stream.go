@@ -12,8 +12,9 @@ const (
 	maxStreams = 1 << 16 // of which the one unused for longest goes
 	maxWaiting = 8 << 20 // bytes of a connection that wait for others: more than a window
 	maxTotal   = 64 << 20
-	patience   = 128     // packets of a connection after which an acknowledged hole is passed over
-	farOff     = 1 << 28 // distance between sequence numbers that no window allows
+	patience   = 128             // packets of a connection after which an acknowledged hole is passed over,
+	longest    = 2 * time.Second // or the time between two of them
+	farOff     = 1 << 28         // distance between sequence numbers that no window allows
 )
 
 // An assembler puts TCP connections together from packets of any order.
@@ -39,9 +40,10 @@ type assembler struct {
 type stream struct {
 	conn         *record.Conn
 	side         [2]streamSide
-	older, newer *stream // by last use
-	waiting      int     // bytes that wait for others
-	stuck        int     // packets since anything was passed on, while something waits
+	older, newer *stream   // by last use
+	waiting      int       // bytes that wait for others
+	stuck        int       // packets since anything was passed on
+	last         time.Time // of the last packet
 }
 
 // A streamSide is a direction of a stream: what one end sends.
@@ -111,6 +113,10 @@ func (a *assembler) packet(p *tcpPacket, t time.Time) {
 	if !side.peer().known && p.flags&tcpACK != 0 {
 		side.peer().startAt(p.ack)
 	}
+	if side.waiting > 0 && t.Sub(side.last) > longest {
+		side.stuck = max(side.stuck, patience)
+	}
+	side.last = t
 	a.segment(side, p, seq, t)
 	a.drain(side.stream)
 	for side.impatient() || side.waiting > maxWaiting || side.waiting > 0 && a.waiting > maxTotal {

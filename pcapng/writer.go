@@ -165,7 +165,7 @@ func (w *Writer) WriteChunk(c record.Chunk) error {
 	}
 	if c.End != record.EndNone {
 		w.release(f, c.Dir, t)
-		w.finish(f, c.Dir, t, c.End)
+		w.finish(f, t, c)
 	}
 	if t-w.flushed >= int64(flushAfter) || t < w.flushed {
 		w.flushed = t
