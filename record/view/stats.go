@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -37,12 +38,13 @@ type modelStats struct {
 // A sample is a set of times.
 type sample []time.Duration
 
-// at returns the q-th part of s, sorted: 0.5 the median, 1 the greatest.
+// at returns the time in s, sorted, that the part q of s does not exceed: 0.5
+// for the median, 1 for the greatest.
 func (s sample) at(q float64) string {
 	if len(s) == 0 {
 		return "-"
 	}
-	return span(s[min(len(s)-1, int(q*float64(len(s))))])
+	return span(s[max(0, int(math.Ceil(q*float64(len(s))))-1)])
 }
 
 // String returns median, 95th percentile and maximum. It sorts s.
@@ -123,10 +125,10 @@ func firstEvent(x *record.Exchange) (time.Duration, bool) {
 	return max(0, es[0].Time.Sub(x.Request.End)), true
 }
 
-// rate returns the tokens of the answer per second of its stream.
+// rate returns the tokens of a whole answer per second of its stream.
 func rate(x *record.Exchange, c *llm.Chat) (float64, bool) {
 	es := x.Response.Events
-	if len(es) < 2 || c.Usage.Output <= 0 {
+	if len(es) < 2 || c.Usage.Output <= 0 || c.Broken != "" {
 		return 0, false
 	}
 	d := es[len(es)-1].Time.Sub(es[0].Time)
