@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -164,4 +165,44 @@ func goList(t *testing.T, format, pattern string) map[string][]string {
 		t.Fatalf("go list found %d packages", len(list))
 	}
 	return list
+}
+
+// Each `$ ssltape` line in a console block of the README prints what stands
+// below it. UPDATE=1 writes what it prints now.
+func TestREADME(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TZ", "UTC")
+	time.Local = time.UTC
+	const open, end = "```console\n$ ssltape ", "```\n"
+	var updated strings.Builder
+	rest, transcripts := string(text), 0
+	for {
+		before, block, found := strings.Cut(rest, open)
+		updated.WriteString(before)
+		if !found {
+			break
+		}
+		block, rest, _ = strings.Cut(block, end)
+		command, want, _ := strings.Cut(block, "\n")
+		var stdout, stderr strings.Builder
+		if code := run(t.Context(), strings.Fields(command), streams{strings.NewReader(""), &stdout, &stderr}); code != 0 {
+			t.Errorf("ssltape %s: exit code %d: %s", command, code, stderr.String())
+		}
+		if got := stdout.String(); got != want && os.Getenv("UPDATE") == "" {
+			t.Errorf("ssltape %s printed\n%s\nwant\n%s", command, got, want)
+		}
+		updated.WriteString(open + command + "\n" + stdout.String() + end)
+		transcripts++
+	}
+	if transcripts < 3 {
+		t.Errorf("the README has %d transcripts", transcripts)
+	}
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile("README.md", []byte(updated.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
