@@ -21,6 +21,7 @@ const (
 	maxCodings   = 8
 	maxWindow    = 8 << 20 // of zstd (RFC 9659)
 	probeDecoder = 4 << 10 // bytes on which a decoder is tried
+	probeStream  = 4       // the same where waiting for them is a delay
 )
 
 // Errors of a body that expands beyond a limit. What was read before is valid.
@@ -74,7 +75,8 @@ func contentCodings(fs Fields) ([]string, error) {
 			continue
 		}
 		v := strings.ToLower(strings.ReplaceAll(f.Value, "\x00", ""))
-		for _, name := range strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune(" \t,;", r) }) {
+		for _, name := range strings.FieldsFunc(v, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
+			name, _, _ = strings.Cut(name, ";")
 			coding, ok := codingOf(name)
 			if !ok {
 				return nil, fmt.Errorf("content coding %q: not known", name)
@@ -94,7 +96,7 @@ func contentCodings(fs Fields) ([]string, error) {
 // contain the name of a coding are taken for it, as by some recipients.
 func codingOf(label string) (coding string, ok bool) {
 	switch {
-	case label == "identity", label == "none":
+	case label == "identity", label == "none", label == "":
 		return "", true
 	case label == "br", label == "zstd":
 		return label, true
@@ -126,7 +128,7 @@ type decoder struct {
 }
 
 // newDecoder returns a decoder of src. Where bytes have to tell what they are,
-// the decoder is tried on probe bytes of them; it is 4 where src is a stream.
+// the decoder is tried on probe bytes of them.
 func newDecoder(src io.Reader, codings []string, probe int) *decoder {
 	d := &decoder{plain: true}
 	if len(codings) == 0 {
@@ -203,10 +205,10 @@ func recognize(coding string, head []byte) string {
 }
 
 // decodes reports whether r, the decoder of the start of a body, finds no
-// fault with it before there is any output.
+// fault with it for a while; it does soon with text.
 func decodes(r io.Reader) bool {
-	n, err := io.ReadAtLeast(r, make([]byte, 64), 1)
-	return n > 0 || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
+	_, err := io.ReadFull(r, make([]byte, 64))
+	return err == nil || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // A gzipReader reads gzip members (RFC 1952) the way browsers do: flags and

@@ -123,6 +123,9 @@ func looseStatusLine(line string) (l statusLine) {
 		l.status = l.status*10 + int(l.reason[n]-'0')
 		n++
 	}
+	if n == 3 && len(l.reason) > 3 && l.reason[3] >= '0' && l.reason[3] <= '9' {
+		l.status = 0
+	}
 	l.reason = strings.TrimLeft(l.reason[n:], " \t")
 	return l
 }

@@ -20,7 +20,7 @@ type http1 struct {
 	switching *pair   // its response may end HTTP on the connection
 	held      []event // what followed its request
 	heldSize  int
-	releasing bool    // what was held is being read
+	releasing bool   // what was held is being read
 	next      func() // hands the connection to another parser
 }
 

@@ -208,8 +208,8 @@ func (s *half) partialHead() {
 		}
 		return
 	}
-	s.buf = nil
-	if p, l := s.statusLine(string(head)); l.status >= 200 || l.status < 100 {
+	if p, l := s.statusLine(string(head)); l.status/100 != 1 {
+		s.buf = nil
 		s.response(p, l, string(head))
 	}
 }
@@ -235,8 +235,12 @@ func (s *half) requestHead(head []byte) {
 	s.span(headSpan, len(head))
 	s.note(lines.marks)
 	if len(h.open) > maxOpen {
-		h.open[0].note(manyOpen)
-		h.drop(h.open[:1], ErrLost)
+		oldest := h.open[:1]
+		if h.resp.p == oldest[0] {
+			oldest = h.open[1:2]
+		}
+		oldest[0].note(manyOpen)
+		h.drop(oldest, ErrLost)
 	}
 }
 

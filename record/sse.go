@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 )
@@ -123,15 +124,26 @@ func (e *eventParser) gap() {
 	e.line, e.sawCR, e.begun, e.skip = nil, false, true, true
 }
 
-// An eventStream fills the events of a response while its body comes.
+// An eventStream fills the events of a response while its body comes, content
+// coding or not. Decoders pull, and here bytes are pushed: so the decoder runs
+// as a coroutine that is resumed when there are bytes, and pauses where it
+// wants more.
 type eventStream struct {
 	x      *Exchange
 	parser eventParser
-	time   time.Time
+	time   time.Time // of the bytes being read
+	coded  bool      // the coroutine is needed
+	begun  bool
+	over   bool   // nothing more is read
+	in     []byte // for the coroutine
+	resume func() (struct{}, bool)
+	stop   func()
+	pause  func(struct{}) bool
 }
 
 func newEventStream(x *Exchange) *eventStream {
-	s := &eventStream{x: x}
+	codings, err := contentCodings(x.Response.Header)
+	s := &eventStream{x: x, coded: len(codings) > 0, over: err != nil}
 	s.parser.emit = func(e Event) {
 		e.Time = s.time
 		x.Response.Events = append(x.Response.Events, e)
@@ -139,10 +151,75 @@ func newEventStream(x *Exchange) *eventStream {
 	return s
 }
 
+// write reads p, which came at t.
 func (s *eventStream) write(p []byte, t time.Time) {
+	if s.over || len(p) == 0 {
+		return
+	}
 	s.time = t
-	s.parser.write(p)
+	if !s.begun {
+		s.begun = true
+		if s.coded = s.coded || p[0] == 0x1f || p[0] == 0x28; s.coded { // gzip and zstd come unlabelled too
+			s.resume, s.stop = iter.Pull(s.decode)
+		}
+	}
+	if !s.coded {
+		s.parse(p)
+		return
+	}
+	s.in = p
+	_, more := s.resume()
+	s.in, s.over = nil, s.over || !more
 }
 
-func (s *eventStream) gap()   { s.parser.gap() }
-func (s *eventStream) close() { s.parser.close() }
+// parse reads p, which is decoded.
+func (s *eventStream) parse(p []byte) {
+	s.parser.write(p)
+	if s.parser.size > maxEvents {
+		s.over = true
+		s.x.note(eventsCut)
+	}
+}
+
+// decode is the coroutine.
+func (s *eventStream) decode(pause func(struct{}) bool) {
+	s.pause = pause
+	codings, _ := contentCodings(s.x.Response.Header)
+	d := newDecoder(s, codings, probeStream)
+	defer d.Close()
+	buf := make([]byte, 16<<10)
+	for !s.over {
+		n, err := d.Read(buf)
+		s.parse(buf[:n])
+		if err != nil {
+			return
+		}
+	}
+}
+
+// Read gives the decoder what there is, or pauses until there is more.
+func (s *eventStream) Read(p []byte) (int, error) {
+	for len(s.in) == 0 {
+		if !s.pause(struct{}{}) {
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, s.in)
+	s.in = s.in[n:]
+	return n, nil
+}
+
+// gap says that bytes are missing. Nothing can be decoded after that.
+func (s *eventStream) gap() {
+	s.over = s.over || s.coded
+	s.begun = true
+	s.parser.gap()
+}
+
+// close ends the stream, and shows what it ended in.
+func (s *eventStream) close() {
+	if s.stop != nil {
+		s.stop()
+	}
+	s.parser.close()
+}

@@ -116,6 +116,10 @@ func upgradeName(v string) string {
 // handOver makes the next parser the one of the connection and tells it what
 // followed HTTP: what the client sent before it had the answer, and rest.
 func (h *http1) handOver(rest event) {
+	if h.req.p != nil {
+		h.req.over(ErrCut)
+	}
+	h.drop(h.open, ErrCut)
 	h.req.lose()
 	h.resp.lose()
 	h.next()
