@@ -61,7 +61,7 @@ type ProcessEvent struct {
 	Kind ProcessKind
 	Process
 	Args   []string // of Exec; cut after the first 4 KiB
-	Status int      // of Exited: as of wait(2)
+	Status int      // of Exited: as of wait(2), -1 where unknown
 	Time   time.Time
 }
 

@@ -27,6 +27,9 @@ type connKey struct {
 	ssl, epoch, born uint64
 }
 
+func (h *tlsHead) key() connKey { return connKey{h.Tgid, h.Ssl, h.Epoch, h.Born} }
+
+// table returns what the kernel's table of connections has k under.
 func (k connKey) table() tlsConnKey { return tlsConnKey{Ssl: k.ssl, Epoch: k.epoch, Tgid: k.tgid} }
 
 // A conn is a connection with how far each direction was passed on.
@@ -46,6 +49,9 @@ type cursor struct {
 	yield func(Event, error) bool
 	left  bool // yield has returned false
 	ended bool // all that there was has been passed on
+
+	lossy bool                    // events were lost: there may be more than was told
+	gone  [2]map[connKey]struct{} // if lossy: ended since the last two snapshots
 }
 
 func newCursor(p *Probe) *cursor { return &cursor{p: p} }
@@ -65,7 +71,7 @@ func (c *cursor) run(yield func(Event, error) bool) {
 				c.ended = true
 				return
 			}
-			c.block, c.index, c.clock = b, 0, b.clock
+			c.block, c.index, c.clock, c.lossy = b, 0, b.clock, b.lossy
 		}
 		c.readBlock()
 	}
@@ -116,14 +122,14 @@ func (c *cursor) event(b []byte) {
 		return
 	}
 	data := b[unsafe.Sizeof(*h):]
-	key := connKey{h.Tgid, h.Ssl, h.Epoch, h.Born}
+	key := h.key()
 	switch h.Kind {
 	case kindData:
 		if int(h.Len) <= len(data) {
 			c.data(key, h, data[:h.Len])
 		}
 	case kindEnd:
-		c.conn(key, h.Pid, h.Library)
+		c.conn(key, h)
 		c.end(key, tlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}, record.Dir(h.Dir&1))
 	case kindFork:
 		if e := view[tlsStart](b); e != nil {
@@ -139,7 +145,7 @@ func (c *cursor) event(b []byte) {
 }
 
 func (c *cursor) data(key connKey, h *tlsHead, data []byte) {
-	conn, dir := c.conn(key, h.Pid, h.Library), record.Dir(h.Dir&1)
+	conn, dir := c.conn(key, h), record.Dir(h.Dir&1)
 	conn.next[dir] = int64(h.Off) + int64(len(data))
 	c.send(Event{Chunk: record.Chunk{
 		Conn: &conn.Conn, Dir: dir, Off: int64(h.Off), Time: c.time(h.Time), Data: data,
@@ -147,73 +153,95 @@ func (c *cursor) data(key connKey, h *tlsHead, data []byte) {
 }
 
 // conn returns the connection of key, a new one where it was not seen before.
-func (c *cursor) conn(key connKey, pid, library uint32) *conn {
-	pr := c.process(key.tgid, int(pid))
+// h is of an event about it.
+func (c *cursor) conn(key connKey, h *tlsHead) *conn {
+	pr := c.process(h)
 	if n := pr.conns[key]; n != nil {
 		return n
 	}
 	c.conns++
-	n := &conn{Conn: record.Conn{ID: c.conns, PID: pr.PID, Comm: pr.Comm, Exe: pr.Exe, Library: c.p.library(pr, library)}}
+	n := &conn{Conn: record.Conn{
+		ID: c.conns, PID: pr.PID, Comm: pr.Comm, Exe: pr.Exe, Library: c.p.library(pr.PID, h.Library),
+	}}
 	pr.conns[key] = n
 	return n
 }
 
-// process returns the process of tgid, which All may have met.
-func (c *cursor) process(tgid uint32, pid int) *process {
+// process returns the process that h is about. One that was neither added nor
+// forked by a recorded one has been met as one of all.
+func (c *cursor) process(h *tlsHead) *process {
 	c.p.mu.Lock()
-	defer c.p.mu.Unlock()
-	pr := c.p.procs[tgid]
-	if pr == nil {
-		pr = &process{Process: readProcess(pid), conns: map[connKey]*conn{}}
-		c.p.procs[tgid] = pr
+	pr := c.p.procs[h.Tgid]
+	met := pr == nil
+	if met {
+		pr = &process{Process: readProcess(int(h.Pid)), epoch: h.Epoch, conns: map[connKey]*conn{}}
+		c.p.procs[h.Tgid] = pr
+	}
+	c.p.mu.Unlock()
+	if met {
+		c.news(Started, pr, h)
 	}
 	return pr
 }
 
+// known returns the process of tgid, or nil.
+func (c *cursor) known(tgid uint32) *process {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	return c.p.procs[tgid]
+}
+
 // end ends one direction of a connection, whose final length is v.Off.
 func (c *cursor) end(key connKey, v tlsEndValue, dir record.Dir) {
-	conn := c.process(key.tgid, 0).conns[key]
-	if conn == nil || conn.ended[dir] {
+	pr := c.known(key.tgid)
+	if pr == nil || pr.conns[key] == nil || pr.conns[key].ended[dir] {
 		return
 	}
+	conn := pr.conns[key]
 	conn.ended[dir] = true
+	if conn.ended[dir.Peer()] {
+		c.forget(pr, key)
+	}
 	c.send(Event{Chunk: record.Chunk{
 		Conn: &conn.Conn, Dir: dir, Off: int64(v.Off), Time: c.time(v.Time), End: record.End(v.End),
 	}})
-	if conn.ended[dir.Peer()] {
-		delete(c.process(key.tgid, 0).conns, key)
-	}
 }
 
-// endConn ends what is open of a connection: out says how what the process
-// wrote ended, what it read was cut.
-func (c *cursor) endConn(key connKey, out record.End, when uint64) {
-	pr := c.process(key.tgid, 0)
+// endConn ends what is open of a connection of pr: out says how what the
+// process wrote ended.
+func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) {
 	conn := pr.conns[key]
-	if conn == nil {
-		return
-	}
-	next := conn.next
+	in, next := record.EndCut, conn.next
 	var v tlsConn
 	if k := key.table(); c.p.objs.Conns.Lookup(k, &v) == nil && v.Born == key.born {
 		next = [2]int64{int64(v.Off[0]), int64(v.Off[1])}
+		if v.Closed != 0 {
+			in = record.EndClean
+		}
 		_ = c.p.objs.Conns.Delete(k)
 	}
 	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.Out]), End: uint32(out)}, record.Out)
-	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(record.EndCut)}, record.In)
+	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
 }
 
-// endProcess ends the connections of the program that a process ran.
-func (c *cursor) endProcess(pr *process, out record.End, when uint64) {
+// endProcess ends the connections that pr had before epoch.
+func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.End) {
+	if c.lossy {
+		c.meetAll(func(k tlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
+	}
 	for key := range pr.conns {
-		c.endConn(key, out, when)
+		if key.epoch < epoch {
+			c.endConn(pr, key, out, epoch)
+		}
 	}
 }
 
 func (c *cursor) fork(e *tlsStart) {
-	parent := c.process(uint32(e.Head.Ssl), 0)
-	pr := &process{Process: parent.Process, epoch: e.Head.Epoch, conns: map[connKey]*conn{}}
-	pr.PID, pr.PPID, pr.Comm = int(e.Head.Pid), parent.PID, cString(e.Comm[:])
+	pr := &process{epoch: e.Head.Epoch, conns: map[connKey]*conn{}}
+	if parent := c.known(uint32(e.Head.Ssl)); parent != nil {
+		pr.PPID, pr.Exe = parent.PID, parent.Exe
+	}
+	pr.PID, pr.Comm = int(e.Head.Pid), cString(e.Comm[:])
 	c.p.mu.Lock()
 	c.p.procs[e.Head.Tgid] = pr
 	c.p.mu.Unlock()
@@ -221,8 +249,8 @@ func (c *cursor) fork(e *tlsStart) {
 }
 
 func (c *cursor) exec(e *tlsExec) {
-	pr := c.process(e.Head.Tgid, int(e.Head.Pid))
-	c.endProcess(pr, record.EndClean, e.Head.Time)
+	pr := c.process(&e.Head)
+	c.endProcess(e.Head.Tgid, pr, e.Head.Epoch, record.EndClean)
 	pr.epoch, pr.Comm, pr.Exe = e.Head.Epoch, cString(e.Comm[:]), readExe(pr.PID)
 	if pr.Exe == "" {
 		pr.Exe = cString(e.File[:])
@@ -235,12 +263,15 @@ func (c *cursor) exec(e *tlsExec) {
 }
 
 func (c *cursor) exit(h *tlsHead) {
-	pr := c.process(h.Tgid, int(h.Pid))
+	pr := c.process(h)
+	if h.Epoch != 0 && h.Epoch < pr.epoch {
+		return // its id is that of another process by now
+	}
 	out := record.EndClean
 	if h.Off&0x7f != 0 { // by a signal
 		out = record.EndCut
 	}
-	c.endProcess(pr, out, h.Time)
+	c.endProcess(h.Tgid, pr, h.Time, out)
 	c.p.mu.Lock()
 	delete(c.p.procs, h.Tgid)
 	c.p.mu.Unlock()
@@ -257,22 +288,4 @@ func (c *cursor) newsEvent(kind ProcessKind, pr *process, h *tlsHead) *ProcessEv
 
 func (c *cursor) news(kind ProcessKind, pr *process, h *tlsHead) {
 	c.send(Event{Process: c.newsEvent(kind, pr, h)})
-}
-
-// recover passes on what s tells and events did not.
-func (c *cursor) recover(s *snapshot) {
-	for k, v := range s.ends {
-		key := connKey{k.Conn.Tgid, k.Conn.Ssl, k.Conn.Epoch, k.Born}
-		c.conn(key, v.Pid, v.Library)
-		c.end(key, v, record.Dir(k.Dir&1))
-	}
-}
-
-// finish ends all connections that are open when the recording stops.
-func (c *cursor) finish() {
-	now := uint64(monotonic())
-	c.clock = clock()
-	for _, pr := range c.p.procs {
-		c.endProcess(pr, record.EndCut, now)
-	}
 }

@@ -16,15 +16,6 @@ import (
 // are many: then the kernel wakes the reader.
 const pollPeriod = 5 * time.Millisecond
 
-// A snapshot is the state of the kernel's tables at a moment before which all
-// events have been read. It makes up for events about connections and
-// processes that found no room in the ring buffer.
-type snapshot struct {
-	time      uint64 // kernel's
-	ends      map[tlsEndKey]tlsEndValue
-	processes map[uint32]tlsProcess
-}
-
 // drain moves events from the ring buffer to the queue until p is stopped.
 func (p *Probe) drain() {
 	defer close(p.drained)
@@ -39,7 +30,7 @@ func (p *Probe) fill() error {
 	p.ring.SetDeadline(time.Now().Add(pollPeriod))
 	for {
 		if cap(b.buf)-len(b.buf) < maxSample {
-			b.clock = clock()
+			b.clock, b.lossy = clock(), p.Loss().RingEvents > 0
 			p.queue.put(b)
 			b = p.queue.empty()
 		}
@@ -54,38 +45,20 @@ func (p *Probe) fill() error {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("read ring buffer: %w", err)
 		}
+		seen := p.Loss().RingEvents
 		if pending != nil || len(b.ends) > 0 {
-			b.clock, b.after = clock(), pending
+			b.clock, b.after, b.lossy = clock(), pending, seen > 0
 			pending = nil
 			p.queue.put(b)
 			b = p.queue.empty()
 		}
-		if n := p.Loss().RingEvents; n != lost {
-			lost, pending = n, p.snapshot()
+		if seen != lost {
+			lost, pending = seen, p.snapshot()
 		} else if stopping {
 			return nil
 		}
 		p.ring.SetDeadline(time.Now().Add(pollPeriod))
 	}
-}
-
-// snapshot reads the kernel's tables, and empties that of ends.
-func (p *Probe) snapshot() *snapshot {
-	s := &snapshot{time: uint64(monotonic()), ends: map[tlsEndKey]tlsEndValue{}, processes: map[uint32]tlsProcess{}}
-	var ek tlsEndKey
-	var ev tlsEndValue
-	for it := p.objs.Ends.Iterate(); it.Next(&ek, &ev); {
-		s.ends[ek] = ev
-	}
-	for k := range s.ends {
-		_ = p.objs.Ends.Delete(k)
-	}
-	var tgid uint32
-	var pv tlsProcess
-	for it := p.objs.Processes.Iterate(); it.Next(&tgid, &pv); {
-		s.processes[tgid] = pv
-	}
-	return s
 }
 
 // monotonic returns the kernel's time, which is that of events.

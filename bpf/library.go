@@ -72,11 +72,13 @@ type site struct {
 // Inspect finds the TLS functions of the ELF file at path, a library or an
 // executable. Its error wraps [ErrNoTLS] where there are none.
 func Inspect(path string) (Attachment, error) {
-	a, _, err := inspect(path)
+	a, _, err := inspect(path, true)
 	return a, err
 }
 
-func inspect(path string) (a Attachment, sites []site, err error) {
+// inspect does the work of Inspect. It looks for functions that are not
+// exported if inner is set.
+func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	defer func() { // debug/elf does not promise to survive every file
 		if r := recover(); r != nil {
 			err = fmt.Errorf("read %s: %v", path, r)
@@ -99,7 +101,7 @@ func inspect(path string) (a Attachment, sites []site, err error) {
 		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
 	a = Attachment{Path: path, Library: im.name(path)}
-	sites, a.Skipped = im.sites()
+	sites, a.Skipped = im.sites(inner)
 	for _, s := range sites {
 		a.Functions = append(a.Functions, s.Function)
 	}
@@ -110,11 +112,11 @@ func inspect(path string) (a Attachment, sites []site, err error) {
 }
 
 // sites chooses where to probe, and tells which functions are missing.
-func (im *image) sites() (sites []site, skipped []string) {
+func (im *image) sites(inner bool) (sites []site, skipped []string) {
 	covered := map[string]bool{}
 	for _, in := range inners {
 		w, w2 := im.syms[in.wrapper], im.syms[in.wrapper2]
-		if w == 0 || w2 == 0 || covered[in.wrapper] {
+		if !inner || w == 0 || w2 == 0 || covered[in.wrapper] {
 			continue
 		}
 		if addr, ok := im.inner(w, w2, in.count); ok {
@@ -122,8 +124,10 @@ func (im *image) sites() (sites []site, skipped []string) {
 			covered[in.wrapper], covered[in.wrapper2] = true, true
 		}
 	}
-	// From OpenSSL 3.2, SSL_write_ex is a call of SSL_write_ex2.
-	covered["SSL_write_ex"] = covered["SSL_write_ex"] || covered["SSL_write_ex2"]
+	// From OpenSSL 3.2 on, SSL_write_ex calls SSL_write_ex2.
+	if covered["SSL_write_ex2"] {
+		covered["SSL_write_ex"] = true
+	}
 	for _, fn := range functions {
 		switch addr := im.syms[fn.name]; {
 		case addr == 0:

@@ -71,6 +71,19 @@ func libssl(t *testing.T) string {
 // returns what it printed.
 func start(t *testing.T, p *Probe, argv ...string) (goOn func(), wait func() string) {
 	t.Helper()
+	goOn, end := startAny(t, p, argv...)
+	return goOn, func() string {
+		out, err := end()
+		if err != nil {
+			t.Fatalf("%v: %v", argv, err)
+		}
+		return out
+	}
+}
+
+// startAny is start for commands that may fail.
+func startAny(t *testing.T, p *Probe, argv ...string) (goOn func(), wait func() (string, error)) {
+	t.Helper()
 	cmd := exec.Command("sh", append([]string{"-c", `read -r line && exec "$@" </dev/null`, "sh"}, argv...)...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -85,11 +98,12 @@ func start(t *testing.T, p *Probe, argv ...string) (goOn func(), wait func() str
 	if err := p.AddProcess(cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
-	return func() { io.WriteString(stdin, "\n") }, func() string {
-		if err := cmd.Wait(); err != nil {
-			t.Fatalf("%v: %v\n%s%s", argv, err, out.Bytes(), errs.Bytes())
+	return func() { io.WriteString(stdin, "\n") }, func() (string, error) {
+		err := cmd.Wait()
+		if err != nil {
+			err = fmt.Errorf("%w\n%s", err, errs.Bytes())
 		}
-		return out.String()
+		return out.String(), err
 	}
 }
 
@@ -239,12 +253,5 @@ func TestNodePost(t *testing.T) {
 	head, sent, ok := bytes.Cut(out.Bytes(), []byte("\r\n\r\n"))
 	if !ok || !bytes.Equal(sent, body) || bytes.Count(head, []byte("POST")) != 1 {
 		t.Errorf("recorded %d bytes of body after %q", len(sent), head)
-	}
-}
-
-func TestX(t *testing.T) {
-	for _, p := range []string{libssl(t), program(t, "node")} {
-		a, err := Inspect(p)
-		t.Logf("%+v %v", a, err)
 	}
 }

@@ -153,7 +153,7 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 	if a, ok := p.attached[id]; ok {
 		return a, nil
 	}
-	a, sites, err := inspect(path)
+	a, sites, err := inspect(path, true)
 	if err != nil {
 		return a, err
 	}

@@ -94,8 +94,8 @@ func readExe(pid int) string {
 }
 
 // library returns the name of the file with the given cookie, or where the
-// kernel has no cookies that of the attached file that pr has mapped.
-func (p *Probe) library(pr *process, cookie uint32) string {
+// kernel has no cookies that of the attached file that pid has mapped.
+func (p *Probe) library(pid int, cookie uint32) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if int(cookie) <= len(p.libraries) && cookie > 0 {
@@ -104,7 +104,7 @@ func (p *Probe) library(pr *process, cookie uint32) string {
 	if len(p.libraries) == 1 {
 		return p.libraries[0]
 	}
-	maps, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pr.PID), "maps"))
+	maps, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "maps"))
 	for _, a := range p.attached {
 		if bytes.Contains(maps, []byte(" "+a.Path+"\n")) {
 			return a.Library

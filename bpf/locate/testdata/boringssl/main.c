@@ -27,12 +27,17 @@ _Noreturn void OPENSSL_abort(void) {
 int SSL_set_quic_method(SSL *s, void *method);
 void ssl_check(SSL *s, const char *what);
 
-// Wrappers of programs: one of them looks much like SSL_read.
+int SSL_write_early_data(SSL *s, const void *buf, int num);
+
+#ifdef INLINED
+int program_read(int fd, char *buf, int n);
+#else
 int program_read(int fd, char *buf, int n) {
   int ret = SSL_read(ssl, buf + fd, n);
   sink += ret;
   return ret;
 }
+#endif
 
 int main(int argc, char **argv) {
   char buf[100];
@@ -43,6 +48,9 @@ int main(int argc, char **argv) {
   SSL_write(ssl, argv[1], argc);
 #ifdef PEEK
   sink += SSL_peek(ssl, buf, argc);
+#endif
+#ifdef TWICE
+  sink += SSL_write_early_data(ssl, buf, argc);
 #endif
   ssl->method = &kDTLSProtocolMethod;
   SSL_renegotiate(ssl);

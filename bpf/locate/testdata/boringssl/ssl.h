@@ -43,8 +43,10 @@ void ERR_put_error(int lib, int unused, int reason, const char *file,
                    unsigned line);
 #define OPENSSL_PUT_ERROR(reason) ERR_put_error(16, 0, reason, __FILE__, __LINE__)
 
+#ifndef INLINED
 int SSL_read(SSL *ssl, void *buf, int num);
 int SSL_peek(SSL *ssl, void *buf, int num);
+#endif
 int SSL_write(SSL *ssl, const void *buf, int num);
 int SSL_do_handshake(SSL *ssl);
 int SSL_shutdown(SSL *ssl);

@@ -74,6 +74,14 @@ int SSL_renegotiate(SSL *ssl) {
   return 1;
 }
 
+#ifdef INLINED // as link-time optimisation does with a function that is called once
+#define EXPORTED static inline __attribute__((always_inline))
+EXPORTED int SSL_peek(SSL *ssl, void *buf, int num);
+EXPORTED int SSL_read(SSL *ssl, void *buf, int num);
+#else
+#define EXPORTED
+#endif
+
 #line 850 "../../vendor/boringssl/ssl/ssl_lib.cc"
 static int ssl_read_impl(SSL *ssl) {
   uint8_t msg[16], alert = 50;
@@ -114,7 +122,7 @@ static int ssl_read_impl(SSL *ssl) {
   return 1;
 }
 
-int SSL_read(SSL *ssl, void *buf, int num) {
+EXPORTED int SSL_read(SSL *ssl, void *buf, int num) {
   int ret = SSL_peek(ssl, buf, num);
   if (ret <= 0) return ret;
   ssl->s3->app_data += ret;
@@ -127,7 +135,7 @@ int SSL_read(SSL *ssl, void *buf, int num) {
 }
 
 #line 930 "../../vendor/boringssl/ssl/ssl_lib.cc"
-int SSL_peek(SSL *ssl, void *buf, int num) {
+EXPORTED int SSL_peek(SSL *ssl, void *buf, int num) {
   if (ssl->quic_method != NULL) {
     OPENSSL_PUT_ERROR(66);
     return -1;
@@ -185,3 +193,21 @@ int SSL_shutdown(SSL *ssl) {
   ssl->s3->write_shutdown = 1;
   return ssl_send_alert(ssl, 1, 0);
 }
+
+#ifdef INLINED
+int program_read(int fd, char *buf, int n) {
+  SSL *ssl = *(SSL **)(buf - fd);
+  int ret = SSL_read(ssl, buf + 16 * fd, 4096);
+  return ret < n ? n : ret;
+}
+#endif
+
+#ifdef TWICE // another function with the error site of SSL_write
+int SSL_write_early_data(SSL *ssl, const void *buf, int num) {
+  if (num < 0 || ssl->server) {
+    OPENSSL_PUT_ERROR(111);
+    return -1;
+  }
+  return SSL_write(ssl, buf, num);
+}
+#endif

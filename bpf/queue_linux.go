@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package bpf
 
 import "sync"
@@ -16,6 +18,7 @@ type block struct {
 	buf   []byte
 	ends  []int // where each event of buf ends
 	clock int64 // what to add to the kernel's time for ns since the epoch
+	lossy bool  // events were lost before
 	after *snapshot
 }
 
@@ -27,13 +30,14 @@ type queue struct {
 	blocks []*block
 	free   []*block
 	bytes  int
+	limit  int
 	err    error // of the sender
 	done   bool  // nothing will be put any more
 	closed bool  // nothing will be taken any more
 }
 
 func newQueue() *queue {
-	q := &queue{}
+	q := &queue{limit: queueLimit}
 	q.cond.L = &q.mu
 	return q
 }
@@ -54,7 +58,7 @@ func (q *queue) empty() *block {
 func (q *queue) put(b *block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.bytes >= queueLimit && !q.closed {
+	for q.bytes >= q.limit && !q.closed {
 		q.cond.Wait()
 	}
 	q.blocks = append(q.blocks, b)

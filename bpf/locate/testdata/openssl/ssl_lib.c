@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// Functions that raise errors as those of OpenSSL 3 do, by name, and its tables
+// of methods: as of 3.2, and before with -DOLD.
+#include <stddef.h>
+
+typedef struct ssl_st SSL;
+typedef struct {
+  int version;
+  unsigned flags;
+  unsigned long mask;
+#ifdef OLD
+  int (*ssl_new)(SSL *);
+  int (*ssl_clear)(SSL *);
+  void (*ssl_free)(SSL *);
+#else
+  int (*ssl_new)(SSL *);
+  void (*ssl_free)(SSL *);
+  int (*ssl_reset)(SSL *);
+  int (*ssl_init)(SSL *);
+  int (*ssl_clear)(SSL *);
+  void (*ssl_deinit)(SSL *);
+#endif
+  int (*ssl_accept)(SSL *);
+  int (*ssl_connect)(SSL *);
+  int (*ssl_read)(SSL *, void *, size_t, size_t *);
+  int (*ssl_peek)(SSL *, void *, size_t, size_t *);
+  int (*ssl_write)(SSL *, const void *, size_t, size_t *);
+  int (*ssl_shutdown)(SSL *);
+  int (*ssl_renegotiate)(SSL *);
+  int (*ssl_renegotiate_check)(SSL *, int);
+  int (*ssl_read_bytes)(SSL *, int, void *, size_t, size_t *);
+  int (*ssl_write_bytes)(SSL *, int, const void *, size_t, size_t *);
+} SSL_METHOD;
+
+struct ssl_st {
+  const SSL_METHOD *method;
+  void *handshake_func;
+  int shutdown, rwstate;
+  size_t pending;
+};
+
+volatile long sink;
+
+__attribute__((noinline)) void ERR_new(void) { sink++; }
+__attribute__((noinline)) void ERR_set_debug(const char *file, int line, const char *func) { sink += *file + line + *func; }
+__attribute__((noinline)) void ERR_set_error(int lib, int reason, const char *fmt) { sink += lib + reason + (long)fmt; }
+#define ERR_raise(reason) (ERR_new(), ERR_set_debug(__FILE__, __LINE__, __func__), ERR_set_error(20, reason, NULL))
+
+// The inner functions are called from more places than can be inlined.
+#define OUTER __attribute__((noinline))
+
+OUTER int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes) {
+  if (s->handshake_func == NULL) {
+    ERR_raise(276);
+    return -1;
+  }
+  if (s->shutdown & 2) {
+    s->rwstate = 1;
+    return 0;
+  }
+  return s->method->ssl_read(s, buf, num, readbytes);
+}
+
+int SSL_read(SSL *s, void *buf, int num) {
+  size_t readbytes;
+  if (num < 0) {
+    ERR_raise(271);
+    return -1;
+  }
+  int ret = ssl_read_internal(s, buf, (size_t)num, &readbytes);
+  return ret > 0 ? (int)readbytes : ret;
+}
+
+int SSL_read_ex(SSL *s, void *buf, size_t num, size_t *readbytes) {
+  int ret = ssl_read_internal(s, buf, num, readbytes);
+  return ret < 0 ? 0 : ret;
+}
+
+OUTER int ssl_write_internal(SSL *s, const void *buf, size_t num, size_t *written) {
+  if (s->handshake_func == NULL) {
+    ERR_raise(276);
+    return -1;
+  }
+  if (s->shutdown & 1) {
+    s->rwstate = 1;
+    ERR_raise(207);
+    return -1;
+  }
+  return s->method->ssl_write(s, buf, num, written);
+}
+
+int SSL_write(SSL *s, const void *buf, int num) {
+  size_t written;
+  if (num < 0) {
+    ERR_raise(271);
+    return -1;
+  }
+  int ret = ssl_write_internal(s, buf, (size_t)num, &written);
+  return ret > 0 ? (int)written : ret;
+}
+
+int SSL_write_ex(SSL *s, const void *buf, size_t num, size_t *written) {
+  int ret = ssl_write_internal(s, buf, num, written);
+  return ret < 0 ? 0 : ret;
+}
+
+static int ssl3_read_bytes(SSL *s, int type, void *buf, size_t n, size_t *readbytes) {
+  if (type != 23 && type != 22) {
+    ERR_raise(68);
+    return -1;
+  }
+  *readbytes = n < s->pending ? n : s->pending;
+  for (size_t i = 0; i < *readbytes; i++) ((volatile char *)buf)[i] = (char)type;
+  return 1;
+}
+
+static int ssl3_write_bytes(SSL *s, int type, const void *buf, size_t n, size_t *written) {
+  if (n < s->pending) {
+    ERR_raise(271);
+    return -1;
+  }
+  sink += *(const char *)buf + type;
+  *written = n;
+  return 1;
+}
+
+static int tls_new(SSL *s) { return s->pending == 0; }
+static int tls_clear(SSL *s) { return (int)(s->pending = 0); }
+void tls_free(SSL *s) {
+  sink += (long)s;
+  s->method = NULL;
+}
+static int tls_io(SSL *s) { return s->rwstate; }
+static int tls_read(SSL *s, void *b, size_t n, size_t *r) { return s->method->ssl_read_bytes(s, 23, b, n, r); }
+static int tls_peek(SSL *s, void *b, size_t n, size_t *r) { return s->method->ssl_read_bytes(s, 22, b, n, r); }
+static int tls_write(SSL *s, const void *b, size_t n, size_t *w) { return s->method->ssl_write_bytes(s, 23, b, n, w); }
+static int tls_check(SSL *s, int n) { return s->rwstate + n; }
+
+#ifdef OLD
+#define LIFE tls_new, tls_clear, tls_free
+#else
+#define LIFE tls_new, tls_free, tls_clear, tls_new, tls_clear, tls_free
+#endif
+#define METHOD(version)                                                          \
+  {version, 0, 0, LIFE, tls_io, tls_io, tls_read, tls_peek, tls_write, tls_io,   \
+   tls_io, tls_check, ssl3_read_bytes, ssl3_write_bytes}
+const SSL_METHOD TLS_method = METHOD(0x10000), TLSv1_3_method = METHOD(0x304);
+
+const char version[] = "OpenSSL 3.0.99 1 Apr 2030";
+
+int main(int argc, char **argv) {
+  static SSL s;
+  char buf[100];
+  size_t n;
+  s.method = argc ? &TLS_method : &TLSv1_3_method;
+  sink += SSL_read_ex(&s, buf, 100, &n) + SSL_write_ex(&s, buf, n, &n);
+  sink += SSL_write(&s, buf, SSL_read(&s, buf, argc)) + version[argc];
+  s.method->ssl_free(&s);
+  return SSL_write(&s, argv, argc);
+}
+
+// Compilers make calls of these.
+void *memset(void *d, int c, size_t n) {
+  for (volatile char *p = d; n--;) *p++ = (char)c;
+  return d;
+}

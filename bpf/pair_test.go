@@ -1,0 +1,246 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ssltape/record"
+)
+
+// A pairProgram is testdata/pair.c, built.
+type pairProgram struct{ path, cert, key string }
+
+func buildPair(t *testing.T) pairProgram {
+	t.Helper()
+	dir := t.TempDir()
+	p := pairProgram{filepath.Join(dir, "pair"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+	out, err := exec.Command(program(t, "cc"), "-O1", "-o", p.path, "testdata/pair.c", "-lssl", "-lcrypto").CombinedOutput()
+	if err != nil {
+		if os.Getenv("CI") != "true" {
+			t.Skipf("build testdata/pair.c: %v\n%s", err, out)
+		}
+		t.Fatalf("build testdata/pair.c: %v\n%s", err, out)
+	}
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	c := s.TLS.Certificates[0]
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{
+		p.cert: {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, p.key: {Type: "PRIVATE KEY", Bytes: der},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// args returns the command line for the given steps.
+func (p pairProgram) args(steps string) []string {
+	return append([]string{p.path, p.cert, p.key}, strings.Fields(steps)...)
+}
+
+// An outcome is what is expected of a connection: lengths and ends of its
+// directions.
+type outcome struct {
+	out, in       int
+	endOut, endIn record.End
+}
+
+// Every way in which connections carry bytes and end, by libssl's inner
+// functions and by the exported ones.
+func TestPair(t *testing.T) {
+	const clean, cut = record.EndClean, record.EndCut
+	tests := []struct {
+		name, steps string
+		client      []outcome // of each client; servers read what clients wrote
+		closed      bool      // the servers saw close_notify
+	}{
+		{"one", "new w10 r free", []outcome{{10, 0, clean, cut}}, false},
+		{"ex", "new x10 x20 rx free", []outcome{{30, 0, clean, cut}}, false},
+		{"mixed", "new w1 x2 r w3 rx free", []outcome{{6, 0, clean, cut}}, false},
+		{"peek", "new w500 p500 p100 r free", []outcome{{500, 0, clean, cut}}, false},
+		{"shutdown", "new w10 r shutdown free", []outcome{{10, 0, clean, cut}}, true},
+		{"exit", "new w10 r", []outcome{{10, 0, clean, cut}}, false},
+		{"reuse", "new w1 r free new w2 r free new w3 r free", []outcome{
+			{1, 0, clean, cut}, {2, 0, clean, cut}, {3, 0, clean, cut}}, false},
+		{"clear", "new w1 r clear w2 r free", []outcome{{1, 0, clean, cut}, {2, 0, clean, cut}}, false},
+		{"pieces", "new w64 w65 w16383 w16384 w16385 w65535 w65536 w65537 w200000 r free", []outcome{
+			{64 + 65 + 3*16384 + 3*65536 + 200000, 0, clean, cut}}, false},
+		{"16MiB", "new w16777216 r free", []outcome{{16 << 20, 0, clean, cut}}, false},
+	}
+	lib, prog := libssl(t), buildPair(t)
+	for _, inner := range []bool{true, false} {
+		for _, tt := range tests {
+			name := tt.name + map[bool]string{true: "/inner", false: "/exported"}[inner]
+			t.Run(name, func(t *testing.T) {
+				p := open(t, Options{Buffer: 128 << 20})
+				p.attachLibssl(t, lib, inner)
+				goOn, wait := start(t, p, prog.args(tt.steps)...)
+				goOn()
+				wait()
+				p.Stop()
+				tp := read(t, p)
+				var clients, servers []outcome
+				for _, c := range tp.conns {
+					s := tp.streams[c]
+					o := outcome{int(s[0].final), int(s[1].final), s[0].end, s[1].end}
+					if s[0].lost+s[1].lost > 0 {
+						t.Errorf("connection %d: %d and %d bytes lost", c.ID, s[0].lost, s[1].lost)
+					}
+					if o.out > 0 {
+						clients = append(clients, o)
+					} else {
+						servers = append(servers, o)
+					}
+				}
+				if want := tt.client; !equal(clients, want) {
+					t.Errorf("clients %v, want %v", clients, want)
+				}
+				want := make([]outcome, len(tt.client))
+				for i, o := range tt.client {
+					want[i] = outcome{0, o.out, clean, cut}
+					if tt.closed {
+						want[i].endIn = clean
+					}
+				}
+				if !equal(servers, want) {
+					t.Errorf("servers %v, want %v", servers, want)
+				}
+				if l := p.Loss(); l.Bytes() != 0 || l.Passed != l.Captured {
+					t.Errorf("loss %+v", l)
+				}
+			})
+		}
+	}
+}
+
+func equal(a, b []outcome) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// attachLibssl attaches the library by its inner functions, or by its exported
+// ones only.
+func (p *Probe) attachLibssl(t *testing.T, lib string, inner bool) {
+	t.Helper()
+	if inner {
+		a, err := p.Attach(lib)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Functions) == 0 {
+			t.Fatalf("attached %+v", a)
+		}
+		return
+	}
+	_, sites, err := inspect(lib, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.libraries = append(p.libraries, "libssl.so.3")
+	links, err := p.attach(lib, sites)
+	p.links = append(p.links, links...)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The contents are compared here, which the outcomes of TestPair do not do.
+func TestContents(t *testing.T) {
+	p := open(t, Options{Buffer: 128 << 20})
+	p.attachLibssl(t, libssl(t), true)
+	goOn, wait := start(t, p, buildPair(t).args("new w70000 r w16777216 r free")...)
+	goOn()
+	wait()
+	p.Stop()
+	want := append(noise(70000), noise(16<<20)...)
+	for c, s := range read(t, p).streams {
+		for dir := range s {
+			if got := s[dir].Bytes(); len(got) > 0 && !bytes.Equal(got, want) {
+				t.Errorf("connection %d %v: %d bytes differ from what was passed", c.ID, record.Dir(dir), len(got))
+			}
+		}
+	}
+}
+
+// A process that is killed cuts what it wrote, too.
+func TestKilled(t *testing.T) {
+	p := open(t, Options{})
+	p.attachLibssl(t, libssl(t), true)
+	goOn, wait := startAny(t, p, buildPair(t).args("new w10 r kill")...)
+	goOn()
+	if _, err := wait(); err == nil {
+		t.Fatal("not killed")
+	}
+	p.Stop()
+	tp := read(t, p)
+	if len(tp.conns) != 2 {
+		t.Fatalf("%d connections", len(tp.conns))
+	}
+	for c, s := range tp.streams {
+		if s[0].end != record.EndCut || s[1].end != record.EndCut {
+			t.Errorf("connection %d ended %v, %v", c.ID, s[0].end, s[1].end)
+		}
+	}
+	if last := tp.news[len(tp.news)-1]; last.Kind != Exited || last.Status != 9 {
+		t.Errorf("last news %+v", last)
+	}
+}
+
+// A reader that does not keep up loses data, and every byte of that is
+// accounted for: by offsets, and by cause.
+func TestLoss(t *testing.T) {
+	p := open(t, Options{Buffer: 1 << 20, Follow: true})
+	p.queue.limit = 1 << 20 // so that nothing is read from the ring until Events is
+	p.attachLibssl(t, libssl(t), true)
+	prog := buildPair(t)
+	const n = 16 << 20
+	steps := strings.Repeat("w16777216 r ", 16)
+	goOn, wait := start(t, p, prog.args("new "+steps+"free new w5 r free new w7 r")...)
+	goOn()
+	wait()
+	p.Stop()
+	tp := read(t, p)
+	var got, lost int64
+	finals := map[int64]int{}
+	for c, s := range tp.streams {
+		for dir := range s {
+			d := &s[dir]
+			if d.end == record.EndNone || d.final != int64(d.Len())+d.lost {
+				t.Errorf("connection %d %v: %d bytes of %d, %d lost, end %d", c.ID, record.Dir(dir), d.Len(), d.final, d.lost, d.end)
+			}
+			got, lost = got+int64(d.Len()), lost+d.lost
+			finals[d.final]++
+		}
+	}
+	if finals[16*n] != 2 || finals[5] != 2 || finals[7] != 2 {
+		t.Errorf("lengths of streams %v", finals)
+	}
+	l := p.Loss()
+	if l.RingEvents == 0 || uint64(got) != l.Captured || uint64(lost) != l.Bytes() || l.Passed != l.Captured+l.Bytes() {
+		t.Errorf("%d bytes recorded, %d lost, counted %+v", got, lost, l)
+	}
+	if last := tp.news[len(tp.news)-1]; last.Kind != Exited {
+		t.Errorf("last news %+v", last)
+	}
+}

@@ -1,0 +1,129 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"maps"
+	"math"
+
+	"ssltape/record"
+)
+
+// A snapshot is the state of the kernel's tables at a moment before which all
+// events have been read. It makes up for events about connections and
+// processes that found no room in the ring buffer.
+type snapshot struct {
+	time      uint64 // kernel's
+	ends      map[tlsEndKey]tlsEndValue
+	processes map[uint32]tlsProcess
+}
+
+// snapshot reads the kernel's tables, and empties that of ends.
+func (p *Probe) snapshot() *snapshot {
+	s := &snapshot{time: uint64(monotonic()), ends: map[tlsEndKey]tlsEndValue{}, processes: map[uint32]tlsProcess{}}
+	var ek tlsEndKey
+	var ev tlsEndValue
+	for it := p.objs.Ends.Iterate(); it.Next(&ek, &ev); {
+		s.ends[ek] = ev
+	}
+	for k := range s.ends {
+		_ = p.objs.Ends.Delete(k)
+	}
+	var tgid uint32
+	var pv tlsProcess
+	for it := p.objs.Processes.Iterate(); it.Next(&tgid, &pv); {
+		s.processes[tgid] = pv
+	}
+	return s
+}
+
+// recover passes on what s tells and events did not.
+func (c *cursor) recover(s *snapshot) {
+	for k, v := range s.ends {
+		h := &tlsHead{Time: v.Time, Ssl: k.Conn.Ssl, Epoch: k.Conn.Epoch, Born: k.Born,
+			Tgid: k.Conn.Tgid, Pid: v.Pid, Library: v.Library}
+		if key := h.key(); !c.hasGone(key) {
+			c.conn(key, h)
+			c.end(key, v, record.Dir(k.Dir&1))
+		}
+	}
+	c.gone = [2]map[connKey]struct{}{{}, c.gone[0]}
+	c.recoverProcesses(s)
+}
+
+// unknownStatus is the status of a process whose exit was not seen, -1.
+const unknownStatus = math.MaxUint64
+
+// recoverProcesses tells of processes that were started or ended, or run
+// another program, without an event.
+func (c *cursor) recoverProcesses(s *snapshot) {
+	for tgid, v := range s.processes {
+		if pr := c.known(tgid); v.Flags&ignore == 0 && (pr == nil || pr.epoch < v.Epoch) {
+			h := &tlsHead{Time: s.time, Epoch: v.Epoch, Tgid: tgid, Pid: v.Pid}
+			if pr != nil {
+				e := &tlsExec{Head: *h}
+				copy(e.Comm[:], readProcess(pr.PID).Comm)
+				c.exec(e)
+			} else {
+				c.process(h)
+			}
+		}
+	}
+	c.p.mu.Lock()
+	missing := map[uint32]*process{}
+	for tgid, pr := range c.p.procs {
+		if _, ok := s.processes[tgid]; !ok && pr.epoch < s.time {
+			missing[tgid] = pr
+		}
+	}
+	c.p.mu.Unlock()
+	for tgid, pr := range missing {
+		c.exit(&tlsHead{Time: s.time, Off: unknownStatus, Tgid: tgid, Pid: uint32(pr.PID)})
+	}
+}
+
+// forget drops a connection of which nothing more comes.
+func (c *cursor) forget(pr *process, key connKey) {
+	delete(pr.conns, key)
+	if c.lossy {
+		if c.gone[0] == nil {
+			c.gone[0] = map[connKey]struct{}{}
+		}
+		c.gone[0][key] = struct{}{}
+	}
+}
+
+func (c *cursor) hasGone(key connKey) bool {
+	_, a := c.gone[0][key]
+	_, b := c.gone[1][key]
+	return a || b
+}
+
+// meetAll makes connections known of which all events were lost.
+func (c *cursor) meetAll(match func(tlsConnKey) bool) {
+	var k tlsConnKey
+	var v tlsConn
+	for it := c.p.objs.Conns.Iterate(); it.Next(&k, &v); {
+		h := &tlsHead{Time: v.Born, Ssl: k.Ssl, Epoch: k.Epoch, Born: v.Born, Tgid: k.Tgid, Pid: v.Pid, Library: v.Library}
+		if match(k) && !c.hasGone(h.key()) {
+			c.conn(h.key(), h)
+		}
+	}
+}
+
+// finish ends all connections that are open when the recording stops.
+func (c *cursor) finish() {
+	now := uint64(monotonic())
+	c.clock = clock()
+	if c.lossy {
+		c.meetAll(func(tlsConnKey) bool { return true })
+	}
+	c.p.mu.Lock()
+	procs := maps.Clone(c.p.procs)
+	c.p.mu.Unlock()
+	for _, pr := range procs {
+		for key := range pr.conns {
+			c.endConn(pr, key, record.EndCut, now)
+		}
+	}
+}
