@@ -91,6 +91,9 @@ const maxNames = 1 << 16
 
 // NewWriter returns a Writer that writes to w and writes the head of the file.
 func NewWriter(w io.Writer, o Options) (*Writer, error) {
+	if o.ServerPort < PortReal || o.ServerPort > 65535 {
+		return nil, fmt.Errorf("server port %d: not a port", o.ServerPort)
+	}
 	pw := &Writer{
 		out:     blockBuffer{w: w, buf: make([]byte, 0, flushSize+1<<17)},
 		opts:    o,
