@@ -27,7 +27,8 @@ func newEntry(x *record.Exchange, req, res *payload) *entry {
 	for _, ev := range x.Response.Events {
 		e.Events = append(e.Events, newEvent(ev))
 	}
-	if x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket") {
+	upgrade := x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
+	if upgrade || strings.HasPrefix(e.Request.URL, "ws") {
 		e.ResourceType = "websocket"
 	}
 	if x.Err != nil {
@@ -166,10 +167,10 @@ func newResponse(x *record.Exchange, p *payload) response {
 		r.Content.MimeType = "text/event-stream" // with a parameter Chrome shows no events
 	}
 	r.Content.Size = integer(p.size)
-	switch {
-	case m.Decoded:
+	if m.Decoded || p.size == m.Body.Len() { // sizes are of the same bytes
 		r.Content.Size += integer(m.Cut)
-	case p.size == m.Body.Len(): // no coding was removed: lost bytes count
+	}
+	if !m.Decoded && p.size == m.Body.Len() { // lost bytes count
 		r.Content.Size = max(r.Content.Size, r.BodySize)
 	}
 	r.Content.Compression = r.Content.Size - r.BodySize

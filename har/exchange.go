@@ -19,7 +19,6 @@ import (
 // A decoder makes exchanges of entries.
 type decoder struct {
 	conns map[record.Conn]*record.Conn
-	n     uint64 // entries so far
 }
 
 // maxConns bounds the connections that a decoder remembers, to know one again.
@@ -27,13 +26,9 @@ const maxConns = 1 << 14
 
 // exchange returns the exchange of e. Everything of it that the file does not
 // tell is made of what it does: a HAR of a browser has no process, often no
-// connection, and may have no Host field.
+// connection, and may have no Host field. ID is 0 where there was none.
 func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
-	d.n++
-	x := &record.Exchange{ID: uint64(e.ID), Server: e.Server, Anomalies: e.Anomalies}
-	if x.ID == 0 {
-		x.ID = d.n
-	}
+	x := &record.Exchange{ID: uint64(max(0, e.ID)), Server: e.Server, Anomalies: e.Anomalies}
 	if err := e.Request.restore(x); err != nil {
 		return nil, err
 	}
@@ -41,15 +36,7 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 		return nil, err
 	}
 	for _, l := range e.Lost {
-		m := &x.Response.Message
-		if l.Side == "request" {
-			m = &x.Request.Message
-		}
-		h := record.Hole{Off: -1, Len: int64(l.Length)}
-		if l.Offset != nil {
-			h.Off = int64(*l.Offset)
-		}
-		m.Lost = append(m.Lost, h)
+		l.restore(x)
 	}
 	e.restoreTimes(x)
 	e.restoreEvents(&x.Response)
@@ -108,9 +95,23 @@ func (r *response) restore(x *record.Exchange) error {
 	return nil
 }
 
+func (l *lost) restore(x *record.Exchange) {
+	m := &x.Response.Message
+	if l.Side == "request" {
+		m = &x.Request.Message
+	}
+	h := record.Hole{Off: -1, Len: int64(l.Length)}
+	if l.Offset != nil {
+		h.Off = max(-1, int64(*l.Offset))
+	}
+	if h.Len > 0 {
+		m.Lost = append(m.Lost, h)
+	}
+}
+
 // restoreSizes sets the sizes that a producer may leave out.
 func restoreSizes(m *record.Message, bodySize integer) {
-	if m.BodySize = int64(bodySize); m.BodySize < 0 {
+	if m.BodySize = int64(bodySize); m.BodySize <= 0 { // some have 0 for what came from a cache
 		m.BodySize = m.Body.Len() + m.Cut
 	}
 	if m.WireSize <= 0 {
@@ -131,8 +132,9 @@ func (b *bodyText) restore(m *record.Message) error {
 	}
 	_, err := io.Copy(&m.Body, base64.NewDecoder(base64.StdEncoding, r))
 	if bad := base64.CorruptInputError(0); errors.As(err, &bad) || errors.Is(err, io.ErrUnexpectedEOF) {
-		m.Comment = fmt.Sprintf("%d bytes up to an error: %v", m.Body.Len(), err)
-		return nil
+		m.Comment = "not base64 as said"
+		m.Body.Close()
+		_, err = m.Body.Write([]byte(*b.Text))
 	}
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func exchange() *record.Exchange {
 	return x
 }
 
-func write(t *testing.T, xs ...*record.Exchange) []byte {
+func write(t testing.TB, xs ...*record.Exchange) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := har.NewWriter(&b, har.Options{Version: "0.1.0", Redaction: "none"})
@@ -53,7 +54,7 @@ func write(t *testing.T, xs ...*record.Exchange) []byte {
 	return b.Bytes()
 }
 
-func read(t *testing.T, file []byte) (xs []*record.Exchange) {
+func read(t testing.TB, file []byte) (xs []*record.Exchange) {
 	t.Helper()
 	for x, err := range har.Read(bytes.NewReader(file)) {
 		if err != nil {
@@ -125,5 +126,25 @@ func TestTruncated(t *testing.T) {
 		} else if !errors.Is(last, har.ErrFormat) {
 			t.Errorf("%d bytes: %v", n, last)
 		}
+	}
+}
+
+// equal compares exchanges, the bodies by content.
+func equal(t *testing.T, got, want *record.Exchange) {
+	t.Helper()
+	for _, x := range []*record.Exchange{got, want} {
+		for _, m := range []*record.Message{&x.Request.Message, &x.Response.Message} {
+			p, err := m.Body.Bytes()
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Body = record.NewBody(bytes.Clone(p))
+		}
+	}
+	g, w := *got, *want
+	g.Keep()
+	w.Keep()
+	if !reflect.DeepEqual(g, w) {
+		t.Errorf("got\n%+v\nwant\n%+v", g, w)
 	}
 }

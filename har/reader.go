@@ -94,6 +94,7 @@ type reader struct {
 	dec     *json.Decoder
 	yield   func(*record.Exchange, error) bool
 	decoder decoder
+	count   int  // exchanges so far
 	entries bool // the list was there
 }
 
@@ -129,7 +130,7 @@ func (r *reader) broken(err error, begun bool) error {
 	case !isSyntax(err):
 		return err
 	case begun:
-		return &TruncatedError{int(r.decoder.n), err}
+		return &TruncatedError{r.count, err}
 	}
 	return ErrFormat
 }
@@ -191,6 +192,13 @@ func (r *reader) exchange(e *entry) error {
 	x, err := r.decoder.exchange(e)
 	if err != nil {
 		return err
+	}
+	if x.ID == 0 && !x.Request.Seen() && !x.Response.Seen() {
+		return nil // nothing that is an exchange
+	}
+	r.count++
+	if x.ID == 0 {
+		x.ID = uint64(r.count)
 	}
 	more := r.yield(x, nil)
 	if !x.Kept() {

@@ -1,0 +1,138 @@
+package har_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"ssltape/har"
+	"ssltape/record"
+	"ssltape/record/recordtest"
+)
+
+func writeLines(t *testing.T, xs ...*record.Exchange) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := har.NewLinesWriter(&b, har.Options{Version: "0.1.0", Redaction: "none"})
+	for _, x := range xs {
+		if err := w.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestLinesGolden(t *testing.T) {
+	var b bytes.Buffer
+	w := har.NewLinesWriter(&b, har.Options{Version: "0.1.0", Redaction: "none"})
+	a := record.NewAssembler(w, record.Options{})
+	if err := record.Copy(recordtest.Open(t, "../testdata/sse.rec"), a); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Close(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	const golden = "../testdata/sse.jsonl"
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatalf("%v (go test -update writes it)", err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("%s (go test -update rewrites it): %s", golden, diff(b.Bytes(), want))
+	}
+}
+
+// TestLines checks that each line is an object, large ones too, and that the
+// lines hold what a HAR file does.
+func TestLines(t *testing.T) {
+	big := withBody(9, nil, []byte(strings.Repeat("\"世\n", 100_000)))
+	xs := []*record.Exchange{exchange(), big, exchange()}
+	file := writeLines(t, xs...)
+	lines := bytes.SplitAfter(file, []byte("\n"))
+	if len(lines) != 5 || len(lines[4]) != 0 {
+		t.Fatalf("%d lines, want 4", len(lines)-1)
+	}
+	for i, line := range lines[:4] {
+		var o struct {
+			Type  string
+			ID    uint64
+			Entry map[string]any
+		}
+		if err := json.Unmarshal(line, &o); err != nil {
+			t.Fatalf("line %d: %v", i+1, err)
+		}
+		if i == 3 && o.Type != "end" || i < 3 && (o.Type != "exchange" || o.ID != xs[i].ID || o.Entry["request"] == nil) {
+			t.Errorf("line %d: type %q, id %d", i+1, o.Type, o.ID)
+		}
+	}
+	var back []*record.Exchange
+	for x, err := range har.ReadLines(bytes.NewReader(file)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Keep()
+		back = append(back, x)
+	}
+	if got, want := write(t, back...), write(t, xs...); !bytes.Equal(got, want) {
+		t.Errorf("as HAR: %s", diff(got, want))
+	}
+	if again := writeLines(t, back...); !bytes.Equal(again, file) {
+		t.Errorf("read and written again: %s", diff(again, file))
+	}
+}
+
+func TestLinesTruncated(t *testing.T) {
+	file := writeLines(t, exchange(), exchange())
+	for n := range len(file) - 1 {
+		var last error
+		whole := 0
+		for _, err := range har.ReadLines(bytes.NewReader(file[:n])) {
+			if last = err; err == nil {
+				whole++
+			}
+		}
+		var cut *har.TruncatedError
+		if errors.As(last, &cut) && cut.Entries == whole || whole == 0 && errors.Is(last, har.ErrFormat) {
+			continue
+		}
+		t.Errorf("%d bytes: %d entries, then %v", n, whole, last)
+	}
+}
+
+// TestLinesOtherTypes checks that lines which are not exchanges are no error.
+func TestLinesOtherTypes(t *testing.T) {
+	file := writeLines(t, exchange())
+	mixed := "{\"type\":\"process\",\"pid\":1}\n\n{\"type\":\"lost\",\"deep\":[[{}]]}\n" + string(file) + "{\"type\":\"end\"}"
+	n := 0
+	for _, err := range har.ReadLines(strings.NewReader(mixed)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 1 {
+		t.Errorf("%d exchanges, want 1", n)
+	}
+}
+
+func TestWriteEntry(t *testing.T) {
+	var b bytes.Buffer
+	if err := har.WriteEntry(&b, exchange()); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"type":"exchange","id":7,"entry":` + b.String() + "}\n"
+	if got := writeLines(t, exchange()); !strings.HasPrefix(string(got), want) {
+		t.Errorf("line %s, want %s", got, want)
+	}
+}
