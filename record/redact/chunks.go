@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"ssltape/record"
+	"ssltape/record/redact/scan"
 )
 
 // maxQueue is the number of bytes of a connection that are held back. Where a
@@ -63,9 +64,9 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 		t.gap(lost)
 	}
 	k.Conn, t.next = c.is(k.Conn, w.profile), k.Off+int64(len(k.Data))
-	t.write(k.Data, k.Off, len(k.Data))
+	t.Write(k.Data, k.Off, len(k.Data))
 	if k.End != record.EndNone {
-		t.end()
+		t.End()
 		c.ended[k.Dir] = true
 	}
 	err := w.pass(c, k)
@@ -78,7 +79,7 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 // pass hands on k, and what is held back before it, as far as it is decided.
 func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
 	t := c.streams[k.Dir]
-	if len(c.queue) == 0 && len(t.scan.spans) == 0 && t.pending() == settled {
+	if len(c.queue) == 0 && t.scan.Next() == scan.Settled && t.Pending() == scan.Settled {
 		return w.w.WriteChunk(k)
 	}
 	k.Data = bytes.Clone(k.Data)
@@ -97,7 +98,7 @@ func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
 func (w *ChunkWriter) flush(c *conn) error {
 	for len(c.queue) > 0 {
 		k := c.queue[0]
-		if k.Off+int64(len(k.Data)) > c.streams[k.Dir].pending() {
+		if k.Off+int64(len(k.Data)) > c.streams[k.Dir].Pending() {
 			return nil
 		}
 		c.queue[0] = record.Chunk{}
@@ -113,10 +114,10 @@ func (w *ChunkWriter) flush(c *conn) error {
 // since it was pending until now.
 func (c *conn) patch() {
 	for dir, t := range c.streams {
-		for _, s := range t.scan.take(settled) {
+		for _, s := range t.scan.Take(scan.Settled) {
 			for _, k := range c.queue {
-				if lo, hi := s.at-k.Off, s.end()-k.Off; int(k.Dir) == dir && lo < int64(len(k.Data)) && hi > 0 {
-					copy(k.Data[max(lo, 0):], s.text[max(-lo, 0):])
+				if lo, hi := s.At-k.Off, s.Stop()-k.Off; int(k.Dir) == dir && lo < int64(len(k.Data)) && hi > 0 {
+					copy(k.Data[max(lo, 0):], s.Text[max(-lo, 0):])
 				}
 			}
 		}
@@ -128,7 +129,7 @@ func (c *conn) is(rc *record.Conn, p Profile) *record.Conn {
 	if p != Strict {
 		return rc
 	}
-	c.as = p.conn(rc, c.server)
+	c.as = without(rc, p, c.server)
 	return &c.as
 }
 
@@ -140,7 +141,7 @@ func (w *ChunkWriter) conn(rc *record.Conn, dir record.Dir) *conn {
 		c = &conn{server: dir == record.In}
 		o := new(order)
 		for dir := range c.streams {
-			c.streams[dir] = newStream(&scan{profile: w.profile, fill: true}, o)
+			c.streams[dir] = newStream(&scan.Finder{Profile: w.profile, Fill: true}, o)
 		}
 		w.conns[rc] = c
 		w.order = append(w.order, c)
@@ -164,7 +165,7 @@ func (w *ChunkWriter) Close() error {
 	var errs []error
 	for _, c := range w.order {
 		for _, t := range c.streams {
-			t.end()
+			t.End()
 		}
 		c.patch()
 		errs = append(errs, w.flush(c))

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ssltape/record"
+	"ssltape/record/redact/scan"
 )
 
 // Exchanges returns a writer that hands to w a twin of each exchange, without
@@ -67,15 +68,15 @@ func (e *exchanges) conn(c *record.Conn, server bool) *record.Conn {
 		as = new(record.Conn)
 		e.conns[c] = as
 	}
-	*as = e.profile.conn(c, server)
+	*as = without(c, e.profile, server)
 	return as
 }
 
-// conn returns c without the address of the client, and without the name of
+// without returns c without the address of the client, and without the name of
 // who has the program in a home folder.
-func (p Profile) conn(c *record.Conn, server bool) record.Conn {
+func without(c *record.Conn, p Profile, server bool) record.Conn {
 	as := *c
-	as.Exe = p.freely(c.Exe)
+	as.Exe = p.Freely(c.Exe)
 	if server {
 		as.Remote = netip.AddrPort{}
 	} else {
@@ -96,8 +97,8 @@ type twin struct {
 
 func newTwin(p Profile) *twin {
 	t := &twin{profile: p, events: newEventQueue(p)}
-	t.request = half{profile: p, dst: &t.Request.Message, scan: scan{profile: p}}
-	t.response = half{profile: p, dst: &t.Response.Message, scan: scan{profile: p}}
+	t.request = half{profile: p, dst: &t.Request.Message, scan: scan.Finder{Profile: p}}
+	t.response = half{profile: p, dst: &t.Response.Message, scan: scan.Finder{Profile: p}}
 	return t
 }
 
@@ -109,11 +110,11 @@ func (t *twin) grow(x *record.Exchange) error {
 	t.Request.Method = x.Request.Method
 	if t.target != x.Request.Target {
 		t.target = x.Request.Target
-		t.Request.Target = t.profile.url(t.target)
+		t.Request.Target = t.profile.URL(t.target)
 	}
-	t.Response.Status, t.Response.Reason = x.Response.Status, t.profile.freely(x.Response.Reason)
+	t.Response.Status, t.Response.Reason = x.Response.Status, t.profile.Freely(x.Response.Reason)
 	for _, i := range x.Response.Interim[len(t.Response.Interim):] {
-		i.Header = t.profile.fields(i.Header)
+		i.Header = fields(i.Header, t.profile)
 		t.Response.Interim = append(t.Response.Interim, i)
 	}
 	t.Response.Events = t.events.take(t.Response.Events, x.Response.Events, x.Done() || x.Response.Done)
@@ -136,18 +137,18 @@ const AnomalyBody = "redacted-body"
 // An eventQueue holds events until they are decided.
 type eventQueue struct {
 	profile Profile
-	scan    scan
-	data    *eventData
+	scan    scan.Finder
+	data    *scan.EventData
 	at      int64 // end of the data that was scanned
 	seen    int   // events of the source
 	waiting []record.Event
 	from    int64 // where the data of the first of them begins
-	spans   []span
+	spans   []scan.Span
 }
 
 func newEventQueue(p Profile) *eventQueue {
-	q := &eventQueue{profile: p, scan: scan{profile: p}}
-	q.data = newEventData(&q.scan)
+	q := &eventQueue{profile: p, scan: scan.Finder{Profile: p}}
+	q.data = scan.NewEventData(&q.scan)
 	return q
 }
 
@@ -155,18 +156,18 @@ func newEventQueue(p Profile) *eventQueue {
 // beginning, and all of it at the end.
 func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
 	for _, e := range src[q.seen:] {
-		q.data.write([]byte(e.Data), q.at, len(e.Data))
-		q.data.next()
+		q.data.Write([]byte(e.Data), q.at, len(e.Data))
+		q.data.Next()
 		q.at += int64(len(e.Data)) + 1 // apart, so that no span is in two events
 		q.waiting = append(q.waiting, e)
 	}
 	q.seen = len(src)
 	if end {
-		q.data.end()
+		q.data.End()
 	}
-	limit := q.data.pending()
+	limit := q.data.Pending()
 	if len(q.waiting) > 0 {
-		q.spans = append(q.spans, q.scan.take(limit)...)
+		q.spans = append(q.spans, q.scan.Take(limit)...)
 	}
 	for len(q.waiting) > 0 {
 		e := q.waiting[0]
@@ -175,16 +176,28 @@ func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
 			return dst
 		}
 		k := 0
-		for k < len(q.spans) && q.spans[k].end() <= to {
+		for k < len(q.spans) && q.spans[k].Stop() <= to {
 			k++
 		}
 		if k > 0 {
-			e.Data = string(replace(nil, []byte(e.Data), q.from, q.spans[:k]))
+			e.Data = string(scan.Replace(nil, []byte(e.Data), q.from, q.spans[:k]))
 			q.spans = q.spans[k:]
 		}
-		e.Type, e.ID = q.profile.freely(e.Type), q.profile.freely(e.ID)
+		e.Type, e.ID = q.profile.Freely(e.Type), q.profile.Freely(e.ID)
 		dst = append(dst, e)
 		q.waiting, q.from = q.waiting[1:], to+1
 	}
 	return dst
+}
+
+// fields returns fs without its secrets.
+func fields(fs record.Fields, p Profile) record.Fields {
+	if fs == nil {
+		return nil
+	}
+	out := make(record.Fields, len(fs))
+	for i, f := range fs {
+		out[i] = record.Field{Name: f.Name, Value: p.Field(f.Name, f.Value)}
+	}
+	return out
 }

@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"ssltape/record"
+	"ssltape/record/redact/scan"
 )
 
 // A half makes one message of a twin.
@@ -15,13 +16,13 @@ type half struct {
 	dst     *record.Message
 	fields  int // of the source's header and trailer that were seen
 	trailer int
-	scan    scan
-	body    sink   // nil until the body begins
-	coded   bool   // it has a content coding
-	read    int64  // bytes of the source's body that were scanned
-	buf     []byte // those that are held back
-	done    int64  // position of buf
-	marks   int    // of the source's that were taken over
+	scan    scan.Finder
+	body    scan.Sink // nil until the body begins
+	coded   bool      // it has a content coding
+	read    int64     // bytes of the source's body that were scanned
+	buf     []byte    // those that are held back
+	done    int64     // position of buf
+	marks   int       // of the source's that were taken over
 	shifts  []shift
 	ended   bool
 	spoiled bool // the body was taken out as a whole
@@ -36,12 +37,12 @@ func (h *half) grow(m *record.Message, end bool) error {
 	d := h.dst
 	d.Proto, d.HeadSize, d.BodySize, d.Cut, d.WireSize = m.Proto, m.HeadSize, m.BodySize, m.Cut, m.WireSize
 	d.Start, d.End, d.Done = m.Start, m.End, m.Done
-	d.Comment = h.profile.freely(m.Comment)
+	d.Comment = h.profile.Freely(m.Comment)
 	if h.fields != len(m.Header) {
-		h.fields, d.Header = len(m.Header), h.profile.fields(m.Header)
+		h.fields, d.Header = len(m.Header), fields(m.Header, h.profile)
 	}
 	if h.trailer != len(m.Trailer) {
-		h.trailer, d.Trailer = len(m.Trailer), h.profile.fields(m.Trailer)
+		h.trailer, d.Trailer = len(m.Trailer), fields(m.Trailer, h.profile)
 	}
 	if h.ended {
 		return nil
@@ -72,7 +73,7 @@ func (h *half) begin(m *record.Message) {
 		return
 	}
 	h.coded = !m.Decoded && (coded || withoutIdentity(m.Header.Get("Content-Encoding")) != "")
-	h.body = newBody(&h.scan, m.Header.Get("Content-Type"), 0)
+	h.body = scan.NewBody(&h.scan, m.Header.Get("Content-Type"))
 	if !h.coded {
 		h.body = &opening{s: &h.scan, body: h.body}
 	}
@@ -86,20 +87,20 @@ func (h *half) copy(src *record.Body) error {
 		if n == 0 {
 			return err
 		}
-		if err := h.write(piece[:n]); err != nil {
+		if err := h.Write(piece[:n]); err != nil {
 			return err
 		}
 	}
 	if h.ended {
-		return h.end()
+		return h.End()
 	}
 	return nil
 }
 
 // write scans p, which follows what was scanned, and appends to the twin's body
 // what is decided. It keeps a copy of what is not.
-func (h *half) write(p []byte) error {
-	h.body.write(p, h.read, len(p))
+func (h *half) Write(p []byte) error {
+	h.body.Write(p, h.read, len(p))
 	h.read += int64(len(p))
 	if len(h.buf) > 0 {
 		h.buf = append(h.buf, p...)
@@ -111,8 +112,8 @@ func (h *half) write(p []byte) error {
 }
 
 // end decides and appends all that is held back.
-func (h *half) end() error {
-	h.body.end()
+func (h *half) End() error {
+	h.body.End()
 	_, err := h.flush(h.buf)
 	h.buf = nil
 	return err
@@ -121,18 +122,16 @@ func (h *half) end() error {
 // flush appends what is decided of p, which stands at h.done, and returns the
 // rest of p.
 func (h *half) flush(p []byte) ([]byte, error) {
-	to := min(h.body.pending(), h.read)
-	for _, s := range h.scan.take(to) {
-		head := p[:s.at-h.done]
-		if err := h.append(head, []byte(s.text)); err != nil {
+	to := min(h.body.Pending(), h.read)
+	for _, s := range h.scan.Take(to) {
+		head := p[:s.At-h.done]
+		if err := h.append(head, []byte(s.Text)); err != nil {
 			return p, err
 		}
-		p, h.done = p[len(head)+s.n:], s.end()
-		h.shifts = append(h.shifts, shift{s.at, h.done, h.dst.Body.Len()})
+		p, h.done = p[len(head)+s.N:], s.Stop()
+		h.shifts = append(h.shifts, shift{s.At, h.done, h.dst.Body.Len()})
 	}
-	if len(h.scan.spans) > 0 {
-		to = min(to, h.scan.spans[0].at)
-	}
+	to = min(to, h.scan.Next())
 	if to <= h.done {
 		return p, nil
 	}
@@ -154,18 +153,18 @@ func (h *half) append(parts ...[]byte) error {
 // something to take out, else as it is. What cannot be decoded is scanned as it
 // is, and what has no end goes.
 func (h *half) decode(m *record.Message) error {
-	derr, err := decode(m, h.write)
-	if err := errors.Join(err, h.end()); err != nil {
+	derr, err := decode(m, h.Write)
+	if err := errors.Join(err, h.End()); err != nil {
 		return err
 	}
-	if h.scan.found > 0 && !isBomb(derr) {
+	if h.scan.Found > 0 && !isBomb(derr) {
 		h.dst.Decoded = true
 		return nil
 	}
 	if err := h.dst.Body.Close(); err != nil {
 		return err
 	}
-	*h = half{profile: h.profile, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true, scan: scan{profile: h.profile}}
+	*h = half{profile: h.profile, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true, scan: scan.Finder{Profile: h.profile}}
 	switch {
 	case derr == nil || errors.Is(derr, io.ErrUnexpectedEOF):
 		_, err = io.Copy(&h.dst.Body, m.Body.Reader())
@@ -173,10 +172,10 @@ func (h *half) decode(m *record.Message) error {
 		return err
 	case isBomb(derr):
 		h.dst.Decoded, h.spoiled = true, true
-		_, err = io.WriteString(&h.dst.Body, message.placeholder(int(m.Body.Len()), ""))
+		_, err = io.WriteString(&h.dst.Body, scan.Omitted(m.Body.Len()))
 		return err
 	}
-	h.body = newBody(&h.scan, m.Header.Get("Content-Type"), 0)
+	h.body = scan.NewBody(&h.scan, m.Header.Get("Content-Type"))
 	return h.copy(&m.Body)
 }
 

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"ssltape/record/redact/scan"
 )
 
 const (
@@ -19,16 +21,16 @@ const (
 // it takes for a start line what looks like one, for a field what is called
 // like a secret, and scans the rest as JSON.
 type stream struct {
-	scan   *scan
+	scan   *scan.Finder
 	order  *order
 	next   int64 // offset of the bytes that come next
 	state  int
 	head   head
-	line   held // lines of a head, or what may begin one
-	start  int  // of the last line in line
+	line   scan.Held // lines of a head, or what may begin one
+	start  int       // of the last line in line
 	size   []byte
 	left   int64 // bytes to come of a body or chunk of known length
-	body   sink
+	body   scan.Sink
 	fresh  bool // of the body nothing was given on yet
 	lossy  bool // of the head something is missing
 	inLine bool // in doubt, in a line that is of no interest
@@ -60,17 +62,17 @@ type head struct {
 	coding      string
 }
 
-func newStream(s *scan, o *order) *stream {
+func newStream(s *scan.Finder, o *order) *stream {
 	t := &stream{scan: s, order: o}
 	t.doubt()
 	return t
 }
 
 // pending returns the offset from which on bytes are undecided.
-func (t *stream) pending() int64 { return min(t.line.start(0), t.body.pending()) }
+func (t *stream) Pending() int64 { return min(t.line.Start(0), t.body.Pending()) }
 
 // write takes the n bytes at at, which follow those before but for what gap told.
-func (t *stream) write(p []byte, at int64, _ int) {
+func (t *stream) Write(p []byte, at int64, _ int) {
 	for len(p) > 0 {
 		var n int
 		switch {
@@ -105,43 +107,43 @@ func (t *stream) gap(n int64) {
 		t.lossy = true // the value of a secret may go on after it
 		return
 	case inDoubt:
-		if t.scan.likely(t.line.text) != aField {
-			t.line.feed(t.body.write, 0, len(t.line.text))
-			t.line.reset()
+		if likely(t.scan.Profile, t.line.Text) != aField {
+			t.line.Feed(t.body.Write, 0, len(t.line.Text))
+			t.line.Reset()
 			t.inLine = false
 		}
 		return
 	}
-	t.end()
+	t.End()
 }
 
 // end decides everything that is held back.
-func (t *stream) end() {
+func (t *stream) End() {
 	if t.state == inHead || t.state == inTrailer {
-		t.field(0, len(t.line.text))
-		t.line.reset()
+		t.field(0, len(t.line.Text))
+		t.line.Reset()
 	}
-	t.line.feed(t.body.write, 0, len(t.line.text))
+	t.line.Feed(t.body.Write, 0, len(t.line.Text))
 	t.doubt()
 }
 
 // giveUp takes out what is held back, or decides it as it is.
 func (t *stream) giveUp() {
-	if p, ok := t.body.(*packed); ok && t.line.start(0) == settled {
-		p.giveUp()
+	if p, ok := t.body.(*scan.Packed); ok && t.line.Start(0) == scan.Settled {
+		p.GiveUp()
 		return
 	}
-	t.end()
+	t.End()
 }
 
 // doubt begins a stretch of which it is not known what it is.
 func (t *stream) doubt() {
 	if t.body != nil {
-		t.body.end()
+		t.body.End()
 	}
-	t.line.reset()
+	t.line.Reset()
 	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
-	t.body = newLexer(t.scan, 0)
+	t.body = scan.NewJSON(t.scan)
 }
 
 // doubtful takes bytes up to the end of a line at most.
@@ -152,27 +154,27 @@ func (t *stream) doubtful(p []byte, at int64) int {
 		n = len(p)
 	}
 	if t.inLine {
-		t.body.write(p[:n], at, n)
+		t.body.Write(p[:n], at, n)
 		t.inLine = !whole
 		return n
 	}
 	n = min(n, maxStartLine)
-	t.line.add(p[:n], at, n)
-	switch what := t.scan.likely(t.line.text); {
-	case what == nothing || !whole && len(t.line.text) >= maxStartLine:
-		t.line.feed(t.body.write, 0, len(t.line.text))
-		t.line.reset()
+	t.line.Add(p[:n], at, n)
+	switch what := likely(t.scan.Profile, t.line.Text); {
+	case what == nothing || !whole && len(t.line.Text) >= maxStartLine:
+		t.line.Feed(t.body.Write, 0, len(t.line.Text))
+		t.line.Reset()
 		t.inLine = !whole
 	case !whole:
-	case startLine.Match(t.line.text):
+	case startLine.Match(t.line.Text):
 		t.begin()
 	case what == aField:
-		t.body.end()
-		t.field(0, len(t.line.text))
-		t.line.reset()
+		t.body.End()
+		t.field(0, len(t.line.Text))
+		t.line.Reset()
 	default:
-		t.line.feed(t.body.write, 0, len(t.line.text))
-		t.line.reset()
+		t.line.Feed(t.body.Write, 0, len(t.line.Text))
+		t.line.Reset()
 	}
 	return n
 }
@@ -189,14 +191,14 @@ const (
 
 // likely tells what a line may be that begins with p: a start line, or a field
 // whose value goes.
-func (s *scan) likely(p []byte) int {
-	n := run(p, isTokenChar)
+func likely(profile Profile, p []byte) int {
+	n := scan.TokenLen(p)
 	switch {
 	case n > 40 || n == 0:
 		return nothing
 	case n == len(p), p[n] == ' ', p[n] == '/' && bytes.HasPrefix(p, []byte("HTTP")):
 		return aStart
-	case p[n] == ':' && s.profile.judgeField(string(p[:n])) != stays:
+	case p[n] == ':' && profile.IsSecretField(string(p[:n])):
 		return aField
 	}
 	return nothing
@@ -204,19 +206,19 @@ func (s *scan) likely(p []byte) int {
 
 // begin begins a message with the start line in t.line.
 func (t *stream) begin() {
-	t.body.end()
+	t.body.End()
 	t.head = head{length: -1}
-	text := t.line.text
+	text := t.line.Text
 	first, rest, _ := bytes.Cut(text, []byte(" "))
 	if bytes.HasPrefix(first, []byte("HTTP/")) {
 		rest = bytes.TrimLeft(rest, " ")
 		t.head.status, _ = strconv.Atoi(string(rest[:3]))
-		t.scan.freely(&t.line, len(text)-len(rest), len(text))
+		t.scan.Freely(&t.line, len(text)-len(rest), len(text))
 	} else {
 		t.head.method = string(first)
-		t.scan.url(&t.line, len(first)+1, bytes.LastIndexByte(text, ' '))
+		t.scan.URL(&t.line, len(first)+1, bytes.LastIndexByte(text, ' '))
 	}
-	t.line.reset()
+	t.line.Reset()
 	t.state, t.start, t.lossy, t.fresh = inHead, 0, false, false
 }
 
@@ -234,11 +236,11 @@ func (t *stream) lines(p []byte, at int64) int {
 		}
 		return n
 	}
-	t.line.add(p[:n], at, n)
+	t.line.Add(p[:n], at, n)
 	if whole {
 		t.headLine()
-	} else if len(t.line.text) > maxLine {
-		t.end()
+	} else if len(t.line.Text) > maxLine {
+		t.End()
 	}
 	return n
 }
@@ -246,11 +248,11 @@ func (t *stream) lines(p []byte, at int64) int {
 // headLine takes the line that has come to its end. The one before it is
 // complete then, unless this one continues it (RFC 9112, section 5.2).
 func (t *stream) headLine() {
-	line := t.line.text[t.start:]
+	line := t.line.Text[t.start:]
 	switch {
 	case len(bytes.TrimRight(line, "\r\n")) == 0:
 		t.field(0, t.start)
-		t.line.reset()
+		t.line.Reset()
 		t.start = 0
 		if t.state == inTrailer || t.lossy {
 			t.doubt()
@@ -259,27 +261,27 @@ func (t *stream) headLine() {
 		t.headEnds()
 	case t.lossy && startLine.Match(line):
 		t.field(0, t.start)
-		t.line.drop(t.start)
+		t.line.Drop(t.start)
 		t.begin()
 	case t.start == 0 || line[0] == ' ' || line[0] == '\t':
-		t.start = len(t.line.text)
+		t.start = len(t.line.Text)
 	default:
 		t.field(0, t.start)
-		t.line.drop(t.start)
-		t.start = len(t.line.text)
+		t.line.Drop(t.start)
+		t.start = len(t.line.Text)
 	}
 }
 
 // field takes the field in t.line.text[from:to].
 func (t *stream) field(from, to int) {
-	text := t.line.text[from:to]
+	text := t.line.Text[from:to]
 	i := bytes.IndexByte(text, ':')
 	if i < 0 {
-		t.scan.freely(&t.line, from, to)
+		t.scan.Freely(&t.line, from, to)
 		return
 	}
 	name, value := strings.TrimSpace(string(text[:i])), text[i+1:]
-	t.scan.field(name, &t.line, from+i+1, to)
+	t.scan.Field(name, &t.line, from+i+1, to)
 	if t.state != inHead {
 		return
 	}
@@ -328,13 +330,13 @@ func (t *stream) headEnds() {
 }
 
 // newBody returns the sink for the body of the message under way.
-func (t *stream) newBody() sink {
-	plain := newBody(t.scan, t.head.contentType, 0)
+func (t *stream) newBody() scan.Sink {
+	plain := scan.NewBody(t.scan, t.head.contentType)
 	coding := withoutIdentity(t.head.coding)
 	if coding == "" {
 		return plain
 	}
-	return newPacked(t.scan, unpackBody(coding, t.head.contentType), plain)
+	return scan.NewPacked(t.scan, unpackBody(coding, t.head.contentType), plain)
 }
 
 // answered returns the method of the request that a response with status is
@@ -354,10 +356,10 @@ func (o *order) answered(status int) string {
 func (t *stream) content(p []byte, at int64) int {
 	n := len(p)
 	if t.state != inRest {
-		n = int(min(int64(n), t.left-int64(len(t.line.text))))
+		n = int(min(int64(n), t.left-int64(len(t.line.Text))))
 	}
 	if !t.fresh {
-		t.body.write(p[:n], at, n)
+		t.body.Write(p[:n], at, n)
 		t.take(int64(n))
 		return n
 	}
@@ -365,13 +367,13 @@ func (t *stream) content(p []byte, at int64) int {
 		n = i + 1
 	}
 	n = min(n, maxStartLine)
-	t.line.add(p[:n], at, n)
-	switch text := t.line.text; {
+	t.line.Add(p[:n], at, n)
+	switch text := t.line.Text; {
 	case startLine.Match(text):
 		// The body that was announced never came: the response was to a HEAD that
 		// was not seen, or the request was answered before its body.
 		t.begin()
-	case t.scan.likely(text) != aStart && !t.mayBePacked(text), len(text) >= maxStartLine, text[len(text)-1] == '\n',
+	case likely(t.scan.Profile, text) != aStart && !t.mayBePacked(text), len(text) >= maxStartLine, text[len(text)-1] == '\n',
 		t.state != inRest && int64(len(text)) == t.left:
 		t.notFresh()
 	}
@@ -381,12 +383,12 @@ func (t *stream) content(p []byte, at int64) int {
 // mayBePacked reports whether a body may be compressed though its fields do not
 // say so, and looks into it if it is.
 func (t *stream) mayBePacked(text []byte) bool {
-	if _, ok := t.body.(*packed); ok {
+	if _, ok := t.body.(*scan.Packed); ok {
 		return false
 	}
 	yes, maybe := hasMagic(text)
 	if yes {
-		t.body = newPacked(t.scan, unpackBody("", t.head.contentType), t.body)
+		t.body = scan.NewPacked(t.scan, unpackBody("", t.head.contentType), t.body)
 	}
 	return maybe && !yes
 }
@@ -394,9 +396,9 @@ func (t *stream) mayBePacked(text []byte) bool {
 // notFresh gives on the beginning of a body.
 func (t *stream) notFresh() {
 	t.fresh = false
-	n := len(t.line.text)
-	t.line.feed(t.body.write, 0, n)
-	t.line.reset()
+	n := len(t.line.Text)
+	t.line.Feed(t.body.Write, 0, n)
+	t.line.Reset()
 	if n > 0 {
 		t.take(int64(n))
 	}
@@ -431,56 +433,9 @@ func (t *stream) framing(line string) {
 	case err != nil:
 		t.doubt()
 	case n == 0:
-		t.body.end()
+		t.body.End()
 		t.state = inTrailer
 	default:
 		t.state, t.left = inChunk, int64(n)
 	}
-}
-
-// An opening is the sink for a body that may turn out to be the messages of a
-// connection: a dump of them, or those that came instead of a body that was
-// announced.
-type opening struct {
-	s    *scan
-	body sink // what it is if it is a body
-	line held
-	is   sink // what it is, once that is known
-}
-
-func (o *opening) write(p []byte, at int64, n int) {
-	if o.is != nil {
-		o.is.write(p, at, n)
-		return
-	}
-	o.line.add(p, at, n)
-	first, _, whole := bytes.Cut(o.line.text, []byte("\n"))
-	switch {
-	case o.s.likely(first) != aStart || !whole && len(first) >= maxStartLine:
-		o.become(o.body)
-	case whole && startLine.Match(o.line.text[:len(first)+1]):
-		o.become(newStream(o.s, new(order)))
-	case whole:
-		o.become(o.body)
-	}
-}
-
-func (o *opening) become(is sink) {
-	o.is = is
-	o.line.feed(is.write, 0, len(o.line.text))
-	o.line.reset()
-}
-
-func (o *opening) end() {
-	if o.is == nil {
-		o.become(o.body)
-	}
-	o.is.end()
-}
-
-func (o *opening) pending() int64 {
-	if o.is == nil {
-		return o.line.start(0)
-	}
-	return o.is.pending()
 }

@@ -1,4 +1,4 @@
-package redact
+package scan
 
 import (
 	"bytes"
@@ -39,7 +39,7 @@ func (t *text) find(tok []byte, m byte) []find {
 		out = patterns(out, tok)
 		out = t.base64(out, tok)
 	}
-	if t.s.profile == Strict {
+	if t.s.Profile == Strict {
 		out = identities(out, tok)
 	}
 	if t.url {
@@ -116,7 +116,7 @@ func (t *text) parameter(name, value []byte, whole bool) bool {
 		return false
 	}
 	decoded := unescapeQuery(value)
-	switch name = unescapeQuery(name); t.s.profile.judgeKey(name) {
+	switch name = unescapeQuery(name); t.s.Profile.judgeKey(name) {
 	case goes, words:
 		return true
 	case opaque:
@@ -272,7 +272,7 @@ const maxDepth = 3
 // base64HoldsSecret reports whether run holds a secret. A path before the
 // base64 shifts it, so that all four ways to cut it are looked at, as far as
 // they give text.
-func (s *scan) base64HoldsSecret(run []byte) bool {
+func (s *Finder) base64HoldsSecret(run []byte) bool {
 	enc := base64.RawStdEncoding
 	if bytes.ContainsAny(run, "-_") {
 		if bytes.ContainsAny(run, "+/") {
@@ -301,15 +301,15 @@ func (s *scan) base64HoldsSecret(run []byte) bool {
 }
 
 // holdsSecret scans a decoded text.
-func (s *scan) holdsSecret(p []byte) bool {
-	sub := scan{profile: s.profile, depth: s.depth + 1}
+func (s *Finder) holdsSecret(p []byte) bool {
+	sub := Finder{Profile: s.Profile, depth: s.depth + 1}
 	if sub.depth > maxDepth {
 		return false
 	}
 	v := newValue(&sub)
-	v.write(p, 0, len(p))
-	v.end()
-	return sub.found > 0
+	v.Write(p, 0, len(p))
+	v.End()
+	return sub.Found > 0
 }
 
 func printable(p []byte) bool {

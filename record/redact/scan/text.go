@@ -1,4 +1,4 @@
-package redact
+package scan
 
 import "bytes"
 
@@ -32,16 +32,16 @@ const minToken = 10
 
 // A text is the sink for text in which secrets give themselves away.
 type text struct {
-	s     *scan
+	s     *Finder
 	url   bool // the text is a URL, if need be a relative one
 	soft  bool // the text comes in pieces that should not be held back: see pause
-	h     held // the token under way
+	h     Held // the token under way
 	flags byte // its classes
 	done  int  // of it that was judged before, or let go
 	pem   *pem // a PEM block that may be under way
 }
 
-func (t *text) write(p []byte, at int64, n int) {
+func (t *text) Write(p []byte, at int64, n int) {
 	switch {
 	case t.pem == nil && len(p) == 1 && classes[p[0]] == 0: // an escape, as a rule
 		t.endToken()
@@ -49,7 +49,7 @@ func (t *text) write(p []byte, at int64, n int) {
 	case t.pem != nil || len(p) != n:
 		t.slowly(p, at, n)
 		return
-	case len(t.h.text) > 0:
+	case len(t.h.Text) > 0:
 		i := t.extend(p, at)
 		if i == len(p) {
 			return
@@ -93,7 +93,7 @@ func (t *text) write(p []byte, at int64, n int) {
 // suspicious reports whether a token of n bytes with the classes m can hold a
 // secret.
 func (t *text) suspicious(n int, m byte) bool {
-	return n >= minToken || t.s.profile == Strict || m&equals != 0 && m&between != 0 || m&atSign != 0 && m&colon != 0
+	return n >= minToken || t.s.Profile == Strict || m&equals != 0 && m&between != 0 || m&atSign != 0 && m&colon != 0
 }
 
 // extend adds what p continues the token under way with and returns its length.
@@ -103,11 +103,11 @@ func (t *text) extend(p []byte, at int64) int {
 		t.flags |= classes[p[i]]
 	}
 	for from := 0; from < i; {
-		k := min(i-from, maxToken-len(t.h.text))
-		t.h.add(p[from:from+k], at+int64(from), k)
-		if from += k; len(t.h.text) == maxToken {
+		k := min(i-from, maxToken-len(t.h.Text))
+		t.h.Add(p[from:from+k], at+int64(from), k)
+		if from += k; len(t.h.Text) == maxToken {
 			t.judgeHeld()
-			t.h.drop(maxToken - overlap)
+			t.h.Drop(maxToken - overlap)
 			t.done = overlap
 		}
 	}
@@ -117,8 +117,8 @@ func (t *text) extend(p []byte, at int64) int {
 // slowly writes p where it is an escape or may belong to a PEM block.
 func (t *text) slowly(p []byte, at int64, n int) {
 	if len(p) == 0 {
-		if len(t.h.text) > 0 {
-			t.h.add(p, at, n)
+		if len(t.h.Text) > 0 {
+			t.h.Add(p, at, n)
 		} else if t.pem != nil {
 			t.pem.space(p, at, n)
 		}
@@ -153,43 +153,43 @@ func (t *text) piece(p []byte, at int64, n int) {
 		return
 	}
 	t.flags |= classes[p[0]]
-	t.h.add(p, at, n)
-	if len(t.h.text) >= maxToken {
+	t.h.Add(p, at, n)
+	if len(t.h.Text) >= maxToken {
 		t.judgeHeld()
-		t.h.drop(len(t.h.text) - overlap)
+		t.h.Drop(len(t.h.Text) - overlap)
 		t.done = overlap
 	}
 }
 
 // endToken judges the token under way, which is complete.
 func (t *text) endToken() {
-	if len(t.h.text) > 0 {
+	if len(t.h.Text) > 0 {
 		t.judgeHeld()
-		t.h.reset()
+		t.h.Reset()
 		t.flags, t.done = 0, 0
 	}
 }
 
-func (t *text) end() {
+func (t *text) End() {
 	t.endToken()
 	if t.pem != nil {
-		t.pem.end()
+		t.pem.End()
 		t.pem = nil
 	}
 }
 
-func (t *text) pending() int64 {
-	p := t.h.start(t.done)
+func (t *text) Pending() int64 {
+	p := t.h.Start(t.done)
 	if t.pem != nil {
-		p = min(p, t.pem.h.start(0))
+		p = min(p, t.pem.h.Start(0))
 	}
 	return p
 }
 
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
-	if t.pem == nil && t.s.profile != Strict {
-		t.done = max(t.done, harmless(t.h.text))
+	if t.pem == nil && t.s.Profile != Strict {
+		t.done = max(t.done, harmless(t.h.Text))
 	}
 }
 
@@ -199,13 +199,13 @@ func (t *text) judge(tok []byte, m byte, at int64) {
 		t.pem = beginPEM(t.s, tok)
 	}
 	for _, f := range t.find(tok, m) {
-		t.s.redact([]span{{at: at + int64(f.from), n: f.to - f.from}}, f.of(tok), f.shape)
+		t.s.redact([]Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}
 }
 
 // judgeHeld takes out the secrets of the token under way.
 func (t *text) judgeHeld() {
-	tok := t.h.text
+	tok := t.h.Text
 	if t.pem != nil {
 		if t.pem.token(&t.h) {
 			return
@@ -218,7 +218,7 @@ func (t *text) judgeHeld() {
 	t.pem = beginPEM(t.s, tok)
 	for _, f := range t.find(tok, t.flags) {
 		if f.from = max(f.from, t.done); f.from < f.to {
-			t.s.redact(t.h.places(f.from, f.to), f.of(tok), f.shape)
+			t.s.redact(t.h.Places(f.from, f.to), f.of(tok), f.shape)
 		}
 	}
 }

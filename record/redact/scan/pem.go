@@ -1,4 +1,4 @@
-package redact
+package scan
 
 import "bytes"
 
@@ -11,8 +11,8 @@ const (
 // A pem is what may be a PEM block (RFC 7468) that holds a private key. It is
 // made of many tokens, and goes as a whole but for its first and last line.
 type pem struct {
-	s     *scan
-	h     held // what stands between the lines
+	s     *Finder
+	h     Held // what stands between the lines
 	label bool // the first line is complete
 	words int  // of the label, or before anything that looks like a key
 	keyed bool // PRIVATE was the last of them
@@ -20,7 +20,7 @@ type pem struct {
 }
 
 // beginPEM returns a pem if tok is what begins one, else nil.
-func beginPEM(s *scan, tok []byte) *pem {
+func beginPEM(s *Finder, tok []byte) *pem {
 	if !bytes.HasSuffix(tok, []byte(pemBegin)) {
 		return nil
 	}
@@ -29,75 +29,75 @@ func beginPEM(s *scan, tok []byte) *pem {
 
 // token takes a complete token and reports whether it belongs to the block.
 // Where it does not, the block is over.
-func (p *pem) token(h *held) bool {
+func (p *pem) token(h *Held) bool {
 	from := 0
 	if !p.label {
 		switch {
-		case p.keyed && bytes.HasPrefix(h.text, []byte(pemKey)):
+		case p.keyed && bytes.HasPrefix(h.Text, []byte(pemKey)):
 			p.label, p.words, from = true, 0, len(pemKey)
-		case p.words > 3 || run(h.text, isUpperOrDigit) < len(h.text):
+		case p.words > 3 || run(h.Text, isUpperOrDigit) < len(h.Text):
 			return false
 		default:
-			p.keyed = bytes.Equal(h.text, []byte("PRIVATE"))
+			p.keyed = bytes.Equal(h.Text, []byte("PRIVATE"))
 			p.words++
 			return true
 		}
 	}
-	if i := bytes.Index(h.text[from:], []byte(pemEnd)); i >= 0 {
+	if i := bytes.Index(h.Text[from:], []byte(pemEnd)); i >= 0 {
 		p.body(h, from, from+i)
-		p.end()
+		p.End()
 		return false
 	}
-	if from == 0 && (run(h.text, isPEM) < len(h.text) || !p.solid && p.words > 12) {
-		p.end()
+	if from == 0 && (run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
+		p.End()
 		return false
 	}
-	p.body(h, from, len(h.text))
+	p.body(h, from, len(h.Text))
 	return true
 }
 
 // body adds h.text[from:to] to what goes.
-func (p *pem) body(h *held, from, to int) {
+func (p *pem) body(h *Held, from, to int) {
 	p.words++
 	p.solid = p.solid || to-from >= 32
-	h.feed(p.h.add, from, to)
+	h.Feed(p.h.Add, from, to)
 	p.limit()
 }
 
 // space adds what stands between tokens.
 func (p *pem) space(b []byte, at int64, n int) {
 	if p.label {
-		p.h.add(b, at, n)
+		p.h.Add(b, at, n)
 		p.limit()
 	}
 }
 
 // limit bounds what is held back. A key is shorter than that by far.
 func (p *pem) limit() {
-	if len(p.h.text) < maxValue {
+	if len(p.h.Text) < maxValue {
 		return
 	}
 	if p.solid {
-		p.s.discard(p.h.places(0, len(p.h.text)))
+		p.s.discard(p.h.Places(0, len(p.h.Text)))
 	}
-	p.h.reset()
+	p.h.Reset()
 }
 
 // end takes out what came if it looked like a key, and judges it as text if it
 // did not.
-func (p *pem) end() {
-	v := bytes.TrimSpace(p.h.text)
-	from := bytes.Index(p.h.text, v)
+func (p *pem) End() {
+	v := bytes.TrimSpace(p.h.Text)
+	from := bytes.Index(p.h.Text, v)
 	switch {
 	case len(v) == 0:
 	case p.solid:
-		p.s.redact(p.h.places(from, from+len(v)), v, inText)
+		p.s.redact(p.h.Places(from, from+len(v)), v, inText)
 	default:
 		t := text{s: p.s}
-		p.h.feed(t.write, from, from+len(v))
-		t.end()
+		p.h.Feed(t.Write, from, from+len(v))
+		t.End()
 	}
-	p.h.reset()
+	p.h.Reset()
 }
 
 // isPEM reports whether c may stand in the tokens of a block: base64 and the

@@ -1,4 +1,4 @@
-package redact
+package scan
 
 import (
 	"bytes"
@@ -8,11 +8,11 @@ import (
 // An events is the sink for an event stream (WHATWG HTML, section 9.2). The
 // data of an event is taken for JSON whatever lines it is on.
 type events struct {
-	data   *eventData
+	data   *EventData
 	txt    text // for everything else
 	line   int  // what the line under way is
-	field  held // the beginning of a line that may be data
-	breaks held // the line feed after data
+	field  Held // the beginning of a line that may be data
+	breaks Held // the line feed after data
 	blank  bool // nothing came since the last line feed
 	cr     bool // the byte before was a carriage return
 }
@@ -25,13 +25,13 @@ const (
 	lineOther
 )
 
-func newEvents(s *scan) *events {
-	return &events{data: newEventData(s), txt: text{s: s}, blank: true}
+func newEvents(s *Finder) *events {
+	return &events{data: NewEventData(s), txt: text{s: s}, blank: true}
 }
 
-func (e *events) write(p []byte, at int64, n int) {
+func (e *events) Write(p []byte, at int64, n int) {
 	if len(p) != n { // no body comes so
-		e.txt.write(p, at, n)
+		e.txt.Write(p, at, n)
 		return
 	}
 	for len(p) > 0 {
@@ -51,9 +51,9 @@ func (e *events) write(p []byte, at int64, n int) {
 				i = len(p)
 			}
 			if e.line == lineData {
-				e.data.write(p[:i], at, i)
+				e.data.Write(p[:i], at, i)
 			} else {
-				e.txt.write(p[:i], at, i)
+				e.txt.Write(p[:i], at, i)
 			}
 		}
 		if i > 0 {
@@ -67,17 +67,17 @@ func (e *events) write(p []byte, at int64, n int) {
 func (e *events) begin(p []byte, at int64) {
 	const name = "data:"
 	e.blank = false
-	e.field.add(p, at, 1)
-	switch f := string(e.field.text); {
+	e.field.Add(p, at, 1)
+	switch f := string(e.field.Text); {
 	case f == name:
 		e.line = lineSpace
-		e.breaks.feed(e.data.write, 0, len(e.breaks.text))
-		e.breaks.reset()
-		e.field.reset()
+		e.breaks.Feed(e.data.Write, 0, len(e.breaks.Text))
+		e.breaks.Reset()
+		e.field.Reset()
 	case !strings.HasPrefix(name, f):
 		e.line = lineOther
-		e.field.feed(e.txt.write, 0, len(f))
-		e.field.reset()
+		e.field.Feed(e.txt.Write, 0, len(f))
+		e.field.Reset()
 	}
 }
 
@@ -88,63 +88,65 @@ func (e *events) lineBreak(p []byte, at int64) {
 	}
 	switch {
 	case e.line == lineData || e.line == lineSpace:
-		e.breaks.reset()
-		e.breaks.add([]byte{'\n'}, at, 1)
+		e.breaks.Reset()
+		e.breaks.Add([]byte{'\n'}, at, 1)
 	case e.blank:
-		e.breaks.reset()
-		e.data.next()
+		e.breaks.Reset()
+		e.data.Next()
 	default:
-		e.field.feed(e.txt.write, 0, len(e.field.text))
-		e.txt.end()
+		e.field.Feed(e.txt.Write, 0, len(e.field.Text))
+		e.txt.End()
 	}
-	e.field.reset()
+	e.field.Reset()
 	e.line, e.blank = lineStart, true
 }
 
-func (e *events) end() {
-	e.field.feed(e.txt.write, 0, len(e.field.text))
-	e.txt.end()
-	e.data.end()
-	e.field.reset()
-	e.breaks.reset()
+func (e *events) End() {
+	e.field.Feed(e.txt.Write, 0, len(e.field.Text))
+	e.txt.End()
+	e.data.End()
+	e.field.Reset()
+	e.breaks.Reset()
 	e.line, e.blank, e.cr = lineStart, true, false
 }
 
-func (e *events) pending() int64 {
-	return min(e.field.start(0), e.txt.pending(), e.data.pending())
+func (e *events) Pending() int64 {
+	return min(e.field.Start(0), e.txt.Pending(), e.data.Pending())
 }
 
-// An eventData is the sink for the data of one event after the other. Strings
+// An EventData is the sink for the data of one event after the other. Strings
 // of deltas go on from event to event.
-type eventData struct {
+type EventData struct {
 	*lexer
 }
 
-func newEventData(s *scan) *eventData {
+// NewEventData returns an EventData that reports to s.
+func NewEventData(s *Finder) *EventData {
 	l := newLexer(s, 0)
 	l.deltas = &deltas{s: s, open: map[string]*delta{}}
-	return &eventData{l}
+	return &EventData{l}
 }
 
-// next ends the data of one event.
-func (d *eventData) next() {
-	d.lexer.end()
+// Next ends the data of one event.
+func (d *EventData) Next() {
+	d.lexer.End()
 	d.deltas.path = d.deltas.path[:0]
 	d.deltas.on = false
 }
 
-// end ends the last event, and with it all strings.
-func (d *eventData) end() {
-	d.next()
-	d.deltas.end()
+// End ends the last event, and with it all strings.
+func (d *EventData) End() {
+	d.Next()
+	d.deltas.End()
 }
 
-func (d *eventData) pending() int64 { return min(d.lexer.pending(), d.deltas.pending()) }
+// Pending implements [Sink].
+func (d *EventData) Pending() int64 { return min(d.lexer.Pending(), d.deltas.Pending()) }
 
 // A deltas holds the strings that arrive in pieces, each in an event of its
 // own, as language models send them: {"index":0,"delta":{"text":"Hel"}}.
 type deltas struct {
-	s    *scan
+	s    *Finder
 	on   bool   // the event under way is one of a delta
 	path []byte // the indexes that came in it: they tell strings from one another
 	open map[string]*delta
@@ -163,7 +165,7 @@ func (d *deltas) key(name []byte) {
 	case "delta", "candidates":
 		d.on = true
 	case "content_block", "message", "item", "response":
-		d.end()
+		d.End()
 	}
 }
 
@@ -183,7 +185,7 @@ func (d *deltas) sink(key []byte) *delta {
 	name := string(d.path) + "/" + string(key)
 	if d.open[name] == nil {
 		if len(d.open) >= maxDeltas {
-			d.end()
+			d.End()
 		}
 		d.open[name] = &delta{value{s: d.s, txt: text{s: d.s, soft: true}}}
 	}
@@ -193,17 +195,17 @@ func (d *deltas) sink(key []byte) *delta {
 // pieceKeys are the keys under which strings arrive in pieces.
 var pieceKeys = set("text thinking partial_json content reasoning reasoning_content arguments delta refusal input")
 
-func (d *deltas) end() {
+func (d *deltas) End() {
 	for _, o := range d.open {
-		o.value.end()
+		o.value.End()
 	}
 	clear(d.open)
 }
 
-func (d *deltas) pending() int64 {
-	p := int64(settled)
+func (d *deltas) Pending() int64 {
+	p := int64(Settled)
 	for _, o := range d.open {
-		p = min(p, o.pending())
+		p = min(p, o.Pending())
 	}
 	return p
 }

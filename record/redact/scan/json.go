@@ -1,4 +1,4 @@
-package redact
+package scan
 
 import (
 	"bytes"
@@ -21,14 +21,14 @@ const (
 // row, one cut off at either end, one within something else. Where it meets
 // what may not stand outside a string it takes it for the rest of a string.
 type lexer struct {
-	s       *scan
+	s       *Finder
 	level   int // of JSON within JSON strings
 	state   int
-	str     sink // of the string under way
+	str     Sink // of the string under way
 	value   *value
 	col     collector // for a string that goes
-	bare    held      // a number or literal under way
-	esc     held      // an escape under way
+	bare    Held      // a number or literal under way
+	esc     Held      // an escape under way
 	name    []byte    // the beginning of the last string
 	after   bool      // a value follows: a colon was before
 	lists   int       // brackets open around the values of a key
@@ -39,11 +39,14 @@ type lexer struct {
 	deltas  *deltas   // the strings that continue those of events before, or nil
 }
 
-func newLexer(s *scan, level int) *lexer {
+// NewJSON returns the sink for JSON (RFC 8259), and for what has some in it.
+func NewJSON(s *Finder) Sink { return newLexer(s, 0) }
+
+func newLexer(s *Finder, level int) *lexer {
 	return &lexer{s: s, level: level, value: &value{s: s, txt: text{s: s}, level: level}, col: collector{s: s}}
 }
 
-func (l *lexer) write(p []byte, at int64, n int) {
+func (l *lexer) Write(p []byte, at int64, n int) {
 	if len(p) != n {
 		l.odd(p, at, n)
 		return
@@ -89,11 +92,11 @@ func (l *lexer) odd(p []byte, at int64, n int) {
 	case len(p) == 1:
 		l.step(p, at, n)
 	case l.state == inEscape:
-		l.esc.add(p, at, n)
+		l.esc.Add(p, at, n)
 	case l.state == inString:
 		l.content(p, at, n)
 	case l.state == inBare:
-		l.bare.add(p, at, n)
+		l.bare.Add(p, at, n)
 	case len(p) > 0:
 		l.begin(&l.value.txt)
 		l.content(p, at, n)
@@ -110,16 +113,16 @@ func (l *lexer) step(p []byte, at int64, n int) {
 			l.close()
 		case '\\':
 			l.state = inEscape
-			l.esc.add(p, at, n)
+			l.esc.Add(p, at, n)
 		default:
 			l.content(p, at, n)
 		}
 	case inEscape:
-		l.esc.add(p, at, n)
+		l.esc.Add(p, at, n)
 		l.escape()
 	case inBare:
-		if isBare(c) && len(l.bare.text) < maxBare {
-			l.bare.add(p, at, n)
+		if isBare(c) && len(l.bare.Text) < maxBare {
+			l.bare.Add(p, at, n)
 			return
 		}
 		l.endBare(c)
@@ -136,7 +139,7 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		l.open()
 	case ':':
 		l.after = true
-		l.verdict = l.s.profile.judgeKey(l.name)
+		l.verdict = l.s.Profile.judgeKey(l.name)
 		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
 		if l.paired != stays && bytes.EqualFold(l.name, []byte("value")) {
 			l.verdict = l.paired
@@ -159,7 +162,7 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 	default:
 		if isBare(c) {
 			l.state = inBare
-			l.bare.add(p, at, n)
+			l.bare.Add(p, at, n)
 			return
 		}
 		l.begin(l.value)
@@ -189,7 +192,7 @@ func (l *lexer) open() {
 		l.col.begin(l.verdict, inText)
 		l.begin(&l.col)
 	default:
-		var str sink = l.value
+		var str Sink = l.value
 		if l.deltas != nil {
 			if d := l.deltas.sink(l.name); d != nil {
 				str = d
@@ -199,7 +202,7 @@ func (l *lexer) open() {
 	}
 }
 
-func (l *lexer) begin(str sink) {
+func (l *lexer) begin(str Sink) {
 	l.state, l.str, l.name = inString, str, l.name[:0]
 }
 
@@ -208,7 +211,7 @@ func (l *lexer) content(p []byte, at int64, n int) {
 	if k := min(maxName+1-len(l.name), len(p)); k > 0 {
 		l.name = append(l.name, p[:k]...)
 	}
-	l.str.write(p, at, n)
+	l.str.Write(p, at, n)
 }
 
 // close ends the string under way.
@@ -216,7 +219,7 @@ func (l *lexer) close() {
 	l.endString()
 	l.state = outside
 	if l.after && l.isName {
-		l.paired = l.s.profile.judgeName(l.name)
+		l.paired = l.s.Profile.judgeName(l.name)
 	}
 	l.after = l.lists > 0
 }
@@ -225,13 +228,13 @@ func (l *lexer) endString() {
 	if d, ok := l.str.(*delta); ok {
 		d.pause()
 	} else {
-		l.str.end()
+		l.str.End()
 	}
 }
 
 // escape decodes the escape under way, if it is complete.
 func (l *lexer) escape() {
-	e := l.esc.text
+	e := l.esc.Text
 	if e[1] == 'u' && len(e) < 6 {
 		return
 	}
@@ -246,11 +249,11 @@ func (l *lexer) escape() {
 		out = []byte{c}
 	}
 	l.state = inString
-	for _, s := range l.esc.places(0, len(e)) {
-		l.content(out, s.at, s.n)
+	for _, s := range l.esc.Places(0, len(e)) {
+		l.content(out, s.At, s.N)
 		out = nil
 	}
-	l.esc.reset()
+	l.esc.Reset()
 }
 
 // maxBare is the length of the longest number that is taken for one.
@@ -262,7 +265,7 @@ func isBare(c byte) bool { return isLetterOrDigit(c) || c == '-' || c == '+' || 
 // endBare ends a number or literal before c. What is neither is the rest of a
 // string.
 func (l *lexer) endBare(c byte) {
-	word := l.bare.text
+	word := l.bare.Text
 	_, err := strconv.ParseFloat(string(word), 64)
 	number := err == nil && (isDigit(word[len(word)-1]))
 	literal := string(word) == "true" || string(word) == "false" || string(word) == "null"
@@ -270,38 +273,38 @@ func (l *lexer) endBare(c byte) {
 	switch {
 	case (number || literal) && bytes.IndexByte([]byte(" \t\r\n,]}:"), c) >= 0:
 		if number && l.after && (l.verdict == goes || l.deep > 0) {
-			l.s.redact(l.bare.places(0, len(word)), word, bare)
+			l.s.redact(l.bare.Places(0, len(word)), word, bare)
 		} else if number && l.after && l.deltas != nil {
 			l.deltas.index(l.name, word)
 		}
 		l.after = l.lists > 0
 	default:
 		l.begin(l.value)
-		l.bare.feed(l.content, 0, len(word))
+		l.bare.Feed(l.content, 0, len(word))
 	}
-	l.bare.reset()
+	l.bare.Reset()
 }
 
 // end ends the text: what follows is another one.
-func (l *lexer) end() {
+func (l *lexer) End() {
 	if l.state == inBare {
 		l.endBare(' ')
 	}
 	if l.state == inEscape {
-		l.esc.feed(l.content, 0, len(l.esc.text))
+		l.esc.Feed(l.content, 0, len(l.esc.Text))
 		l.state = inString
 	}
 	if l.state == inString {
 		l.endString()
 	}
-	l.esc.reset()
+	l.esc.Reset()
 	l.state, l.after, l.lists, l.paired, l.deep, l.name = outside, false, 0, stays, 0, l.name[:0]
 }
 
-func (l *lexer) pending() int64 {
-	p := min(l.bare.start(0), l.esc.start(0))
+func (l *lexer) Pending() int64 {
+	p := min(l.bare.Start(0), l.esc.Start(0))
 	if l.state == inString || l.state == inEscape {
-		p = min(p, l.str.pending())
+		p = min(p, l.str.Pending())
 	}
 	return p
 }

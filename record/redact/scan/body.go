@@ -1,0 +1,283 @@
+package scan
+
+import (
+	"bytes"
+	"strings"
+)
+
+// A value is the sink for text of which it is not known what it is: JSON where
+// it begins as an object or array does, else text.
+type value struct {
+	s     *Finder
+	txt   text
+	level int
+	json  *lexer // made when it is first needed
+	kind  int
+	lead  Held // a bracket that may begin JSON
+}
+
+// What a value is.
+const (
+	unknown = iota
+	isText
+	isJSON
+)
+
+func newValue(s *Finder) *value { return &value{s: s, txt: text{s: s}} }
+
+func (v *value) Write(p []byte, at int64, n int) {
+	switch {
+	case v.kind != unknown:
+		v.sink().Write(p, at, n)
+	case len(v.lead.Text) > 0:
+		v.lead.Add(p, at, n)
+		if v.kind = recognise(v.lead.Text); v.kind != unknown || len(v.lead.Text) > maxLead {
+			v.decide()
+		}
+	default:
+		if len(p) == n {
+			skip := run(p, isLead)
+			p, at, n = p[skip:], at+int64(skip), n-skip
+		} else if len(p) == 1 && isLead(p[0]) {
+			return
+		}
+		if len(p) == 0 {
+			return
+		}
+		if v.kind = recognise(p); v.kind == unknown {
+			v.lead.Add(p, at, n)
+			return
+		}
+		v.Write(p, at, n)
+	}
+}
+
+// decide takes for text what could still become JSON, and gives it on.
+func (v *value) decide() {
+	if v.kind == unknown {
+		v.kind = isText
+	}
+	v.lead.Feed(v.sink().Write, 0, len(v.lead.Text))
+	v.lead.Reset()
+}
+
+// recognise tells by the first two bytes that are not white space what p is.
+func recognise(p []byte) int {
+	if p[0] != '{' && p[0] != '[' {
+		return isText
+	}
+	rest := p[1+run(p[1:], isLead):]
+	switch {
+	case len(rest) == 0:
+		return unknown
+	case bytes.IndexByte([]byte("\"{[]}"), rest[0]) >= 0,
+		p[0] == '[' && bytes.IndexByte([]byte("-0123456789tfn"), rest[0]) >= 0:
+		return isJSON
+	}
+	return isText
+}
+
+// isLead reports whether c may stand before JSON: white space and the bytes of
+// a byte order mark.
+func isLead(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0xef || c == 0xbb || c == 0xbf
+}
+
+func (v *value) sink() Sink {
+	if v.kind != isJSON || v.level >= maxNesting {
+		return &v.txt
+	}
+	if v.json == nil {
+		v.json = newLexer(v.s, v.level+1)
+	}
+	return v.json
+}
+
+// maxLead is how much white space may be before what tells JSON.
+const maxLead = 4 << 10
+
+func (v *value) End() {
+	if len(v.lead.Text) > 0 {
+		v.decide()
+	}
+	v.txt.End()
+	if v.json != nil {
+		v.json.End()
+	}
+	v.kind = unknown
+}
+
+func (v *value) Pending() int64 {
+	switch v.kind {
+	case isText:
+		return v.txt.Pending()
+	case isJSON:
+		return v.sink().Pending()
+	}
+	return Settled
+}
+
+// pause lets go what cannot become a secret whatever follows.
+func (v *value) pause() {
+	switch v.kind {
+	case isText:
+		v.txt.pause()
+	case isJSON:
+		if v.json != nil {
+			v.json.pause()
+		}
+	}
+}
+
+// A collector is the sink for a value that goes.
+type collector struct {
+	s       *Finder
+	verdict verdict
+	shape   shape
+	h       Held
+	size    int    // of what was discarded before h
+	id      string // of that
+}
+
+// begin begins a value.
+func (c *collector) begin(v verdict, k shape) { c.verdict, c.shape = v, k }
+
+func (c *collector) Write(p []byte, at int64, n int) {
+	for k := maxValue - len(c.h.Text); len(p) == n && n >= k; k = maxValue {
+		c.h.Add(p[:k], at, k)
+		c.discard()
+		p, at, n = p[k:], at+int64(k), n-k
+	}
+	if c.h.Add(p, at, n); len(c.h.Text) >= maxValue {
+		c.discard()
+	}
+}
+
+// discard takes out what came so far of a value that is too long to be held.
+func (c *collector) discard() {
+	if isStandIn(c.h.Text) { // it was before
+		c.h.Reset()
+		return
+	}
+	if c.size == 0 {
+		c.id = identify(c.h.Text)
+	}
+	c.size += len(c.h.Text)
+	c.s.discard(c.h.Places(0, len(c.h.Text)))
+	c.h.Reset()
+}
+
+func (c *collector) End() {
+	v := c.h.Text
+	switch {
+	case c.size > 0:
+		c.s.stand(c.h.Places(0, len(v)), c.shape, c.size+len(v), c.id)
+	case len(v) == 0:
+	case c.verdict == opaque && !looksOpaque(v):
+		w := newValue(c.s)
+		c.h.Feed(w.Write, 0, len(v))
+		w.End()
+	default:
+		from := 0
+		if c.shape != message {
+			from = credentials(v)
+		}
+		c.s.redact(c.h.Places(from, len(v)), v[from:], c.shape)
+	}
+	c.h.Reset()
+	c.size = 0
+}
+
+func (c *collector) Pending() int64 { return c.h.Start(0) }
+
+// NewBody returns the sink for a body of the given Content-Type.
+func NewBody(s *Finder, contentType string) Sink { return newBody(s, contentType, 0) }
+
+// newBody returns the sink for a body, or for a part of one where level says
+// how deep.
+func newBody(s *Finder, contentType string, level int) Sink {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	switch {
+	case media == "text/event-stream":
+		return newEvents(s)
+	case media == "application/x-www-form-urlencoded":
+		return newForm(s)
+	case strings.HasPrefix(media, "multipart/") && level < maxNesting:
+		return newMultipart(s, contentType, level)
+	case strings.HasSuffix(media, "json"), strings.HasSuffix(media, "json-seq"):
+		return newLexer(s, 0)
+	}
+	return newValue(s)
+}
+
+// maxPacked is the length of the longest encoded body that is looked into. A
+// longer one goes unseen.
+const maxPacked = 8 << 20
+
+// A Packed is the sink for text that is encoded as a whole, so that nothing can
+// be replaced within. If there is a secret in it all of it goes.
+type Packed struct {
+	s      *Finder
+	unpack func(s *Finder, p []byte) (found, ok bool)
+	h      Held
+	raw    Sink // for what turns out not to be encoded
+	size   int  // of what was discarded
+	gone   bool // it is too long to be looked at
+}
+
+// NewPacked returns a Packed. unpack tells whether there is a secret in p once
+// it is decoded, and whether it could be; what could not be goes to raw.
+func NewPacked(s *Finder, unpack func(s *Finder, p []byte) (found, ok bool), raw Sink) *Packed {
+	return &Packed{s: s, unpack: unpack, raw: raw}
+}
+
+// Write implements [Sink].
+func (p *Packed) Write(b []byte, at int64, n int) {
+	if k := maxPacked - len(p.h.Text); !p.gone && n > k && len(b) == n {
+		p.h.Add(b[:k], at, k)
+		p.GiveUp()
+		b, at, n = b[k:], at+int64(k), n-k
+	}
+	if p.h.Add(b, at, n); p.gone {
+		p.discard()
+	}
+}
+
+// discard takes out what came so far.
+func (p *Packed) discard() {
+	n := len(p.h.Text)
+	if p.size == 0 {
+		p.s.redact(p.h.Places(0, n), p.h.Text, inText)
+	} else {
+		p.s.discard(p.h.Places(0, n))
+	}
+	p.size += n
+	p.h.Reset()
+}
+
+// End implements [Sink].
+func (p *Packed) End() {
+	n := len(p.h.Text)
+	if n > 0 {
+		found, ok := p.unpack(p.s, p.h.Text)
+		if !ok {
+			p.h.Feed(p.raw.Write, 0, n)
+			p.raw.End()
+		}
+		if found {
+			p.s.redact(p.h.Places(0, n), p.h.Text, inText)
+		}
+	}
+	p.h.Reset()
+	p.size, p.gone = 0, false
+}
+
+// Pending implements [Sink].
+func (p *Packed) Pending() int64 { return p.h.Start(0) }
+
+// GiveUp takes out all of it rather than wait for the end.
+func (p *Packed) GiveUp() {
+	p.gone = true
+	p.discard()
+}
