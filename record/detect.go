@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"strings"
 	"time"
 )
 
@@ -200,4 +201,75 @@ func (o *opening) end(d Dir, t time.Time, why error) {
 	}
 	o.forget(Out, len(o.buf[Out]))
 	o.forget(In, len(o.buf[In]))
+}
+
+// switchTo ends the response, and HTTP on the connection.
+func (s *half) switchTo(p *pair) {
+	c, proto := s.h.connection, protoTunnel
+	if p.Response.Status == 101 {
+		proto = upgradeName(p.Response.Header.Get("Upgrade"))
+	}
+	p.answered = true
+	s.finish()
+	s.h.next = func() {
+		if proto == protoTunnel {
+			c.become(proto, &opening{connection: c})
+			return
+		}
+		c.become(proto, opaque{c})
+	}
+}
+
+// upgradeName names the protocol of an Upgrade field (RFC 9110, section 7.8).
+func upgradeName(v string) string {
+	switch v = strings.ToLower(strings.TrimSpace(v)); v {
+	case "websocket":
+		return protoWebSocket
+	case "h2c":
+		return protoHTTP2
+	}
+	return protoUnknown
+}
+
+// handOver makes the next parser the one of the connection and tells it what
+// followed HTTP: what the client sent before it had the answer, and rest.
+func (h *http1) handOver(rest event) {
+	if h.req.p != nil {
+		h.req.over(ErrCut)
+	}
+	h.drop(h.open, ErrCut)
+	h.req.lose()
+	h.resp.lose()
+	h.next()
+	for _, e := range h.held {
+		e.tell(h.parser)
+	}
+	if len(rest.data) > 0 {
+		h.parser.data(rest.dir, rest.time, rest.data)
+	}
+	h.held, h.switching = nil, nil
+}
+
+// hold keeps e, which follows a request that may end HTTP on the connection.
+func (h *http1) hold(e event) {
+	h.held = append(h.held, e)
+	h.heldSize += len(e.data)
+}
+
+// release goes on with what was held once it is clear that HTTP goes on, or
+// when too much is held.
+func (h *http1) release() {
+	if h.req.state != holdState || h.next != nil {
+		return
+	}
+	if p := h.switching; p != nil && !p.answered && !p.respOver && h.heldSize <= maxHead {
+		return
+	}
+	held := h.held
+	h.held, h.heldSize, h.switching, h.req.state = nil, 0, nil, startState
+	h.releasing = true
+	for _, e := range held {
+		e.tell(h)
+	}
+	h.releasing = false
 }

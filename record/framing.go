@@ -242,3 +242,83 @@ func (s *half) trailer(p []byte) ([]byte, bool) {
 	s.finish()
 	return s.took(all, n), true
 }
+
+// A peekReason says why the next bytes of a direction may be those of the
+// message being read or those of the next one.
+type peekReason uint8
+
+const (
+	peekNoBody   peekReason = iota // the status allows no body, the fields announce one
+	peekHead                       // the request was not seen and may have been HEAD
+	peekExpected                   // the client waits for 100 (RFC 9110, section 10.1.1)
+	peekLonger                     // there was a larger Content-Length too
+)
+
+// peek decides whether p belongs to the message being read.
+func (s *half) peek(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	v := isOther
+	if s.peeking != peekExpected {
+		v = startsResponse(all)
+	} else if s.p.answered {
+		next := bytes.TrimLeft(all, "\r\n")
+		v = judgeRequest(next)
+		if i := bytes.IndexByte(next, '\n'); v == isRequest && !isStrictRequest(next[:i]) {
+			v = isOther
+		}
+	}
+	if v == undecided {
+		return s.wait(all)
+	}
+	rest := s.took(all, 0)
+	s.resolve(v != isOther)
+	return rest, true
+}
+
+// startsResponse tells whether p starts with a version, after empty lines.
+func startsResponse(p []byte) verdict {
+	p = bytes.TrimLeft(p, "\r\n")
+	n := min(len(p), len("HTTP/"))
+	switch {
+	case !strings.EqualFold(string(p[:n]), "HTTP/"[:n]):
+		return isOther
+	case n < len("HTTP/"):
+		return undecided
+	}
+	return isResponse
+}
+
+// resolve ends a peek: the message is over, or its body begins.
+func (s *half) resolve(over bool) {
+	switch {
+	case over && s.peeking == peekNoBody && s.p.Response.Status < 200:
+		s.interim()
+	case over && s.peeking == peekExpected:
+		if s.p.answered {
+			s.note(bodyNotSent)
+			s.finish()
+			return
+		}
+		s.beginBody()
+	case over:
+		s.finish()
+	case s.peeking == peekLonger:
+		f := &s.framing
+		s.left, s.state = f.longer-f.length, bodyState
+		f.length = f.longer
+	case s.peeking == peekNoBody:
+		s.note(bodyNotAllowed)
+		s.p.answered = true
+		s.beginBody()
+	default:
+		s.beginBody()
+	}
+}
+
+// likelyOver is what a peek comes to where the next bytes cannot tell.
+func (s *half) likelyOver() bool {
+	if s.peeking == peekExpected {
+		return s.p.answered
+	}
+	return s.peeking != peekHead || s.m.BodySize > 0
+}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,19 @@ func isToken(s string) bool {
 	return s != ""
 }
 
+// trimSpace returns s without white space and line ends around it.
+func trimSpace(s string) string {
+	for len(s) > 0 && isSpace(s[0]) {
+		s = s[1:]
+	}
+	for len(s) > 0 && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
 // A requestLine is the first line of a request (RFC 9112, section 3).
 type requestLine struct{ method, target, proto string }
 
@@ -40,7 +54,7 @@ type requestLine struct{ method, target, proto string }
 // survive (RFC 9112, section 3, allows to be so lenient). Without a version it
 // has to be a GET of HTTP/0.9; of other lines nothing tells that they are HTTP.
 func parseRequestLine[T string | []byte](b T) (l requestLine, ok bool) {
-	line := strings.Trim(string(b), " \t\r\n")
+	line := trimSpace(string(b))
 	i := strings.IndexAny(line, " \t")
 	if i < 0 || i > maxMethod || !isToken(line[:i]) {
 		return l, false
@@ -77,7 +91,7 @@ type statusLine struct {
 // the space before it. It is not ok where the version or the status, which
 // has three digits, is not there.
 func parseStatusLine[T string | []byte](b T) (l statusLine, ok bool) {
-	line := strings.Trim(string(b), " \t\r\n")
+	line := trimSpace(string(b))
 	i := strings.IndexAny(line, " \t")
 	if i < 0 || !isResponseVersion(line[:i]) {
 		return l, false
@@ -285,18 +299,67 @@ func (h *headLines) fields() Fields {
 		name, value, found := strings.Cut(line, ":")
 		if !found {
 			h.marks |= badField
-			fs = append(fs, Field{Value: strings.Trim(line, " \t")})
+			fs = append(fs, Field{Value: trimSpace(line)})
 			continue
 		}
-		if t := strings.Trim(name, " \t\r\x00"); len(t) != len(name) {
-			// A proxy must not pass on the space (RFC 9112, section 5.1), and
-			// what looks for the field would not find it with the space.
-			h.marks |= spaceBeforeColon
-			name = t
-		}
 		if !isToken(name) {
-			h.marks |= badField
+			if t := strings.Trim(name, " \t\r\x00"); t != name {
+				// A proxy must not pass on the space (RFC 9112, section 5.1), and
+				// what looks for the field would not find it with the space.
+				h.marks |= spaceBeforeColon
+				name = t
+			}
+			if !isToken(name) {
+				h.marks |= badField
+			}
 		}
-		fs = append(fs, Field{name, strings.Trim(value, " \t\r")})
+		fs = append(fs, Field{name, trimSpace(value)})
+	}
+}
+
+// anomalies is a set of oddities of the traffic. None of them is an error:
+// they tell how a message was read where the standard leaves it open, or says
+// that it must be refused.
+type anomalies uint64
+
+// The oddities, with the section of RFC 9112 (where not said otherwise) that
+// they offend against.
+const (
+	bareLF            anomalies = 1 << iota // 2.2
+	bareCR                                  // 2.2
+	junkBefore                              // 2.2: bytes before the start line
+	badStatusLine                           // 4
+	badField                                // 5: no colon, or no token before it
+	spaceBeforeColon                        // 5.1
+	obsFold                                 // 5.2
+	foldedFraming                           // 5.2: a folded line that frames the message
+	badTransferCoding                       // 6.1: chunked is there, but not alone or not last
+	chunkedOldVersion                       // 6.1: in a message of HTTP/1.0
+	lengthAndCoding                         // 6.1: both Content-Length and Transfer-Encoding
+	badLength                               // 6.3: Content-Length is not a number
+	manyLengths                             // 6.3: different ones
+	badChunk                                // 7.1: the size of a chunk, or what follows its data
+	bodyNotAllowed                          // 6.3: a body after 1xx, 204 or 304
+	bodyNotSent                             // RFC 9110, 10.1.1: Expect, answered before the body
+	oldAnswer                               // RFC 1945, 3.1: a response without head (HTTP/0.9)
+	noRequest                               // 9.2: the request was not seen
+	noHost                                  // 3.2: HTTP/1.1 without Host, or several
+	manyOpen                                // more requests without a response than are kept
+	bodyNotKept                             // ours: the body could not be written to its file
+	eventsCut                               // ours: more events than are kept
+)
+
+// anomalyNames are the names in the order above.
+var anomalyNames = [...]string{"bare-lf", "bare-cr", "junk-before-message", "bad-status-line", "bad-field", "space-before-colon",
+	"obs-fold", "folded-framing-field", "bad-transfer-coding", "chunked-in-1.0", "length-and-transfer-coding", "bad-content-length",
+	"several-content-lengths", "bad-chunk", "body-not-allowed", "expected-body-not-sent", "http-0.9-response", "request-not-seen",
+	"bad-host", "too-many-open-requests", "body-not-kept", "events-cut"}
+
+// note adds the names of set to x.
+func (x *Exchange) note(set anomalies) {
+	for i := 0; set != 0; i, set = i+1, set>>1 {
+		if set&1 != 0 && !slices.Contains(x.Anomalies, anomalyNames[i]) {
+			x.Anomalies = append(x.Anomalies, anomalyNames[i])
+		}
 	}
 }

@@ -208,9 +208,9 @@ func (s *half) partialHead() {
 		}
 		return
 	}
-	if p, l := s.statusLine(string(head)); l.status/100 != 1 {
-		s.buf = nil
-		s.response(p, l, string(head))
+	s.buf = nil
+	if p := s.response(string(head)); p.Response.Status/100 == 1 {
+		s.interim()
 	}
 }
 
@@ -324,41 +324,24 @@ func (h *http1) answering() *pair {
 	return p
 }
 
-// statusLine returns the status line that head starts with, and the exchange
-// to which it belongs.
-func (s *half) statusLine(head string) (*pair, statusLine) {
-	p := s.h.answering()
-	lines := headLines{text: head, loose: true}
-	first, _ := lines.cut()
-	l, ok := parseStatusLine(first)
-	if !ok {
-		l = looseStatusLine(first)
-		p.note(badStatusLine)
-	}
-	return p, l
-}
-
 // responseHead begins the response with this head: RFC 9112, section 6.3,
 // rules 1 and 2, and interim responses.
 func (s *half) responseHead(head []byte) {
-	text := string(head)
-	p, l := s.statusLine(text)
-	s.response(p, l, text)
-	f := s.framing
-	bodied := f.coded || f.length > 0
-	interim := l.status >= 100 && l.status < 200
+	p := s.response(string(head))
+	f, status := &s.framing, p.Response.Status
+	bodied, interim := f.coded || f.length > 0, status/100 == 1
 	switch {
-	case l.status == 101 && (p.Response.Header.Has("Upgrade") || !bodied):
+	case status == 101 && (p.Response.Header.Has("Upgrade") || !bodied):
 		s.switchTo(p)
 		return
-	case l.status/100 == 2 && p.Request.Method == "CONNECT":
+	case status/100 == 2 && p.Request.Method == "CONNECT":
 		s.switchTo(p)
 		return
-	case (interim || l.status == 204 || l.status == 304) && bodied && p.Request.Method != "HEAD":
+	case (interim || status == 204 || status == 304) && bodied && p.Request.Method != "HEAD":
 		s.state, s.peeking = peekState, peekNoBody
 	case interim:
 		s.interim()
-	case l.status == 204, l.status == 304, p.Request.Method == "HEAD":
+	case status == 204, status == 304, p.Request.Method == "HEAD":
 		s.finish()
 	case p.Request.Method == "" && bodied:
 		s.state, s.peeking = peekState, peekHead
@@ -370,10 +353,17 @@ func (s *half) responseHead(head []byte) {
 	}
 }
 
-// response begins the response of p with a head that starts with l.
-func (s *half) response(p *pair, l statusLine, head string) {
+// response begins the response with this head, which may be unfinished, and
+// returns the exchange to which it belongs.
+func (s *half) response(head string) *pair {
+	p := s.h.answering()
 	lines := headLines{text: wholeLines(head), loose: true}
-	lines.cut()
+	first, _ := lines.cut()
+	l, ok := parseStatusLine(first)
+	if !ok {
+		l = looseStatusLine(first)
+		p.note(badStatusLine)
+	}
 	s.heads++
 	s.begin(p, &p.Response.Message)
 	p.Response.Status, p.Response.Reason, p.Response.Proto = l.status, l.reason, l.proto
@@ -382,6 +372,7 @@ func (s *half) response(p *pair, l statusLine, head string) {
 	s.span(headSpan, len(head))
 	s.framing = frame(p.Response.Header)
 	s.note(lines.marks | s.framing.marks)
+	return p
 }
 
 // interim makes the response being read one that comes before the real one.
