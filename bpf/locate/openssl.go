@@ -38,12 +38,14 @@ func (o *openSSL) find(l *Library) error {
 		if err != nil {
 			return err
 		}
+		passes := func(c call) bool { return f.own(c, 0, 0) && f.own(c, 1, 1) }
+		if !slices.ContainsFunc(f.calls, passes) {
+			return &RefusedError{names[0], fmt.Sprintf("the function at %#x does not pass on what it was called with", f.entry)}
+		}
 		o.im.addNamed(l, names[0], f)
 		// The inner function serves SSL_read_ex too. It may have been inlined.
 		inner := o.named[names[1]]
-		if len(inner) == 1 && inner[0] != f && slices.ContainsFunc(f.calls, func(c call) bool {
-			return c.target == inner[0].entry && f.own(c, 0, 0) && f.own(c, 1, 1)
-		}) {
+		if len(inner) == 1 && slices.ContainsFunc(f.calls, func(c call) bool { return c.target == inner[0].entry && passes(c) }) {
 			o.im.addNamed(l, names[1], inner[0])
 		}
 	}

@@ -1,43 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Functions that raise errors as those of OpenSSL 3 do, by name, and its tables
 // of methods: as of 3.2, and before with -DOLD.
-#include <stddef.h>
-
-typedef struct ssl_st SSL;
-typedef struct {
-  int version;
-  unsigned flags;
-  unsigned long mask;
-#ifdef OLD
-  int (*ssl_new)(SSL *);
-  int (*ssl_clear)(SSL *);
-  void (*ssl_free)(SSL *);
-#else
-  int (*ssl_new)(SSL *);
-  void (*ssl_free)(SSL *);
-  int (*ssl_reset)(SSL *);
-  int (*ssl_init)(SSL *);
-  int (*ssl_clear)(SSL *);
-  void (*ssl_deinit)(SSL *);
-#endif
-  int (*ssl_accept)(SSL *);
-  int (*ssl_connect)(SSL *);
-  int (*ssl_read)(SSL *, void *, size_t, size_t *);
-  int (*ssl_peek)(SSL *, void *, size_t, size_t *);
-  int (*ssl_write)(SSL *, const void *, size_t, size_t *);
-  int (*ssl_shutdown)(SSL *);
-  int (*ssl_renegotiate)(SSL *);
-  int (*ssl_renegotiate_check)(SSL *, int);
-  int (*ssl_read_bytes)(SSL *, int, void *, size_t, size_t *);
-  int (*ssl_write_bytes)(SSL *, int, const void *, size_t, size_t *);
-} SSL_METHOD;
-
-struct ssl_st {
-  const SSL_METHOD *method;
-  void *handshake_func;
-  int shutdown, rwstate;
-  size_t pending;
-};
+#include "ssl.h"
 
 volatile long sink;
 
@@ -46,8 +10,12 @@ __attribute__((noinline)) void ERR_set_debug(const char *file, int line, const c
 __attribute__((noinline)) void ERR_set_error(int lib, int reason, const char *fmt) { sink += lib + reason + (long)fmt; }
 #define ERR_raise(reason) (ERR_new(), ERR_set_debug(__FILE__, __LINE__, __func__), ERR_set_error(20, reason, NULL))
 
-// The inner functions are called from more places than can be inlined.
+// Compilers may inline the inner functions or not; there is a test for each.
+#ifdef INLINED
+#define OUTER static inline __attribute__((always_inline))
+#else
 #define OUTER __attribute__((noinline))
+#endif
 
 OUTER int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes) {
   if (s->handshake_func == NULL) {
@@ -145,22 +113,3 @@ static int tls_check(SSL *s, int n) { return s->rwstate + n; }
   {version, 0, 0, LIFE, tls_io, tls_io, tls_read, tls_peek, tls_write, tls_io,   \
    tls_io, tls_check, ssl3_read_bytes, ssl3_write_bytes}
 const SSL_METHOD TLS_method = METHOD(0x10000), TLSv1_3_method = METHOD(0x304);
-
-const char version[] = "OpenSSL 3.0.99 1 Apr 2030";
-
-int main(int argc, char **argv) {
-  static SSL s;
-  char buf[100];
-  size_t n;
-  s.method = argc ? &TLS_method : &TLSv1_3_method;
-  sink += SSL_read_ex(&s, buf, 100, &n) + SSL_write_ex(&s, buf, n, &n);
-  sink += SSL_write(&s, buf, SSL_read(&s, buf, argc)) + version[argc];
-  s.method->ssl_free(&s);
-  return SSL_write(&s, argv, argc);
-}
-
-// Compilers make calls of these.
-void *memset(void *d, int c, size_t n) {
-  for (volatile char *p = d; n--;) *p++ = (char)c;
-  return d;
-}
