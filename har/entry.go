@@ -107,7 +107,7 @@ func newRequest(x *record.Exchange, p *payload) request {
 	m := &x.Request
 	r := request{
 		Method:       asUTF8(m.Method),
-		URL:          safeURL(x.URL()),
+		URL:          urlOf(x),
 		HTTPVersion:  asUTF8(m.Proto),
 		Cookies:      requestCookies(m.Header),
 		Headers:      newFields(m.Header),

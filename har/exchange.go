@@ -294,7 +294,7 @@ func restoreURL(e *entry, x *record.Exchange) {
 		x.Conn.Plain = *e.Plain
 	}
 	want := withoutFragment(e.Request.URL)
-	same := func() bool { return e.Request.Target != nil || safeURL(x.URL()) == safeURL(want) }
+	same := func() bool { return e.Request.Target != nil || urlOf(x) == safeURL(want) }
 	if !same() && x.Conn.ServerName == "" && !x.Request.Header.Has("Host") && u.Port() == "" {
 		x.Conn.ServerName = u.Hostname()
 	}

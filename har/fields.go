@@ -11,12 +11,21 @@ import (
 	"ssltape/record"
 )
 
+// urlOf returns the URL of x as importers take it.
+func urlOf(x *record.Exchange) string {
+	u, host := x.URL(), x.Host()
+	if safeAuthority(host) != host { // it may hold what looks like a path
+		u = strings.Replace(u, "://"+host, "://unknown", 1)
+	}
+	return safeURL(u)
+}
+
 // safeURL returns u as importers take it: absolute, of printable ASCII, with a
 // host and a port that can be, and without fragment.
 func safeURL(u string) string {
 	scheme, rest, _ := strings.Cut(u, "://")
 	authority, path := rest, ""
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
 	}
 	var b strings.Builder
