@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ssltape/har"
+	"ssltape/har/report"
 	"ssltape/pcapng"
 	"ssltape/record"
 	"ssltape/record/view"
@@ -40,6 +41,7 @@ func formats() []format {
 		{"har.gz", []string{".har.gz", ".json.gz"}, false, openGzip},
 		{"pcapng", []string{".pcapng"}, true, openPcapng},
 		{"jsonl", []string{".jsonl", ".ndjson"}, false, openLines},
+		{"html", []string{".html", ".htm"}, false, openHTML},
 		{"txt", []string{".txt"}, false, openText},
 	}
 }
@@ -75,6 +77,14 @@ func openPcapng(w io.Writer, o OutputOptions) (sink, error) {
 func openLines(w io.Writer, o OutputOptions) (sink, error) {
 	l := har.NewLinesWriter(w, har.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
 	return sink{exchanges: l, close: l.Close}, nil
+}
+
+func openHTML(w io.Writer, o OutputOptions) (sink, error) {
+	p, err := report.NewWriter(w, report.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
+	if err != nil {
+		return sink{}, err
+	}
+	return sink{exchanges: p, close: p.Close}, nil
 }
 
 func openText(w io.Writer, o OutputOptions) (sink, error) {
