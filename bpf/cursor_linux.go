@@ -4,6 +4,7 @@ package bpf
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"time"
 	"unsafe"
@@ -18,6 +19,8 @@ const (
 	kindFork
 	kindExec
 	kindExit
+	kindAddress
+	kindName
 )
 
 // A connKey tells connections apart: a pointer of one run of a program, since
@@ -37,6 +40,7 @@ type conn struct {
 	record.Conn
 	next  [2]int64
 	ended [2]bool
+	told  bool // a chunk of it has been passed on
 }
 
 // A cursor turns the kernel's events into those of [Probe.Events].
@@ -141,12 +145,29 @@ func (c *cursor) event(b []byte) {
 		}
 	case kindExit:
 		c.exit(h)
+	case kindAddress:
+		if e := view[tlsAddressEvent](b); e != nil {
+			n := c.conn(key, h)
+			n.Local, n.Remote = addrPort(e.Address.Local, e.Address.Lport), addrPort(e.Address.Remote, e.Address.Rport)
+		}
+	case kindName:
+		if e := view[tlsNameEvent](b); e != nil {
+			c.conn(key, h).ServerName = cString(e.Name[:])
+		}
 	}
+}
+
+// addrPort returns the zero AddrPort for zeros.
+func addrPort(addr [16]byte, port uint16) netip.AddrPort {
+	if port == 0 {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
 }
 
 func (c *cursor) data(key connKey, h *tlsHead, data []byte) {
 	conn, dir := c.conn(key, h), record.Dir(h.Dir&1)
-	conn.next[dir] = int64(h.Off) + int64(len(data))
+	conn.next[dir], conn.told = int64(h.Off)+int64(len(data)), true
 	c.send(Event{Chunk: record.Chunk{
 		Conn: &conn.Conn, Dir: dir, Off: int64(h.Off), Time: c.time(h.Time), Data: data,
 	}})
@@ -201,6 +222,9 @@ func (c *cursor) end(key connKey, v tlsEndValue, dir record.Dir) {
 	conn.ended[dir] = true
 	if conn.ended[dir.Peer()] {
 		c.forget(pr, key)
+	}
+	if conn.told = conn.told || v.Off > 0; !conn.told {
+		return // it never carried anything
 	}
 	c.send(Event{Chunk: record.Chunk{
 		Conn: &conn.Conn, Dir: dir, Off: int64(v.Off), Time: c.time(v.Time), End: record.End(v.End),

@@ -24,10 +24,11 @@ const (
 	callWriteEx2  call = "tls_write_ex2"
 	callReadInner call = "tls_read_inner"
 	callFree      call = "tls_free"
+	callCtrl      call = "tls_ctrl"
 )
 
 // returns reports whether the call is followed to its return.
-func (c call) returns() bool { return c != callFree }
+func (c call) returns() bool { return c != callFree && c != callCtrl }
 
 // functions of OpenSSL and of what has its interface.
 var functions = []struct {
@@ -41,6 +42,7 @@ var functions = []struct {
 	{"SSL_write_ex2", callWriteEx2},
 	{"SSL_free", callFree},
 	{"SSL_clear", callFree},
+	{"SSL_ctrl", callCtrl},
 }
 
 // inners are functions that OpenSSL does not export, found by the calls of

@@ -211,7 +211,9 @@ func TestKilled(t *testing.T) {
 // accounted for: by offsets, and by cause.
 func TestLoss(t *testing.T) {
 	p := open(t, Options{Buffer: 1 << 20, Follow: true})
-	p.queue.limit = 1 << 20 // so that nothing is read from the ring until Events is
+	p.queue.mu.Lock()
+	p.queue.limit = 1 << 20 // little is read from the ring until Events is ranged over
+	p.queue.mu.Unlock()
 	p.attachLibssl(t, libssl(t), true)
 	prog := buildPair(t)
 	const n = 16 << 20

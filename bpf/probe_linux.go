@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec tls tls.c -- -O2 -Wall -Werror
+//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type address_event -type name_event tls tls.c -- -O2 -Wall -Werror
 
 // A Probe records TLS connections. Its methods may be called from several
 // goroutines at once.
@@ -118,6 +118,7 @@ func (p *Probe) load(o Options) error {
 		callRead: p.objs.TlsRead, callWrite: p.objs.TlsWrite,
 		callReadEx: p.objs.TlsReadEx, callWriteEx: p.objs.TlsWriteEx, callWriteEx2: p.objs.TlsWriteEx2,
 		callReadInner: p.objs.TlsReadInner, callFree: p.objs.TlsFree,
+		callCtrl: p.objs.TlsCtrl,
 	}
 	return nil
 }
@@ -134,6 +135,15 @@ func (p *Probe) followProcesses() error {
 			return fmt.Errorf("trace %s: %w", name, err)
 		}
 		p.links = append(p.links, l)
+	}
+	// Kernels before 6.3 do not have these. Then addresses are not known.
+	for name, prog := range map[string]*ebpf.Program{
+		"sock_send_length": p.objs.SocketSend,
+		"sock_recv_length": p.objs.SocketRecv,
+	} {
+		if l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: prog}); err == nil {
+			p.links = append(p.links, l)
+		}
 	}
 	return nil
 }

@@ -13,6 +13,19 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type tlsAddressEvent struct {
+	_       structs.HostLayout
+	Head    tlsHead
+	Address struct {
+		_      structs.HostLayout
+		Local  [16]uint8
+		Remote [16]uint8
+		Lport  uint16
+		Rport  uint16
+		Pad    uint32
+	}
+}
+
 type tlsConn struct {
 	_       structs.HostLayout
 	Born    uint64
@@ -20,7 +33,12 @@ type tlsConn struct {
 	Closed  uint32
 	Pid     uint32
 	Library uint32
-	Pad     uint32
+	Nested  uint8
+	Doubt   uint8
+	Pad     [2]uint8
+	Socket  uint64
+	Reads   uint64
+	Writes  uint64
 }
 
 type tlsConnKey struct {
@@ -95,6 +113,12 @@ type tlsLoss struct {
 	Captured    uint64
 }
 
+type tlsNameEvent struct {
+	_    structs.HostLayout
+	Head tlsHead
+	Name [256]uint8
+}
+
 type tlsProcess struct {
 	_     structs.HostLayout
 	Epoch uint64
@@ -126,6 +150,27 @@ type tlsThread struct {
 		Pad     uint8
 		Library uint64
 	}
+	Received struct {
+		_       structs.HostLayout
+		Socket  uint64
+		Owner   uint64
+		Left    uint64
+		Address struct {
+			_      structs.HostLayout
+			Local  [16]uint8
+			Remote [16]uint8
+			Lport  uint16
+			Rport  uint16
+			Pad    uint32
+		}
+	}
+	Written struct {
+		_    structs.HostLayout
+		Key  tlsConnKey
+		Born uint64
+		Min  uint64
+		Max  uint64
+	}
 }
 
 // Names of all BPF objects in the ELF.
@@ -141,6 +186,9 @@ const (
 	tlsProgProcessExec  = "process_exec"
 	tlsProgProcessExit  = "process_exit"
 	tlsProgProcessFork  = "process_fork"
+	tlsProgSocketRecv   = "socket_recv"
+	tlsProgSocketSend   = "socket_send"
+	tlsProgTlsCtrl      = "tls_ctrl"
 	tlsProgTlsFree      = "tls_free"
 	tlsProgTlsRead      = "tls_read"
 	tlsProgTlsReadEx    = "tls_read_ex"
@@ -201,6 +249,9 @@ type tlsProgramSpecs struct {
 	ProcessExec  *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit  *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork  *ebpf.ProgramSpec `ebpf:"process_fork"`
+	SocketRecv   *ebpf.ProgramSpec `ebpf:"socket_recv"`
+	SocketSend   *ebpf.ProgramSpec `ebpf:"socket_send"`
+	TlsCtrl      *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
 	TlsFree      *ebpf.ProgramSpec `ebpf:"tls_free"`
 	TlsRead      *ebpf.ProgramSpec `ebpf:"tls_read"`
 	TlsReadEx    *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
@@ -291,6 +342,9 @@ type tlsPrograms struct {
 	ProcessExec  *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit  *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork  *ebpf.Program `ebpf:"process_fork"`
+	SocketRecv   *ebpf.Program `ebpf:"socket_recv"`
+	SocketSend   *ebpf.Program `ebpf:"socket_send"`
+	TlsCtrl      *ebpf.Program `ebpf:"tls_ctrl"`
 	TlsFree      *ebpf.Program `ebpf:"tls_free"`
 	TlsRead      *ebpf.Program `ebpf:"tls_read"`
 	TlsReadEx    *ebpf.Program `ebpf:"tls_read_ex"`
@@ -306,6 +360,9 @@ func (p *tlsPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.SocketRecv,
+		p.SocketSend,
+		p.TlsCtrl,
 		p.TlsFree,
 		p.TlsRead,
 		p.TlsReadEx,

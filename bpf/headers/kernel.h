@@ -94,5 +94,22 @@ struct linux_binprm {
 	const char *filename;
 } CORE;
 
+struct in6_addr {
+	__u8 s6_addr[16]; /* not CORE: fixed, and read as a whole */
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+} CORE;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+} CORE;
+
 /* Makes bpf_tracing.h use the kernel's names of the registers above. */
 #define __VMLINUX_H__

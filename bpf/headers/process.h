@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* Which processes are recorded, and what becomes of them. */
+#pragma once
+
+#include "tables.h"
+#include <bpf/bpf_core_read.h>
+
+/* own_pid returns the id of task in the recorder's pid namespace, or 0 where
+ * it is not visible from there. */
+static __always_inline __u32 own_pid(struct task_struct *task) {
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
+	struct upid *numbers = (void *)pid + bpf_core_field_offset(struct pid, numbers);
+
+	for (__u32 i = 0; i < 8 && i <= level; i++) {
+		struct upid *upid = (void *)numbers + i * bpf_core_type_size(struct upid);
+
+		if (BPF_CORE_READ(upid, ns, ns.inum) == pidns)
+			return BPF_CORE_READ(upid, nr);
+	}
+	return 0;
+}
+
+/* recorded returns the current process if it is to be recorded. */
+static __always_inline struct process *recorded(__u32 tgid) {
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (p)
+		return p->flags & IGNORE ? 0 : p;
+	if (!all)
+		return 0;
+	struct process new = {bpf_ktime_get_ns(), own_pid((void *)bpf_get_current_task())};
+	if (!new.pid)
+		return 0;
+	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_NOEXIST))
+		COUNT(table_events, 1);
+	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+static __always_inline struct head process_head(enum kind kind, __u32 tgid, struct process *p) {
+	return (struct head){
+		.time = bpf_ktime_get_ns(), .epoch = p->epoch, .tgid = tgid, .pid = p->pid, .kind = kind,
+	};
+}
+
+/* (struct task_struct *parent, struct task_struct *child) */
+SEC("raw_tp/sched_process_fork")
+int process_fork(struct bpf_raw_tracepoint_args *ctx) {
+	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
+	__u32 ptgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
+	struct process *p = bpf_map_lookup_elem(&processes, &ptgid);
+
+	if (!follow || ptgid == tgid || !p || p->flags & IGNORE)
+		return 0;
+	struct process new = {bpf_ktime_get_ns(), own_pid(child)};
+	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_ANY)) {
+		COUNT(table_events, 1);
+		return 0;
+	}
+	struct start *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		COUNT(ring_events, 1);
+		return 0;
+	}
+	e->head = process_head(FORK, tgid, &new);
+	e->head.ssl = ptgid;
+	BPF_CORE_READ_INTO(&e->comm, child, comm);
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+/* (struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm) */
+SEC("raw_tp/sched_process_exec")
+int process_exec(struct bpf_raw_tracepoint_args *ctx) {
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32;
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	bpf_map_delete_elem(&threads, &id);
+	if (!p || p->flags & IGNORE)
+		return 0;
+	p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
+	struct exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		COUNT(ring_events, 1);
+		return 0;
+	}
+	struct task_struct *task = (void *)ctx->args[0];
+	struct linux_binprm *bprm = (void *)ctx->args[2];
+	__u64 args = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - args;
+	e->head = process_head(EXEC, tgid, p);
+	e->head.off = n;
+	asm volatile("" : "+r"(n));
+	if (n > sizeof(e->args))
+		n = sizeof(e->args);
+	if (!bpf_probe_read_user(e->args, n, (void *)args))
+		e->head.len = n;
+	BPF_CORE_READ_INTO(&e->comm, task, comm);
+	e->file[0] = 0;
+	bpf_probe_read_kernel_str(e->file, sizeof(e->file), BPF_CORE_READ(bprm, filename));
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+/* (struct task_struct *task), for each thread */
+SEC("raw_tp/sched_process_exit")
+int process_exit(struct bpf_raw_tracepoint_args *ctx) {
+	struct task_struct *task = (void *)ctx->args[0];
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32;
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	bpf_map_delete_elem(&threads, &id);
+	if (!p || p->flags & IGNORE || BPF_CORE_READ(task, signal, live.counter) > 0)
+		return 0;
+	struct head head = process_head(EXIT, tgid, p);
+	head.off = BPF_CORE_READ(task, exit_code);
+	if (bpf_map_delete_elem(&processes, &tgid))
+		return 0; /* another thread told it */
+	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		COUNT(ring_events, 1);
+		return 0;
+	}
+	*e = head;
+	submit(e, sizeof(*e));
+	return 0;
+}

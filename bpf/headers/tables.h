@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+/* What the programs share with user space: events and tables. */
+#pragma once
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+
+#define PIECE 16384   /* a TLS record holds no more, nor does a read return more */
+#define BULK 65536    /* bytes of data in the largest event, of large writes */
+#define MAX_BULKS 256 /* of one call */
+#define MAX_CALL ((__u64)MAX_BULKS * BULK)
+#define FRAMES 4      /* calls in one another: TLS in TLS, a library that wraps itself */
+
+enum dir { OUT, IN };
+
+enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
+
+enum kind { DATA, END, FORK, EXEC, EXIT, ADDRESS, NAME };
+
+struct head { /* of an event; data follows */
+	__u64 time; /* ns, CLOCK_MONOTONIC */
+	__u64 ssl;  /* the library's pointer */
+	__u64 epoch; /* with tgid and ssl: one SSL pointer of one program run */
+	__u64 born; /* with the above: one connection */
+	__u64 off;  /* of data in its direction's stream */
+	__u32 tgid; /* as the kernel counts */
+	__u32 pid;  /* the same process as the recorder sees it */
+	__u32 len;  /* bytes of data */
+	__u8 kind, dir, end, pad;
+	__u32 library; /* the file whose functions passed the data, as attached */
+	__u32 pad2;
+};
+
+struct start { /* FORK: head.ssl is the tgid of the parent */
+	struct head head;
+	__u8 comm[16];
+};
+
+struct exec { /* EXEC: head.off is the size of all arguments */
+	struct head head;
+	__u8 comm[16];
+	__u8 file[256];
+	__u8 args[4096 - 256]; /* head.len bytes, each argument ends in 0 */
+};
+
+struct address { /* of a TCP connection; IPv4 as ::ffff:a.b.c.d */
+	__u8 local[16], remote[16];
+	__u16 lport, rport;
+	__u32 pad;
+};
+
+struct address_event { /* ADDRESS: of the connection of head; zeros where it is in doubt */
+	struct head head;
+	struct address address;
+};
+
+struct name_event { /* NAME: of the server, as the connection of head asked for it */
+	struct head head;
+	__u8 name[256];
+};
+
+union event { /* what the ring buffer holds, for bpf2go */
+	struct head head;
+	struct start start;
+	struct exec exec;
+	struct address_event address;
+	struct name_event name;
+};
+
+/* What the connection table and the table of ends are looked up by. */
+struct conn_key {
+	__u64 ssl, epoch;
+	__u32 tgid, pad;
+};
+
+struct conn {
+	__u64 born;
+	__u64 off[2]; /* bytes passed, by direction */
+	__u32 closed; /* the peer's close_notify was read */
+	__u32 pid;
+	__u32 library;
+	__u8 nested; /* its functions use the socket themselves */
+	__u8 doubt;  /* what pointed to its socket did not agree */
+	__u8 pad[2];
+	__u64 socket;        /* its socket, if that is proven */
+	__u64 reads, writes; /* sockets that its last read and write point to */
+};
+
+struct end_key {
+	struct conn_key conn;
+	__u64 born;
+	__u32 dir, pad;
+};
+
+struct end_value {
+	__u64 time, off;
+	__u32 end, pid, library, pad;
+};
+
+struct process {
+	__u64 epoch; /* time since when it runs this program */
+	__u32 pid;   /* as the recorder sees it */
+	__u32 flags;
+};
+
+enum { IGNORE = 1 }; /* process.flags */
+
+struct frame { /* a call that has not returned */
+	__u64 sp;
+	__u64 ssl, buf;
+	__u64 count; /* where the function stores how much it passed; 0: it returns that */
+	__u64 time;
+	__u64 epoch;
+	__u32 pid;
+	__u8 dir;
+	__u8 closes;  /* a return value of 0 means close_notify */
+	__u8 counted; /* a call within this one has counted the same bytes */
+	__u8 pad;
+	__u64 library;
+};
+
+struct thread {
+	__u64 depth;
+	struct frame frames[FRAMES];
+	/* Use of sockets outside of the functions, by programs that hand the
+	 * bytes over in memory: see socket.h. */
+	struct {
+		__u64 socket, owner, left;
+		struct address address;
+	} received; /* last */
+	struct {
+		struct conn_key key;
+		__u64 born, min, max;
+	} written; /* since the last send; born is 0 where there is nothing */
+};
+
+struct loss { /* bpf.Loss */
+	__u64 ring_events, ring_bytes;   /* no room in the ring buffer */
+	__u64 fault_events, fault_bytes; /* user page not readable */
+	__u64 table_events, table_bytes; /* no room in a table */
+	__u64 long_events, long_bytes;   /* beyond MAX_CALL */
+	__u64 passed;                    /* bytes, lost ones included */
+	__u64 captured;
+};
+
+const volatile __u64 watermark = 0; /* bytes in the ring that wake the reader */
+const volatile __u32 pidns = 0;     /* inode of the recorder's pid namespace */
+const volatile bool all = false;    /* record every process */
+const volatile bool cookies = false; /* the kernel has bpf_get_attach_cookie (5.15) */
+const volatile bool follow = false; /* record what recorded processes fork */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+	__type(value, union event);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u32); /* tgid */
+	__type(value, struct process);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64); /* as of bpf_get_current_pid_tgid */
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct conn_key);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+struct { /* of connections, for which there was no room in the ring */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct end_key);
+	__type(value, struct end_value);
+} ends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct loss);
+} losses SEC(".maps");
+
+#define COUNT(field, n)                                                        \
+	do {                                                                   \
+		__u32 zero_ = 0;                                               \
+		struct loss *loss_ = bpf_map_lookup_elem(&losses, &zero_);     \
+		if (loss_)                                                     \
+			__sync_fetch_and_add(&loss_->field, n);                \
+	} while (0)
+
+/* submit hands over an event of size bytes. A wake-up costs more than the copy
+ * of the data, so the reader, which also looks every few ms, is only woken
+ * when this event fills the ring up to the watermark. */
+static __always_inline void submit(void *event, __u64 size) {
+	__u64 avail = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	bool crossed = avail >= watermark && avail - size < watermark;
+
+	bpf_ringbuf_submit(event, crossed ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}

@@ -1,0 +1,94 @@
+package locate
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// readSymbols returns the addresses of all functions that the file names.
+func readSymbols(t *testing.T, path string) map[string]uint64 {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols := map[string]uint64{}
+	for _, read := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
+		list, err := read()
+		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+			t.Logf("%s: %v", path, err)
+		}
+		for _, s := range list {
+			if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Value != 0 {
+				symbols[s.Name] = s.Value
+			}
+		}
+	}
+	return symbols
+}
+
+// The lengths of instructions are those that objdump sees, in a library with
+// much assembly and every extension of the instruction set.
+func TestDecodeX86(t *testing.T) {
+	tool(t, "objdump")
+	files, _ := filepath.Glob("/usr/lib/x86_64-linux-gnu/libcrypto.so.*")
+	if len(files) == 0 {
+		t.Skip("no libcrypto for x86-64")
+	}
+	cmd := exec.Command("objdump", "-d", "-w", "-j", ".text", "-z", files[0])
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	total, wrong := 0, 0
+	for s := bufio.NewScanner(out); s.Scan(); {
+		// "  b1000:\tf3 0f 1e fa          \tendbr64"
+		fields := strings.Split(s.Text(), "\t")
+		if len(fields) < 3 || strings.Contains(fields[2], "(bad)") || strings.HasPrefix(fields[2], ".byte") {
+			continue
+		}
+		code, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(fields[1]), " ", ""))
+		if err != nil {
+			t.Fatalf("%s: %v", s.Text(), err)
+		}
+		total++
+		padded := append(bytes.Clone(code), make([]byte, 15)...)
+		if in, ok := decodeX86(padded, 0); !ok || in.len != len(code) {
+			// objdump takes prefixes without an instruction after them for one.
+			if wrong++; wrong < 20 {
+				t.Logf("length %d: %s", in.len, s.Text())
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if total < 100000 || wrong > total/20000 {
+		t.Errorf("%d of %d instructions have another length", wrong, total)
+	}
+}
+
+func TestArmBitmask(t *testing.T) {
+	// As assembled from orr xN, xzr, #imm and orr wN, wzr, #imm.
+	for word, want := range map[uint32]uint64{
+		0xb24003e0: 1, 0x320003e0: 1, 0x320007e2: 3, 0xb27e03e0: 4, 0x321c03e0: 0x10, 0x320f83e0: 0x20002,
+		0xb201f3e0: 0xaaaaaaaaaaaaaaaa, 0xb2407be0: 0x7fffffff, 0x32001fe0: 0xff,
+	} {
+		if got, ok := armBitmask(word); !ok || got != want {
+			t.Errorf("armBitmask(%#x) = %#x, %v, want %#x", word, got, ok, want)
+		}
+	}
+}
