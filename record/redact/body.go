@@ -10,23 +10,54 @@ import (
 	"ssltape/record/redact/scan"
 )
 
+// maxRecoded is the length of the longest decoded body that is written anew.
+const maxRecoded = 32 << 20
+
 // unpackBody looks into a body with a content coding (RFC 9110, section 8.4).
-func unpackBody(coding, contentType string) func(s *scan.Finder, p []byte) (found, ok bool) {
-	return func(s *scan.Finder, p []byte) (found, ok bool) {
+// If it holds a secret it is encoded again without, or else goes.
+func unpackBody(profile Profile, coding, contentType string) scan.Unpack {
+	return func(p []byte) (instead []byte, ok bool) {
 		m := record.Message{Proto: "HTTP/1.1", Body: record.NewBody(p), BodySize: int64(len(p)), Done: true}
 		m.Header = record.Fields{{Name: "Content-Encoding", Value: coding}}
-		sub := scan.Finder{Profile: s.Profile}
-		k := scan.NewBody(&sub, contentType)
+		f := scan.Finder{Profile: profile}
+		k := scan.NewBody(&f, contentType)
+		var body []byte
 		at := int64(0)
 		err, _ := decode(&m, func(p []byte) error {
 			k.Write(p, at, len(p))
-			at += int64(len(p))
-			sub.Take(scan.Settled)
+			if at += int64(len(p)); at <= maxRecoded {
+				body = append(body, p...)
+			} else {
+				body = nil
+				f.Take(scan.Settled)
+			}
 			return nil
 		})
 		k.End()
-		return sub.Found > 0 || isBomb(err), err == nil || errors.Is(err, io.ErrUnexpectedEOF)
+		switch {
+		case isBomb(err) || f.Found > 0 && at > maxRecoded:
+			return []byte{}, true
+		case f.Found == 0:
+			return nil, err == nil || errors.Is(err, io.ErrUnexpectedEOF)
+		case bytes.Equal(body, p): // the label is wrong
+			return nil, false
+		}
+		body = scan.Replace(nil, body, 0, f.Take(scan.Settled))
+		if instead = recode(codingOf(coding, p), body, len(p)); instead == nil {
+			instead = []byte{}
+		}
+		return instead, true
 	}
+}
+
+// codingOf returns what p is coded in, by its label if it has one.
+func codingOf(label string, p []byte) string {
+	for coding, m := range magic {
+		if label == "" && strings.HasPrefix(string(p), m) {
+			return coding
+		}
+	}
+	return label
 }
 
 // decode gives write the body of m without its content coding, in pieces. It
@@ -73,7 +104,7 @@ func withoutIdentity(coding string) string {
 
 // magic is what the encodings begin with that bodies have though no field says
 // so.
-var magic = []string{"\x1f\x8b", "\x28\xb5\x2f\xfd"}
+var magic = map[string]string{"gzip": "\x1f\x8b", "zstd": "\x28\xb5\x2f\xfd"}
 
 // hasMagic reports whether p begins as encoded bodies do, and whether it may
 // when more has come.

@@ -336,7 +336,7 @@ func (t *stream) newBody() scan.Sink {
 	if coding == "" {
 		return plain
 	}
-	return scan.NewPacked(t.scan, unpackBody(coding, t.head.contentType), plain)
+	return scan.NewPacked(t.scan, unpackBody(t.scan.Profile, coding, t.head.contentType), plain)
 }
 
 // answered returns the method of the request that a response with status is
@@ -388,7 +388,7 @@ func (t *stream) mayBePacked(text []byte) bool {
 	}
 	yes, maybe := hasMagic(text)
 	if yes {
-		t.body = scan.NewPacked(t.scan, unpackBody("", t.head.contentType), t.body)
+		t.body = scan.NewPacked(t.scan, unpackBody(t.scan.Profile, "", t.head.contentType), t.body)
 	}
 	return maybe && !yes
 }

@@ -215,20 +215,24 @@ func newBody(s *Finder, contentType string, level int) Sink {
 // longer one goes unseen.
 const maxPacked = 8 << 20
 
+// An Unpack looks into text that is encoded as a whole. It returns what is to
+// stand instead, of the same length or else of none, or nil where nothing has
+// to go; ok is false where the text turned out not to be encoded.
+type Unpack func(p []byte) (instead []byte, ok bool)
+
 // A Packed is the sink for text that is encoded as a whole, so that nothing can
 // be replaced within. If there is a secret in it all of it goes.
 type Packed struct {
 	s      *Finder
-	unpack func(s *Finder, p []byte) (found, ok bool)
+	unpack Unpack
 	h      Held
 	raw    Sink // for what turns out not to be encoded
 	size   int  // of what was discarded
 	gone   bool // it is too long to be looked at
 }
 
-// NewPacked returns a Packed. unpack tells whether there is a secret in p once
-// it is decoded, and whether it could be; what could not be goes to raw.
-func NewPacked(s *Finder, unpack func(s *Finder, p []byte) (found, ok bool), raw Sink) *Packed {
+// NewPacked returns a Packed. What is not encoded goes to raw.
+func NewPacked(s *Finder, unpack Unpack, raw Sink) *Packed {
 	return &Packed{s: s, unpack: unpack, raw: raw}
 }
 
@@ -260,12 +264,16 @@ func (p *Packed) discard() {
 func (p *Packed) End() {
 	n := len(p.h.Text)
 	if n > 0 {
-		found, ok := p.unpack(p.s, p.h.Text)
-		if !ok {
+		instead, ok := p.unpack(p.h.Text)
+		switch {
+		case !ok && instead == nil:
 			p.h.Feed(p.raw.Write, 0, n)
 			p.raw.End()
-		}
-		if found {
+		case instead == nil:
+		case len(instead) == n && p.s.Fill:
+			p.s.Found++
+			p.s.put(p.h.Places(0, n), string(instead))
+		default:
 			p.s.redact(p.h.Places(0, n), p.h.Text, inText)
 		}
 	}

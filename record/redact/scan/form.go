@@ -276,7 +276,7 @@ func (m *multipart) choose(head string) Sink {
 		}
 	}
 	if coding == "base64" {
-		return NewPacked(m.s, unpackBase64, newValue(m.s))
+		return NewPacked(m.s, m.s.unpackBase64, newValue(m.s))
 	}
 	return newBody(m.s, contentType, m.level)
 }
@@ -296,8 +296,11 @@ func (m *multipart) Pending() int64 { return min(m.line.Start(0), m.part.Pending
 
 // unpackBase64 looks into a part with the transfer encoding base64 (RFC 2045,
 // section 6.8).
-func unpackBase64(s *Finder, p []byte) (found, ok bool) {
-	d := base64.NewDecoder(base64.StdEncoding, strings.NewReader(string(p)))
+func (s *Finder) unpackBase64(p []byte) (instead []byte, ok bool) {
+	d := base64.NewDecoder(base64.StdEncoding, bytes.NewReader(p))
 	out, err := io.ReadAll(d)
-	return s.holdsSecret(out), err == nil
+	if s.holdsSecret(out) {
+		return []byte{}, true
+	}
+	return nil, err == nil
 }
