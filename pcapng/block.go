@@ -16,6 +16,7 @@ const (
 	blockSimple    = 3
 	blockNames     = 4
 	blockEnhanced  = 6
+	blockSecrets   = 10
 	blockProcess   = 0x80000001 // Darwin's process information
 
 	optEnd       = 0
@@ -122,6 +123,17 @@ func (b *blockBuffer) names(addr netip.Addr, name string) {
 	b.buf = append(b.buf, 0)
 	b.pad(n)
 	b.option(recordEnd, 0)
+	b.end()
+}
+
+// secrets adds a decryption secrets block with a TLS key log, which has to come
+// before the packets that need it.
+func (b *blockBuffer) secrets(keyLog []byte) {
+	const typeTLS = 0x544c534b
+	b.begin(blockSecrets)
+	b.uint32(typeTLS)
+	b.uint32(uint32(len(keyLog)))
+	b.buf = append(b.buf, keyLog...)
 	b.end()
 }
 

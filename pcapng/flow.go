@@ -19,12 +19,16 @@ type flow struct {
 	exchange uint64     // number of the newest exchange, where it is known
 	noted    uint64     // the newest that a comment told
 	half     [2]half    // by Dir
+	tls      *session   // with FramingTLS, once started
+	alpn     string     // the protocol that the session is said to carry
+	restarts uint64     // how often it started anew
 }
 
 // A half is one direction of a flow.
 type half struct {
 	isn   uint32
 	next  int64 // stream offset after the last byte that came
+	told  int64 // stream offset after the last byte in the file
 	shown int64 // sequence number of the next packet less isn+1
 	acked int64 // what the peer has acknowledged of shown
 	ready bool  // the first line has come
@@ -53,8 +57,6 @@ func (w *Writer) flow(c *record.Conn) (*flow, error) {
 		return nil, err
 	}
 	f := &flow{key: c, iface: i}
-	f.half[record.Out].isn = isn(c.ID, 0)
-	f.half[record.In].isn = isn(c.ID, 1)
 	w.flows[c] = f
 	return f, nil
 }
@@ -82,12 +84,12 @@ func (w *Writer) data(f *flow, d record.Dir, t int64, c record.Chunk) {
 			w.emit(f, d, t, c.Data, nil)
 			return
 		}
-		for piece := range slices.Chunk(c.Data, maxSegment) {
+		for piece := range slices.Chunk(c.Data, w.maxData()) {
 			w.emit(f, d, t, piece, []part{{len(piece), ago}})
 		}
 		return
 	}
-	n := min(len(c.Data), maxSegment-len(h.head))
+	n := min(len(c.Data), w.maxData()-len(h.head))
 	h.head = append(h.head, c.Data[:n]...)
 	h.parts = append(h.parts, part{n, t - ago})
 	if wholeLine(h.head) {
@@ -139,8 +141,13 @@ func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part)
 		parts = parts[n:]
 	}
 	for i := 1; len(data) > 0; i++ {
-		n := min(len(data), maxSegment)
+		n := min(len(data), w.maxData())
 		p := packet{time: t, flags: tcpACK, data: data[:n]}
+		if f.tls != nil {
+			w.records = f.tls.appendData(w.records[:0], f.side(d), p.data)
+			p.data = w.records
+		}
+		f.half[d].told += int64(n)
 		if data = data[n:]; len(data) == 0 {
 			p.flags |= tcpPSH
 		}
@@ -161,12 +168,35 @@ const (
 	maxHole = 1 << 28
 )
 
+// maxData returns how much data a packet can carry.
+func (w *Writer) maxData() int {
+	if w.opts.Framing == FramingTLS {
+		return recordsPerSegment * maxRecord
+	}
+	return maxSegment
+}
+
+// side returns the side of f's session that sends direction d.
+func (f *flow) side(d record.Dir) int {
+	if d == f.client {
+		return 0
+	}
+	return 1
+}
+
 // lose writes a hole of n bytes.
 func (w *Writer) lose(f *flow, d record.Dir, t int64, n int64) {
+	h := &f.half[d]
+	h.next += n
+	h.told += n
+	h.ready = true
+	f.iface.holes++
+	if w.opts.Framing == FramingTLS {
+		w.restart(f, d, t, n)
+		return
+	}
 	w.start(f, d, t, nil)
 	w.describe(f)
-	f.half[d].next += n
-	f.half[d].ready = true
 	w.note(newComment(w.scratch).addUint("lost", uint64(n)))
 	drops := uint64(1)
 	for i, n := 1, min(n, maxHole); n > 0; i++ {
@@ -177,7 +207,22 @@ func (w *Writer) lose(f *flow, d record.Dir, t int64, n int64) {
 		}
 		drops = 0
 	}
-	f.iface.holes++
+}
+
+// restart ends the TLS session of f because of a hole of n bytes. The next
+// packet starts another one, which tells what offsets it starts at.
+func (w *Writer) restart(f *flow, d record.Dir, t int64, n int64) {
+	if !f.started {
+		return
+	}
+	w.describe(f)
+	w.note(newComment(w.scratch).addUint("lost", uint64(n)))
+	w.packet(f, d, packet{time: t, flags: tcpRST | tcpACK, drops: 1})
+	f.started = false
+	f.restarts++
+	for i := range f.half {
+		f.half[i].shown, f.half[i].acked, f.half[i].reset = 0, 0, false
+	}
 }
 
 // finish ends the direction of c: with FIN in order, with RST where it was cut.
@@ -218,25 +263,64 @@ func (w *Writer) start(f *flow, d record.Dir, t int64, head []byte) {
 	}
 	f.started = true
 	f.conn = *f.key
-	f.client = clientSide(&f.conn, d, head)
+	if f.restarts == 0 {
+		f.client = clientSide(&f.conn, d, head)
+	}
 	f.ends = w.endpoints(f, head)
+	id := f.conn.ID + f.restarts<<48
+	f.half[record.Out].isn = isn(id, 0)
+	f.half[record.In].isn = isn(id, 1)
+	w.name(f.ends[f.client.Peer()].Addr(), hostName(f.conn.ServerName))
+	if w.opts.Framing == FramingTLS {
+		f.tls = newSession(id)
+		w.out.secrets(f.tls.keyLog())
+	}
+	w.introduce(f)
+	w.handshake(f, t, []packet{{flags: tcpSYN}, {flags: tcpSYN | tcpACK}, {flags: tcpACK}})
+	if f.tls != nil {
+		const flags = tcpPSH | tcpACK
+		flights := f.tls.handshake(f.session(head))
+		w.handshake(f, t, []packet{{flags: flags, data: flights[0]}, {flags: flags, data: flights[1]},
+			{flags: flags, data: flights[2]}, {flags: flags, data: flights[3]}, {flags: tcpACK}})
+	}
+}
+
+// handshake writes packets that client and server send by turns.
+func (w *Writer) handshake(f *flow, t int64, packets []packet) {
+	from := f.client
+	for _, p := range packets {
+		p.time = t
+		w.packet(f, from, p)
+		from = from.Peer()
+	}
+}
+
+// introduce tells on the next packet, a SYN, what f is.
+func (w *Writer) introduce(f *flow) {
 	role := "client"
 	if f.client == record.In {
 		role = "server"
 	}
 	c := newComment(w.scratch).addUint("conn", f.conn.ID).addUint("pid", uint64(f.conn.PID))
-	w.note(c.addConn(&f.conn, &record.Conn{}).add("role", role))
-	w.name(f.ends[f.client.Peer()].Addr(), hostName(f.conn.ServerName))
-	for _, p := range []struct {
-		d     record.Dir
-		flags uint8
-	}{
-		{f.client, tcpSYN},
-		{f.client.Peer(), tcpSYN | tcpACK},
-		{f.client, tcpACK},
-	} {
-		w.packet(f, p.d, packet{time: t, flags: p.flags})
+	c = c.addConn(&f.conn, &record.Conn{}).add("role", role)
+	if f.tls != nil {
+		c = c.add("framing", "tls")
+		c = c.addUint("out", uint64(f.half[record.Out].told)).addUint("in", uint64(f.half[record.In].told))
 	}
+	w.note(c)
+}
+
+// session returns the server name and the protocol of f's TLS session. head is
+// the first that is known of the connection.
+func (f *flow) session(head []byte) (name, alpn string) {
+	switch {
+	case isHTTP2(head):
+		f.alpn = "h2"
+	case isRequest(head), isResponse(head):
+		f.alpn = "http/1.1"
+	}
+	_, host, _ := requestHead(head)
+	return cmp.Or(hostName(f.conn.ServerName), hostName(string(host))), f.alpn
 }
 
 // describe tells on the next packet what has become known of the connection.

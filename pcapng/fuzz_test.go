@@ -21,6 +21,7 @@ import (
 func FuzzRead(f *testing.F) {
 	for _, rec := range recordings(f) {
 		f.Add(write(f, recordtest.Open(f, rec), pcapng.Options{}))
+		f.Add(write(f, recordtest.Open(f, rec), pcapng.Options{Framing: pcapng.FramingTLS}))
 	}
 	f.Add(newTalk(client4, server4).get(100).raw())
 	f.Add(newTalk(client6, server6).get(100).file(layers.LinkTypeRaw, raw))
@@ -59,10 +60,12 @@ func FuzzRoundTrip(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, plan []byte) {
-		want := newDump()
-		file := write(t, planned(plan), pcapng.Options{}, want)
-		if got := read(t, file); got != want.String() {
-			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		for _, framing := range []pcapng.Framing{pcapng.FramingPlain, pcapng.FramingTLS} {
+			want := newDump()
+			file := write(t, planned(plan), pcapng.Options{Framing: framing}, want)
+			if got := read(t, file); got != want.String() {
+				t.Errorf("framing %d: got:\n%s\nwant:\n%s", framing, got, want)
+			}
 		}
 	})
 }

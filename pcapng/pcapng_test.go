@@ -100,14 +100,15 @@ func recordings(t testing.TB) []string {
 	return paths
 }
 
-// What is written is read back the same, however it is cut.
+// What is written is read back the same, however it is cut and framed.
 func TestRoundTrip(t *testing.T) {
 	for _, path := range recordings(t) {
-		for _, n := range []int{1, 2, 3, 7, 1 << 30} {
-			t.Run(fmt.Sprintf("%s/%d", filepath.Base(path), n), func(t *testing.T) {
+		for i, n := range []int{1, 2, 3, 7, 1 << 30, 1, 2, 3, 7, 1 << 30} {
+			framing := pcapng.Framing(i / 5)
+			t.Run(fmt.Sprintf("%s/%d/%d", filepath.Base(path), framing, n), func(t *testing.T) {
 				want := newDump()
 				var file bytes.Buffer
-				w, err := pcapng.NewWriter(&file, pcapng.Options{})
+				w, err := pcapng.NewWriter(&file, pcapng.Options{Framing: framing})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -58,6 +58,15 @@ type reader struct {
 	used    map[uint64]bool // numbers of connections
 	lastID  uint64
 	parts   []part
+	plain   []byte                // data of a packet with FramingTLS
+	moved   map[movedKey]*ownHalf // connections that go on in another one
+}
+
+// A movedKey tells a connection that goes on: its interface and the number
+// that it has in the file.
+type movedKey struct {
+	iface int
+	id    uint64
 }
 
 // An ownKey tells a direction of a connection that a Writer wrote. Files that
@@ -70,9 +79,11 @@ type ownKey struct {
 // An ownHalf is a direction of a connection that a Writer wrote.
 type ownHalf struct {
 	conn  *record.Conn
+	id    uint64 // its number in the file
 	key   ownKey
 	dir   record.Dir
 	peer  *ownHalf
+	tls   bool   // FramingTLS
 	seq   uint32 // of the next byte
 	next  int64  // its offset
 	hole  bool   // the last thing was a hole
@@ -123,19 +134,37 @@ func (r *reader) newID(want uint64) uint64 {
 // begin starts a connection at the SYN that a Writer wrote.
 func (r *reader) begin(key ownKey, p *tcpPacket, comments []string) {
 	c := &record.Conn{}
-	client := &ownHalf{conn: c, key: key, dir: record.Out, seq: p.seq + 1}
+	client, server := &ownHalf{dir: record.Out, seq: p.seq + 1}, &ownHalf{}
+	var off [2]int64
 	for _, text := range comments {
 		parseComment(text, func(k, v string) {
-			setConn(c, k, v)
-			if k == "role" && v == "server" {
-				client.dir = record.In
+			switch k {
+			case "role":
+				if v == "server" {
+					client.dir = record.In
+				}
+			case "framing":
+				client.tls = v == "tls"
+			case "out":
+				off[record.Out] = parseLength(v)
+			case "in":
+				off[record.In] = parseLength(v)
+			default:
+				setConn(c, k, v)
 			}
 		})
 	}
-	c.ID = r.newID(c.ID)
+	client.id, client.conn, client.peer, client.key = c.ID, c, server, key
 	key.tuple = key.reverse()
-	server := &ownHalf{conn: c, key: key, dir: client.dir.Peer(), peer: client}
-	client.peer = server
+	*server = ownHalf{id: c.ID, conn: c, peer: client, key: key, dir: client.dir.Peer(), tls: client.tls}
+	if before := r.moved[movedKey{key.iface, c.ID}]; before != nil && client.tls {
+		delete(r.moved, movedKey{key.iface, c.ID})
+		goOn(client, before)
+		goOn(server, before)
+	} else {
+		c.ID = r.newID(c.ID)
+	}
+	client.next, server.next = max(client.next, off[client.dir]), max(server.next, off[server.dir])
 	for _, h := range []*ownHalf{client, server} {
 		if old := r.own[h.key]; old != nil {
 			r.flushHole(old)
@@ -143,6 +172,14 @@ func (r *reader) begin(key ownKey, p *tcpPacket, comments []string) {
 		r.own[h.key] = h
 	}
 	r.track(client)
+}
+
+// goOn makes h the continuation of the connection that before is a half of.
+func goOn(h, before *ownHalf) {
+	if before.dir != h.dir {
+		before = before.peer
+	}
+	h.conn, h.next, h.ended = before.conn, before.next, before.ended
 }
 
 // track keeps the order of the connections, for flush.
@@ -167,24 +204,12 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
 		return
 	}
 	lost := r.comments(h.conn, f.comments)
-	// The sequence number is taken as the distance to the expected one, which
-	// holds however long the stream is.
-	distance := int64(int32(p.seq - h.seq))
-	if distance < 0 { // repeated: editcap does not do that, but others may
-		n := min(-distance, int64(len(p.data)))
-		p.seq, p.data, distance, r.parts = p.seq+uint32(n), p.data[n:], distance+n, nil
-	}
-	off := h.next + distance
-	if n := len(p.data) + p.missing; n > 0 && distance >= 0 && !h.ended {
-		h.next, h.seq, h.hole = off+int64(n), p.seq+uint32(n), p.missing > 0
-		if lost > maxHole && h.next+lost > 0 {
-			h.next += lost - maxHole
-		}
-		if len(p.data) > 0 {
-			r.data(h, off, f.time, p.data)
-		}
-	}
+	r.payload(h, f.time, p, lost)
 	if p.flags&(tcpFIN|tcpRST) == 0 || h.ended {
+		return
+	}
+	if h.tls && lost > 0 {
+		r.move(h, f.time, lost)
 		return
 	}
 	end := record.EndClean
@@ -200,6 +225,55 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
 		delete(r.own, h.key)
 		delete(r.own, h.peer.key)
 	}
+}
+
+// payload reads what p carries; lost is the length of a hole that begins here.
+func (r *reader) payload(h *ownHalf, t time.Time, p *tcpPacket, lost int64) {
+	// The sequence number is taken as the distance to the expected one, which
+	// holds however long the stream is.
+	distance := int64(int32(p.seq - h.seq))
+	if distance < 0 { // repeated: editcap does not do that, but others may
+		n := min(-distance, int64(len(p.data)))
+		p.seq, p.data, distance, r.parts = p.seq+uint32(n), p.data[n:], distance+n, nil
+	}
+	n := len(p.data) + p.missing
+	if n == 0 || distance < 0 || h.ended {
+		return
+	}
+	h.seq = p.seq + uint32(n)
+	if h.tls {
+		r.plain = appendRecords(r.plain[:0], p.data)
+		p.data = r.plain
+	}
+	off := h.next + distance
+	h.next, h.hole = off+int64(len(p.data)+p.missing), p.missing > 0
+	if lost > maxHole && h.next+lost > 0 {
+		h.next += lost - maxHole
+	}
+	for _, part := range r.parts {
+		if part.size <= 0 || part.size > len(p.data) {
+			break
+		}
+		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t.Add(-time.Duration(part.ago)), Data: p.data[:part.size]})
+		off, p.data = off+int64(part.size), p.data[part.size:]
+	}
+	if len(p.data) > 0 {
+		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t, Data: p.data})
+	}
+}
+
+// move ends a connection that goes on in another one after a hole.
+func (r *reader) move(h *ownHalf, t time.Time, lost int64) {
+	if h.next+lost > 0 {
+		h.next += lost
+	}
+	r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: h.next, Time: t})
+	delete(r.own, h.key)
+	delete(r.own, h.peer.key)
+	if r.moved == nil || len(r.moved) >= maxStreams {
+		r.moved = map[movedKey]*ownHalf{}
+	}
+	r.moved[movedKey{h.key.iface, h.id}] = h
 }
 
 // comments reads the comments of a packet into c and r.parts and returns the
@@ -224,20 +298,6 @@ func (r *reader) comments(c *record.Conn, comments []string) (lost int64) {
 		})
 	}
 	return lost
-}
-
-// data emits the chunks that a packet holds.
-func (r *reader) data(h *ownHalf, off int64, t time.Time, data []byte) {
-	for _, p := range r.parts {
-		if p.size <= 0 || p.size > len(data) {
-			break
-		}
-		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t.Add(-time.Duration(p.ago)), Data: data[:p.size]})
-		off, data = off+int64(p.size), data[p.size:]
-	}
-	if len(data) > 0 {
-		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t, Data: data})
-	}
 }
 
 // flushHole tells of a hole that nothing came after.

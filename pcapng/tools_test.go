@@ -118,9 +118,9 @@ func exchanges(all []body) iter.Seq2[record.Chunk, error] {
 func checkWireshark(t *testing.T, path string) {
 	t.Helper()
 	for what, args := range map[string][]string{
-		"file format":  {"-X", "read_format:MIME Files Format", "-Y", "_ws.expert || _ws.malformed"},
-		"TCP analysis": {"-Y", "tcp.analysis.flags"},
-		"checksums":    {"-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-Y", "tcp.checksum.status==0 || ip.checksum.status==0"},
+		"file format": {"-X", "read_format:MIME Files Format", "-Y", "_ws.expert || _ws.malformed"},
+		"packets": {"-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
+			"-Y", "tcp.analysis.flags || tcp.checksum.status==0 || ip.checksum.status==0 || _ws.malformed"},
 	} {
 		if out := run(t, "tshark", append([]string{"-r", path}, args...)...); out != "" {
 			t.Errorf("%s:\n%s", what, out)
@@ -133,10 +133,14 @@ func checkWireshark(t *testing.T, path string) {
 }
 
 func TestWiresharkFindsNoFault(t *testing.T) {
+	t.Parallel()
 	for _, rec := range recordings(t) {
-		t.Run(filepath.Base(rec), func(t *testing.T) {
-			checkWireshark(t, save(t, write(t, recordtest.Open(t, rec), pcapng.Options{Comment: "x"})))
-		})
+		for framing, name := range []string{"plain", "tls"} {
+			t.Run(filepath.Base(rec)+"/"+name, func(t *testing.T) {
+				o := pcapng.Options{Comment: "x", Framing: pcapng.Framing(framing)}
+				checkWireshark(t, save(t, write(t, recordtest.Open(t, rec), o)))
+			})
+		}
 	}
 	t.Run("nothing recorded", func(t *testing.T) {
 		path := save(t, write(t, func(func(record.Chunk, error) bool) {}, pcapng.Options{}))
@@ -149,6 +153,7 @@ func TestWiresharkFindsNoFault(t *testing.T) {
 
 // Bodies come out of Wireshark and of tcpflow as they went in.
 func TestBodies(t *testing.T) {
+	t.Parallel()
 	all := bodies()
 	path := save(t, write(t, exchanges(all), pcapng.Options{}))
 	checkWireshark(t, path)
@@ -206,6 +211,7 @@ func TestBodies(t *testing.T) {
 
 // What editcap and mergecap make of a file is read back without loss.
 func TestEditedFiles(t *testing.T) {
+	t.Parallel()
 	for _, rec := range recordings(t) {
 		t.Run(filepath.Base(rec), func(t *testing.T) {
 			path := save(t, write(t, recordtest.Open(t, rec), pcapng.Options{}))
@@ -234,6 +240,7 @@ func TestEditedFiles(t *testing.T) {
 
 // Wireshark shows what the comments, names and options of a file say.
 func TestWiresharkShows(t *testing.T) {
+	t.Parallel()
 	path := save(t, write(t, recordtest.Open(t, "testdata/ports.rec"), pcapng.Options{}))
 	got := run(t, "tshark", "-r", path, "-Y", "http.request || http2.headers.method", "-T", "fields",
 		"-e", "frame.interface_name", "-e", "tcp.dstport", "-e", "frame.packet_flags_direction", "-e", "http.request.uri", "-e", "http2.headers.path")
@@ -250,6 +257,7 @@ func TestWiresharkShows(t *testing.T) {
 // A file can be read while it is written: tshark, from a pipe, shows what was
 // flushed.
 func TestLivePipe(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("tshark"); err != nil {
 		run(t, "tshark")
 	}

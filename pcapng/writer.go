@@ -1,3 +1,43 @@
+// Package pcapng stores a recording as TCP connections in a pcapng file, and
+// reads captures back: its own without loss, those of other tools as far as
+// they hold TCP.
+//
+// # What a file holds
+//
+// The kernel never showed us the packets, so the framing is made up: Ethernet,
+// IP and TCP headers with correct checksums around what each call of the TLS
+// library carried, a handshake at a connection's first byte and FIN (or RST,
+// where it was cut) at its end. A byte at position Off of a direction has the
+// sequence number isn+1+Off, so bytes that were lost are a hole of the right
+// length; it is written as packets that have all of their headers and none of
+// their data, which Wireshark shows as "bytes missing in capture file".
+//
+// Each process is an interface called comm[pid]. Packets carry the direction
+// (epb_flags), the process (epb_processid_threadid, and Darwin's process block,
+// which Wireshark 4.6 shows) and where bytes are missing epb_dropcount.
+//
+// # Comments
+//
+// What TCP cannot say stands in packet comments, which survive editcap and
+// mergecap. Those that start with the word ssltape are read back; the rest of
+// such a comment is key=value pairs, separated by spaces, where a value that
+// is not plain ASCII without spaces is quoted like a Go string:
+//
+//	ssltape conn=7 pid=42 comm=node exe=/usr/bin/node lib=libssl.so.3 role=client local=10.0.0.5:51234 remote=192.0.2.7:443 sni=example.com
+//	    on the SYN of each connection; its sender is the client, and role says
+//	    which side was recorded. local and remote are the real addresses, also
+//	    where the packet shows others. It comes again, with what is new, when
+//	    more becomes known.
+//	ssltape parts=3@120000,14@0
+//	    the packet holds several chunks: length, and nanoseconds before the
+//	    time of the packet. A length of 0 stands for the end of the direction.
+//	ssltape lost=3000
+//	    on the first packet of a hole: its length.
+//	ssltape conn=7 ... framing=tls out=0 in=0
+//	    with FramingTLS, on the SYN: the stream offsets at which it starts. A
+//	    RST with lost=3000 means that the connection goes on in another one.
+//	ssltape exchange=12 pid=42 url=https://example.com/
+//	    on the first packet of a request, for people.
 package pcapng
 
 import (
@@ -25,7 +65,8 @@ type Options struct {
 	Comment    string // shown in the properties of the file: the command line, say
 	Version    string // of the program
 	Redaction  string // name of the profile that the chunks went through, or ""
-	ServerPort int    // port of the server in the packets: PortAuto, PortReal, or a number
+	Framing    Framing
+	ServerPort int // port of the server in the packets: PortAuto, PortReal, or a number
 }
 
 // application is the name that a file gives as its maker (shb_userappl).
@@ -62,6 +103,7 @@ type Writer struct {
 	servers map[string]uint32       // numbers of made-up addresses, by host name
 	named   map[nameRecord]struct{} // in name resolution blocks
 	notes   []byte                  // comments of the next packet, as options
+	records []byte                  // TLS records of the next packet
 	scratch []byte                  // for the text of a comment
 	clock   int64                   // time of the last packet
 	flushed int64                   // time of the last flush
