@@ -19,9 +19,10 @@ import (
 
 // A pipeline is where a recording goes: either outputs or a view.
 type pipeline struct {
-	bytes   bool // bytes are passed on as they are
+	bytes   bool // an output gets bytes as they are
 	outputs []*Output
 	view    view.View
+	heads   bool // the view wants no more of an exchange
 }
 
 // selects reports whether o leaves out or reorders exchanges, so that the
@@ -46,6 +47,9 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 	}
 	end := &guard{ctx: ctx, chunks: redact.Chunks(chunks, o.Redact), exchanges: redact.Exchanges(exchanges, o.Redact)}
 	var first record.ExchangeWriter = end
+	if p.heads {
+		first = headWriter{first}
+	}
 	if o.Realtime {
 		first = &pacer{ctx: ctx, w: first, speed: o.Speed}
 	}
@@ -73,7 +77,8 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 
 // pipeline makes the outputs, or the view, that o asks for.
 func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipeline, error) {
-	p := &pipeline{bytes: src.Bytes() && !o.selects()}
+	p := new(pipeline)
+	whole := src.Bytes() && !o.selects()
 	text := view.Options{Side: view.Side(o.Side), Encoded: o.NoDecode}
 	args := o.Outputs
 	if o.JSON {
@@ -87,7 +92,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 		if path != "-" && sameFile(path, name) {
 			return nil, usage(fmt.Errorf("output %s: is the input", path), "write to another file, then rename it")
 		}
-		opts := OutputOptions{Comment: "from " + name, FromExchanges: !p.bytes, Text: text, Stdout: stdout}
+		opts := OutputOptions{Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout}
 		if o.Redact != redact.None {
 			opts.Redaction = o.Redact.String()
 		}
@@ -99,6 +104,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 			return nil, err
 		}
 		p.outputs = append(p.outputs, out)
+		p.bytes = p.bytes || whole && out.bytes
 	}
 	if len(p.outputs) > 0 {
 		return p, nil
@@ -110,7 +116,20 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 		return nil, usage(err, "ssltape help replay lists them")
 	}
 	p.view = v
+	p.heads = slices.ContainsFunc(view.All(), func(i view.Info) bool { return i.Name == o.View && i.Heads })
 	return p, nil
+}
+
+// A headWriter passes on exchanges that are done, without their bodies: those
+// need not be searched for secrets if nobody looks at them.
+type headWriter struct{ w record.ExchangeWriter }
+
+// WriteExchange implements [record.ExchangeWriter].
+func (h headWriter) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	return h.w.WriteExchange(view.Heads(x))
 }
 
 // finish closes what p writes to. err is what ended the input or, where end

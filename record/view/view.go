@@ -53,27 +53,42 @@ type Options struct {
 type Info struct {
 	Name  string
 	Usage string // one line: what the view shows
+	Heads bool   // it looks at nothing but heads, sizes, and times of events
 
 	open func(*printer) View
 }
 
 // All returns the views in the order in which help lists them.
 func All() []Info {
+	const heads = true
 	return []Info{
-		{"list", "a line for each exchange", newList},
-		{"live", "a line for each exchange, and the text of event streams as it arrives", newLive},
-		{"summary", "what the recording is about, at the end", newSummary},
-		{"full", "heads and decoded bodies", newFull},
-		{"headers", "heads", newHeaders},
-		{"body", "the decoded body of the response, byte for byte", newBody},
-		{"events", "a block for each server-sent event, its JSON flattened", newEvents},
-		{"chat", "talks with language models, as people read them", newChat},
-		{"timeline", "when each exchange was, at the end", newTimeline},
-		{"stats", "counts and times by host and by model, at the end", newStats},
-		{"curl", "a curl command for each request, which sends the same bytes", newCurl},
-		{"raw", "heads as sent, bodies as sent but for the transfer coding", newRaw},
-		{"hex", "what raw shows, as a hex dump", newHex},
+		{"list", "a line for each exchange", heads, newList},
+		{"live", "a line for each exchange, and the text of event streams as it arrives", false, newLive},
+		{"summary", "what the recording is about, at the end", heads, newSummary},
+		{"full", "heads and decoded bodies", false, newFull},
+		{"headers", "heads", heads, newHeaders},
+		{"body", "the decoded body of the response, byte for byte", false, newBody},
+		{"events", "a block for each server-sent event, its JSON flattened", false, newEvents},
+		{"chat", "talks with language models, as people read them", false, newChat},
+		{"timeline", "when each exchange was, at the end", heads, newTimeline},
+		{"stats", "counts and times by host and by model, at the end", false, newStats},
+		{"curl", "a curl command for each request, which sends the same bytes", false, newCurl},
+		{"raw", "heads as sent, bodies as sent but for the transfer coding", false, newRaw},
+		{"hex", "what raw shows, as a hex dump", false, newHex},
 	}
+}
+
+// Heads returns a copy of x without bodies and what is in events, which is as
+// good as x to a view whose Info has Heads, and costs less to pass on. x stays
+// the owner of all that the copy refers to.
+func Heads(x *record.Exchange) *record.Exchange {
+	h := *x
+	h.Request.Body, h.Response.Body = record.Body{}, record.Body{}
+	h.Response.Events = make([]record.Event, len(x.Response.Events))
+	for i, e := range x.Response.Events {
+		h.Response.Events[i].Time = e.Time
+	}
+	return &h
 }
 
 // New returns the view called name, which writes to w. The error of an
