@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/andybalholm/brotli"
@@ -67,23 +68,26 @@ func (m *Message) Decode() (io.ReadCloser, error) {
 	return d, nil
 }
 
-// contentCodings returns the codings of fs, outermost last.
+// contentCodings returns the codings of fs, outermost last. Those of the
+// transfer (RFC 9112, section 7.2) were not removed from the body, but for
+// chunked, and are the outermost.
 func contentCodings(fs Fields) ([]string, error) {
 	var codings []string
-	for _, f := range fs {
-		if !strings.EqualFold(f.Name, "Content-Encoding") {
-			continue
+	for name := range labels(fs, "Content-Encoding") {
+		coding, ok := codingOf(name)
+		if !ok {
+			return nil, fmt.Errorf("content coding %q: not known", name)
 		}
-		v := strings.ToLower(strings.ReplaceAll(f.Value, "\x00", ""))
-		for _, name := range strings.FieldsFunc(v, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
-			name, _, _ = strings.Cut(name, ";")
-			coding, ok := codingOf(name)
-			if !ok {
-				return nil, fmt.Errorf("content coding %q: not known", name)
-			}
-			if coding != "" {
-				codings = append(codings, coding)
-			}
+		if coding != "" {
+			codings = append(codings, coding)
+		}
+	}
+	for name := range labels(fs, "Transfer-Encoding") {
+		switch name {
+		case "gzip", "x-gzip":
+			codings = append(codings, "gzip")
+		case "deflate":
+			codings = append(codings, name)
 		}
 	}
 	if len(codings) > maxCodings {
@@ -92,11 +96,28 @@ func contentCodings(fs Fields) ([]string, error) {
 	return codings, nil
 }
 
+// labels iterates over the words of the fields called name, without parameters.
+func labels(fs Fields, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, f := range fs {
+			if !strings.EqualFold(f.Name, name) {
+				continue
+			}
+			v := strings.ToLower(strings.ReplaceAll(f.Value, "\x00", ""))
+			for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r < 0x80 && isChunkSpace(byte(r)) }) {
+				if word, _, _ = strings.Cut(word, ";"); word != "" && !yield(word) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // codingOf returns the coding that a label means, "" for none. Labels that
 // contain the name of a coding are taken for it, as by some recipients.
 func codingOf(label string) (coding string, ok bool) {
 	switch {
-	case label == "identity", label == "none", label == "":
+	case label == "identity", label == "none":
 		return "", true
 	case label == "br", label == "zstd":
 		return label, true
@@ -154,6 +175,9 @@ func (d *decoder) open(coding string, r *bufio.Reader) io.Reader {
 	switch coding {
 	case "gzip":
 		return &gzipReader{in: r}
+	case "gzip without parts":
+		r.Discard(10)
+		return flate.NewReader(r)
 	case "zlib":
 		r.Discard(2)
 		return flate.NewReader(r)
@@ -182,10 +206,15 @@ func (d *decoder) Close() error {
 }
 
 // recognize returns what head, the start of a body that is labelled with
-// coding, really is: "gzip", "zlib", "deflate", "br", "zstd" or "".
+// coding, really is: "gzip", "zlib", "deflate", "br", "zstd" or "", or "gzip
+// without parts" where the header of gzip announces parts that it has not.
 func recognize(coding string, head []byte) string {
 	switch {
-	case len(head) >= 3 && head[0] == 0x1f && head[1] == 0x8b && head[2] == 8: // RFC 1952
+	case len(head) >= 3 && head[0] == 0x1f && head[1] == 0x8b && (head[2] == 8 || coding == "gzip"): // RFC 1952
+		n := gzipHeader(head)
+		if len(head) > 10 && (n == 0 || !inflates(head[n:])) && inflates(head[10:]) {
+			return "gzip without parts"
+		}
 		return "gzip"
 	case len(head) >= 4 && string(head[1:4]) == "\xb5\x2f\xfd" && head[0] == 0x28: // RFC 8878
 		return "zstd"
@@ -198,8 +227,10 @@ func recognize(coding string, head []byte) string {
 		return ""
 	case len(head) >= 2 && head[0]&15 == 8 && (int(head[0])<<8|int(head[1]))%31 == 0: // RFC 1950
 		return "zlib"
-	case decodes(flate.NewReader(bytes.NewReader(head))):
+	case inflates(head):
 		return "deflate"
+	case len(head) > 2 && head[0]&15 == 8 && inflates(head[2:]):
+		return "zlib"
 	}
 	return ""
 }
@@ -210,6 +241,8 @@ func decodes(r io.Reader) bool {
 	_, err := io.ReadFull(r, make([]byte, 64))
 	return err == nil || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
 }
+
+func inflates(p []byte) bool { return decodes(flate.NewReader(bytes.NewReader(p))) }
 
 // A gzipReader reads gzip members (RFC 1952) the way browsers do: flags and
 // sums are not held against the data, and what follows the last member is
@@ -239,40 +272,57 @@ func (g *gzipReader) Read(p []byte) (int, error) {
 	}
 }
 
-// header skips the header of a member (RFC 1952, section 2.3).
+// header skips the header of a member.
 func (g *gzipReader) header() error {
-	head, err := g.in.Peek(10)
-	if g.some && (len(head) < 3 || head[0] != 0x1f || head[1] != 0x8b || head[2] != 8) {
-		return io.EOF
-	}
-	if len(head) < 10 {
-		return noEOF(err)
-	}
-	flags := head[3]
-	g.in.Discard(10)
-	if flags&4 != 0 { // extra field
-		n, err := g.in.Peek(2)
+	for n := 10; ; n++ {
+		head, err := g.in.Peek(min(n, g.in.Size()))
+		if g.some && (len(head) < 3 || head[0] != 0x1f || head[1] != 0x8b || head[2] != 8) {
+			return io.EOF
+		}
+		if size := gzipHeader(head); size > 0 {
+			g.in.Discard(size)
+			g.some, g.data = true, flate.NewReader(g.in)
+			return nil
+		}
+		if n > g.in.Size() {
+			return errors.New("gzip: header is too long")
+		}
 		if err != nil {
 			return noEOF(err)
 		}
-		if _, err := g.in.Discard(2 + int(n[0]) + int(n[1])<<8); err != nil {
-			return noEOF(err)
+	}
+}
+
+// gzipHeader returns the length of the header that p starts with (RFC 1952,
+// section 2.3), or 0 where p does not hold all of it.
+func gzipHeader(p []byte) int {
+	n := 10
+	if len(p) < n {
+		return 0
+	}
+	flags := p[3]
+	if flags&4 != 0 { // extra field
+		if len(p) < n+2 {
+			return 0
 		}
+		n += 2 + int(p[n]) + int(p[n+1])<<8
 	}
 	for _, text := range []byte{8, 16} { // name, comment
-		for flags&text != 0 {
-			if c, err := g.in.ReadByte(); err != nil {
-				return noEOF(err)
-			} else if c == 0 {
-				break
+		if flags&text != 0 {
+			i := bytes.IndexByte(p[min(n, len(p)):], 0)
+			if i < 0 {
+				return 0
 			}
+			n += i + 1
 		}
 	}
 	if flags&2 != 0 { // sum of the header
-		g.in.Discard(2)
+		n += 2
 	}
-	g.some, g.data = true, flate.NewReader(g.in)
-	return nil
+	if n > len(p) {
+		return 0
+	}
+	return n
 }
 
 func noEOF(err error) error {

@@ -14,6 +14,7 @@ type framing struct {
 	length  int64 // of Content-Length, -1 for none
 	longer  int64 // a second, larger one, -1 for none
 	hosts   int   // Host fields
+	closes  bool  // the connection ends after the message
 	marks   anomalies
 }
 
@@ -37,6 +38,8 @@ func frame(fs Fields) framing {
 			f.addCoding(fs[i].Value)
 		case len(name) == len("Host") && strings.EqualFold(name, "Host"):
 			f.hosts++
+		case len(name) == len("Connection") && strings.EqualFold(name, "Connection"):
+			f.closes = strings.EqualFold(fs[i].Value, "close")
 		}
 	}
 	if f.chunked && !f.last {
@@ -248,7 +251,7 @@ func (s *half) trailer(p []byte) ([]byte, bool) {
 type peekReason uint8
 
 const (
-	peekNoBody   peekReason = iota // the status allows no body, the fields announce one
+	peekNoBody   peekReason = iota // the status allows no body, and yet there may be one
 	peekHead                       // the request was not seen and may have been HEAD
 	peekExpected                   // the client waits for 100 (RFC 9110, section 10.1.1)
 	peekLonger                     // there was a larger Content-Length too

@@ -167,7 +167,7 @@ func headEnd(p []byte, from int, loose bool) (n, next int) {
 		i += from + 1
 		n, more := emptyLine(p[i:])
 		if n == 0 && !more && loose {
-			n, more = looseEmptyLine(p[i:], i < 2 || p[i-2] != '\r')
+			n, more = oddEmptyLine(p[i:])
 		}
 		if more {
 			return -1, i - 1
@@ -193,23 +193,32 @@ func emptyLine(p []byte) (n int, more bool) {
 	return 0, false
 }
 
-// looseEmptyLine is emptyLine for what browsers take for one: a CR alone; and
-// after a line that ends in LF alone (bare), a space with LF and CR CR LF.
-func looseEmptyLine(p []byte, bare bool) (n int, more bool) {
-	switch {
-	case len(p) < 3:
-		return 0, p[0] == '\r' || bare && (p[0] == ' ' || p[0] == '\t')
-	case p[0] == '\r' && p[1] != '\r':
-		return 1, false
-	case bare && p[0] == '\r' && p[2] == '\n':
-		if n, more = emptyLine(p[3:]); n == 2 || more {
-			return 3 + n, more
-		}
-		return 3, false
-	case bare && (p[0] == ' ' || p[0] == '\t') && p[1] == '\n' && p[2] != '\n':
-		return 2, false
+// oddEmptyLine is emptyLine for a line of other white space, or of a CR alone,
+// as recipients of responses have it: such a line ends the head if what comes
+// after it cannot be a part of one.
+func oddEmptyLine(p []byte) (n int, more bool) {
+	for n < len(p) && p[n] != '\n' && (p[n] == 0 || isChunkSpace(p[n])) {
+		n++
 	}
-	return 0, false
+	switch {
+	case n == len(p):
+		return 0, n < maxLine
+	case p[n] == '\n':
+		n++
+	case bytes.IndexByte(p[:n], '\r') < 0:
+		return 0, false
+	}
+	if rest := p[n:]; len(rest) > 0 && !isSpace(rest[0]) {
+		i := 0
+		for i < len(rest) && isTokenByte(rest[i]) {
+			i++
+		}
+		if i < len(rest) && rest[i] != ':' && rest[i] != ' ' && rest[i] != '\t' {
+			return n, false
+		}
+		return 0, i == len(rest) && i < maxMethod
+	}
+	return 0, n == len(p)
 }
 
 // headLines iterates over the lines of a head after its first one, folded

@@ -337,7 +337,7 @@ func (s *half) responseHead(head []byte) {
 	case status/100 == 2 && p.Request.Method == "CONNECT":
 		s.switchTo(p)
 		return
-	case (interim || status == 204 || status == 304) && bodied && p.Request.Method != "HEAD":
+	case (interim || status == 204 || status == 304) && (bodied || f.closes) && p.Request.Method != "HEAD":
 		s.state, s.peeking = peekState, peekNoBody
 	case interim:
 		s.interim()
@@ -381,6 +381,7 @@ func (s *half) interim() {
 	i := Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}
 	s.p.Response = Response{Interim: append(r.Interim, i)}
 	p := s.p
+	s.heads--
 	s.p, s.m, s.state, s.grew = nil, nil, startState, false
 	s.h.emit(&p.Exchange)
 }
