@@ -24,11 +24,12 @@ const (
 	callWriteEx2  call = "tls_write_ex2"
 	callReadInner call = "tls_read_inner"
 	callFree      call = "tls_free"
+	callClear     call = "tls_clear"
 	callCtrl      call = "tls_ctrl"
 )
 
 // returns reports whether the call is followed to its return.
-func (c call) returns() bool { return c != callFree && c != callCtrl }
+func (c call) returns() bool { return c != callFree && c != callClear && c != callCtrl }
 
 // functions of OpenSSL and of what has its interface.
 var functions = []struct {
@@ -41,7 +42,7 @@ var functions = []struct {
 	{"SSL_write_ex", callWriteEx},
 	{"SSL_write_ex2", callWriteEx2},
 	{"SSL_free", callFree},
-	{"SSL_clear", callFree},
+	{"SSL_clear", callClear},
 	{"SSL_ctrl", callCtrl},
 }
 

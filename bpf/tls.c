@@ -254,9 +254,8 @@ int tls_write_ex2(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM5(ct
 SEC("uprobe/tls_read_inner")
 int tls_read_inner(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), true); }
 
-/* void f(ssl): the pointer is free for another connection */
-SEC("uprobe/tls_free")
-int tls_free(struct pt_regs *ctx) {
+/* release ends the connection of the pointer, which is free for another one. */
+static __always_inline int release(struct pt_regs *ctx, bool unused_too) {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct process *p = recorded(tgid);
 
@@ -264,7 +263,7 @@ int tls_free(struct pt_regs *ctx) {
 		return 0;
 	struct conn_key key = {PT_REGS_PARM1(ctx), p->epoch, tgid};
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
-	if (!c)
+	if (!c || (!unused_too && !c->off[OUT] && !c->off[IN]))
 		return 0;
 	send_end(&key, c, OUT, END_CLEAN);
 	if (!c->closed)
@@ -272,6 +271,14 @@ int tls_free(struct pt_regs *ctx) {
 	bpf_map_delete_elem(&conns, &key);
 	return 0;
 }
+
+/* void f(ssl) */
+SEC("uprobe/tls_free")
+int tls_free(struct pt_regs *ctx) { return release(ctx, true); }
+
+/* int f(ssl), which OpenSSL also calls itself before a handshake */
+SEC("uprobe/tls_clear")
+int tls_clear(struct pt_regs *ctx) { return release(ctx, false); }
 
 #define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
 

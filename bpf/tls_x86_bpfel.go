@@ -188,6 +188,7 @@ const (
 	tlsProgProcessFork  = "process_fork"
 	tlsProgSocketRecv   = "socket_recv"
 	tlsProgSocketSend   = "socket_send"
+	tlsProgTlsClear     = "tls_clear"
 	tlsProgTlsCtrl      = "tls_ctrl"
 	tlsProgTlsFree      = "tls_free"
 	tlsProgTlsRead      = "tls_read"
@@ -251,6 +252,7 @@ type tlsProgramSpecs struct {
 	ProcessFork  *ebpf.ProgramSpec `ebpf:"process_fork"`
 	SocketRecv   *ebpf.ProgramSpec `ebpf:"socket_recv"`
 	SocketSend   *ebpf.ProgramSpec `ebpf:"socket_send"`
+	TlsClear     *ebpf.ProgramSpec `ebpf:"tls_clear"`
 	TlsCtrl      *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
 	TlsFree      *ebpf.ProgramSpec `ebpf:"tls_free"`
 	TlsRead      *ebpf.ProgramSpec `ebpf:"tls_read"`
@@ -344,6 +346,7 @@ type tlsPrograms struct {
 	ProcessFork  *ebpf.Program `ebpf:"process_fork"`
 	SocketRecv   *ebpf.Program `ebpf:"socket_recv"`
 	SocketSend   *ebpf.Program `ebpf:"socket_send"`
+	TlsClear     *ebpf.Program `ebpf:"tls_clear"`
 	TlsCtrl      *ebpf.Program `ebpf:"tls_ctrl"`
 	TlsFree      *ebpf.Program `ebpf:"tls_free"`
 	TlsRead      *ebpf.Program `ebpf:"tls_read"`
@@ -362,6 +365,7 @@ func (p *tlsPrograms) Close() error {
 		p.ProcessFork,
 		p.SocketRecv,
 		p.SocketSend,
+		p.TlsClear,
 		p.TlsCtrl,
 		p.TlsFree,
 		p.TlsRead,

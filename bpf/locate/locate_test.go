@@ -14,27 +14,21 @@ import (
 	"testing"
 )
 
-// links are the ways to link. The programs in testdata have no unwind tables
-// in the second.
-var links = map[string]string{
-	"pie":    "-fPIE -static-pie",
-	"static": "-fno-pie -static -fno-asynchronous-unwind-tables",
-}
+const (
+	pie    = "-fPIE -static-pie"
+	static = "-fno-pie -static -fno-asynchronous-unwind-tables" // and without .eh_frame
+)
 
-var levels = []string{"-O0", "-O1", "-O2", "-O3", "-Os"}
-
-// eachBuild calls f for the C files in testdata/dir compiled in many ways.
-func eachBuild(t *testing.T, dir string, flags []string, f func(t *testing.T, p program)) {
-	for compiler := range maps.Keys(compilers) {
-		for link, linkFlags := range links {
-			for _, level := range levels {
-				for _, extra := range flags {
-					name := strings.Join([]string{compiler, link, level, extra}, " ")
-					t.Run(name, func(t *testing.T) {
-						t.Parallel()
-						f(t, compile(t, compiler, strings.Join([]string{level, linkFlags, extra}, " "), dir))
-					})
-				}
+// eachBuild calls f for the C files in testdata/dir compiled in many ways:
+// at each level of optimisation with each of the flags.
+func eachBuild(t *testing.T, dir string, levels, flags []string, f func(t *testing.T, p program)) {
+	for compiler := range compilers {
+		for _, level := range levels {
+			for _, extra := range flags {
+				t.Run(strings.Join([]string{compiler, level, extra}, " "), func(t *testing.T) {
+					t.Parallel()
+					f(t, compile(t, compiler, level+" "+extra, dir))
+				})
 			}
 		}
 	}
@@ -60,7 +54,8 @@ func check(t *testing.T, l *Library, p program, want map[string]string) {
 }
 
 func TestBoringSSL(t *testing.T) {
-	eachBuild(t, "boringssl", []string{"", "-DPEEK"}, func(t *testing.T, p program) {
+	levels := []string{"-O0", "-O1", "-O2", "-O3", "-Os"}
+	eachBuild(t, "boringssl", levels, []string{pie + " -DPEEK", static}, func(t *testing.T, p program) {
 		libs, err := p.find(t)
 		if err != nil {
 			t.Fatal(err)
@@ -79,25 +74,21 @@ func TestBoringSSLRefused(t *testing.T) {
 		"-DINLINED": "SSL_read",  // into a function with other arguments
 		"-DTWICE":   "SSL_write", // two functions have the same error site
 	} {
-		for compiler := range compilers {
-			for _, level := range levels[1:] {
-				t.Run(compiler+" "+level+" "+flag, func(t *testing.T) {
-					t.Parallel()
-					libs, err := compile(t, compiler, level+" -fPIE -static-pie "+flag, "boringssl").find(t)
-					if err != nil || len(libs) != 1 {
-						t.Fatalf("found %+v, %v", libs, err)
-					}
-					if l := libs[0]; l.Refused == nil || l.Refused.Func != name || l.Func(name) != nil {
-						t.Errorf("%s: refused %v, found %+v", name, l.Refused, l.Func(name))
-					}
-				})
+		eachBuild(t, "boringssl", []string{"-O1", "-O2"}, []string{pie + " " + flag}, func(t *testing.T, p program) {
+			libs, err := p.find(t)
+			if err != nil || len(libs) != 1 {
+				t.Fatalf("found %+v, %v", libs, err)
 			}
-		}
+			if l := libs[0]; l.Refused == nil || l.Refused.Func != name || l.Func(name) != nil {
+				t.Errorf("%s: refused %v, found %+v", name, l.Refused, l.Func(name))
+			}
+		})
 	}
 }
 
 func TestOpenSSL(t *testing.T) {
-	eachBuild(t, "openssl", []string{"-DOLD", "-DINLINED", ""}, func(t *testing.T, p program) {
+	levels := []string{"-O0", "-O2", "-Os"}
+	eachBuild(t, "openssl", levels, []string{pie, static + " -DOLD", static + " -DINLINED"}, func(t *testing.T, p program) {
 		libs, err := p.find(t)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,118 @@
+package locate
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestCache(t *testing.T) {
+	p := compile(t, "gcc", "-O2 -Wl,--build-id "+pie, "boringssl")
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	c := Cache{filepath.Join(dir, "cache")}
+	write := func(path string, data []byte, mode os.FileMode) {
+		t.Helper()
+		os.Remove(path)
+		if err := os.WriteFile(path, data, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// find returns how SSL_read was found.
+	find := func() string {
+		t.Helper()
+		libs, err := c.Find(program)
+		if err != nil || len(libs) != 1 || libs[0].Func("SSL_read").Addr != p.symbols["SSL_read"] {
+			t.Fatalf("found %+v, %v", libs, err)
+		}
+		return libs[0].Func("SSL_read").How
+	}
+	write(program, p.data, 0o700)
+	how := find()
+	names, err := filepath.Glob(filepath.Join(c.Dir, "*"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("the cache holds %q, %v", names, err)
+	}
+	name := names[0]
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	sound, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marked := bytes.Replace(sound, []byte(how), []byte("from the cache"), 1)
+
+	write(name, marked, 0o600)
+	if got := find(); got != "from the cache" {
+		t.Errorf("the cache was not used: %s", got)
+	}
+	write(program, p.data, 0o700) // a copy: another time, the same build id
+	if got := find(); got != "from the cache" {
+		t.Errorf("the cache was not used for a copy: %s", got)
+	}
+	for what, entry := range map[string][]byte{
+		"cut": marked[:len(marked)/2], "empty": {}, "of another file": bytes.Replace(marked, []byte("build id"), []byte("build-id"), 1),
+		"of another version": bytes.Replace(marked, []byte(`"Version":1`), []byte(`"Version":0`), 1), "other": []byte("null"),
+	} {
+		write(name, entry, 0o600)
+		if got := find(); got != how {
+			t.Errorf("an entry that is %s was used: %s", what, got)
+		}
+		if now, _ := os.ReadFile(name); !bytes.Equal(now, sound) {
+			t.Errorf("an entry that is %s was not replaced", what)
+		}
+	}
+	write(name, marked, 0o600)
+	if err := os.Chmod(name, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if got := find(); got != how {
+		t.Errorf("an entry that others may write was used: %s", got)
+	}
+
+	// The function begins with other bytes: the entry is of another program.
+	write(name, marked, 0o600)
+	libs, err := p.find(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(p.data)
+	changed[libs[0].Func("SSL_write").Offset] = 0xcc
+	write(program, changed, 0o700)
+	if libs, err := c.Find(program); err != nil || libs[0].Func("SSL_read") != nil && libs[0].Func("SSL_read").How != how {
+		t.Errorf("the cache was used for another program: %+v, %v", libs, err)
+	}
+}
+
+// That nothing is in a file is remembered too; a file that cannot be searched
+// is an error each time.
+func TestCacheNothing(t *testing.T) {
+	p := compile(t, "gcc", "-O2 "+pie, "openssl")
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	c := Cache{dir}
+	for _, name := range []string{"SSL_read", "SSL_write", "ssl_read_internal", "ssl_write_internal", "ssl3_read_bytes", "ssl3_write_bytes"} {
+		p.data = bytes.ReplaceAll(p.data, []byte(name+"\x00"), bytes.Repeat([]byte("x"), len(name)+1))
+	}
+	if err := os.WriteFile(program, p.data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if libs, err := c.Find(program); !errors.Is(err, ErrNotFound) || libs != nil {
+			t.Errorf("found %+v, %v", libs, err)
+		}
+	}
+	if err := os.WriteFile(program, p.data[:40], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var format *FormatError
+	if _, err := c.Find(program); !errors.As(err, &format) {
+		t.Errorf("error %v of a file that was cut", err)
+	}
+	if _, err := c.Find(dir); err == nil {
+		t.Error("no error for a folder")
+	}
+}
