@@ -8,7 +8,8 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 
 # A command that the tests run, and the Debian package that it comes in.
 TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common tcpdump:tcpdump tcpflow:tcpflow \
-        tcptrace:tcptrace python3:python3 node:nodejs jq:jq wget:wget git:git
+        tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git \
+        nginx:nginx-light editcap:wireshark-common gcc:gcc clang:clang /usr/lib/chromium/chromium:chromium
 
 export CGO_ENABLED = 0
 
@@ -22,6 +23,9 @@ demo: build
 
 test: tools build
 	go test ./...
+
+# The folder of what comes from npm, for the tests that need it.
+export SSLTAPE_NPM ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/npm
 
 lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
@@ -44,6 +48,7 @@ cross:
 
 tools:
 	@.ci/packages $(TOOLS)
+	@.ci/npm $(SSLTAPE_NPM)
 
 clean:
 	rm -f ssltape demo.har demo.pcapng
