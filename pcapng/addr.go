@@ -58,6 +58,10 @@ func (w *Writer) endpoints(f *flow, head []byte) endpoints {
 		is4 = real[c].Addr().Is4()
 	}
 	client, server := real[c].Addr(), real[s].Addr()
+	if f.restarts > 0 {
+		server = f.ends[s].Addr()
+		is4 = server.Is4()
+	}
 	if !server.IsValid() {
 		server = madeUp(is4, servers4, servers6, w.serverNumber(f, head))
 	}

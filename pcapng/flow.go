@@ -20,7 +20,8 @@ type flow struct {
 	noted    uint64     // the newest that a comment told
 	half     [2]half    // by Dir
 	tls      *session   // with FramingTLS, once started
-	alpn     string     // the protocol that the session is said to carry
+	host     string     // the server name that the session gives
+	alpn     string     // the protocol that it is said to carry
 	restarts uint64     // how often it started anew
 }
 
@@ -320,7 +321,8 @@ func (f *flow) session(head []byte) (name, alpn string) {
 		f.alpn = "http/1.1"
 	}
 	_, host, _ := requestHead(head)
-	return cmp.Or(hostName(f.conn.ServerName), hostName(string(host))), f.alpn
+	f.host = cmp.Or(hostName(f.conn.ServerName), hostName(string(host)), f.host)
+	return f.host, f.alpn
 }
 
 // describe tells on the next packet what has become known of the connection.
@@ -393,7 +395,12 @@ func (w *Writer) packet(f *flow, d record.Dir, p packet) {
 		h.shown++
 	}
 
-	b, i := &w.out, f.iface
+	w.block(f.iface, d, &p, &s)
+}
+
+// block writes the block of a packet.
+func (w *Writer) block(i *iface, d record.Dir, p *packet, s *segment) {
+	b := &w.out
 	b.begin(blockEnhanced)
 	b.uint32(i.id)
 	b.uint32(uint32(p.time >> 32))
@@ -401,7 +408,7 @@ func (w *Writer) packet(f *flow, d record.Dir, p packet) {
 	size := s.headerSize() + len(p.data)
 	b.uint32(uint32(size))
 	b.uint32(uint32(size + p.missing))
-	b.buf = appendFrame(b.buf, &s)
+	b.buf = appendFrame(b.buf, s)
 	b.pad(size)
 	b.buf = append(b.buf, w.notes...)
 	w.notes = w.notes[:0]

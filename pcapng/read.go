@@ -25,8 +25,9 @@ import (
 // A connection that the capture does not see end has no End chunk. Read stops
 // after the first error: one that wraps [ErrFormat] or [ErrTruncated], or r's;
 // all that came before it was yielded. Conn's fields may change between chunks
-// as [record.Conn] says. Memory is bounded whatever r holds, except that an
-// open connection costs some hundred bytes.
+// as [record.Conn] says. Memory is bounded whatever r holds, except that each
+// connection of a Writer costs some hundred bytes while it is open and some
+// ten after that.
 func Read(r io.Reader) iter.Seq2[record.Chunk, error] {
 	return func(yield func(record.Chunk, error) bool) {
 		rd := reader{own: map[ownKey]*ownHalf{}}

@@ -51,7 +51,8 @@ type streamSide struct {
 	*stream
 	tuple
 	dir   record.Dir
-	known bool   // seq and next are
+	known bool   // first, seq and next are
+	first uint32 // sequence number of offset 0
 	seq   uint32 // of the next byte to be passed on
 	next  int64  // its offset
 	acked int64  // offset up to which the peer has acknowledged
@@ -84,14 +85,21 @@ func (s *streamSide) advance(off int64) {
 }
 
 // startAt makes seq the sequence number of offset 0.
-func (s *streamSide) startAt(seq uint32) { s.known, s.seq, s.next = true, seq, 0 }
+func (s *streamSide) startAt(seq uint32) { s.known, s.first, s.seq, s.next = true, seq, seq, 0 }
+
+// reused reports whether a SYN with this sequence number starts another
+// connection than s: it is not the one of s, come again or late.
+func (s *streamSide) reused(seq uint32) bool {
+	const window = 1 << 16
+	return s.side[0].ended && s.side[1].ended || s.known && s.first-(seq+1) > window
+}
 
 // packet takes a packet that was captured at time t.
 func (a *assembler) packet(p *tcpPacket, t time.Time) {
 	side := a.streams[p.tuple]
 	syn := p.flags&tcpSYN != 0
-	if side != nil && syn && side.known && side.offset(p.seq+1) != 0 && p.flags&tcpACK == 0 {
-		a.remove(side.stream) // the addresses are used again
+	if side != nil && syn && p.flags&tcpACK == 0 && side.reused(p.seq) {
+		a.remove(side.stream)
 		side = nil
 	}
 	if side == nil {

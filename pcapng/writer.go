@@ -146,26 +146,13 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 		servers: map[string]uint32{},
 		named:   map[nameRecord]struct{}{},
 	}
-	comment := o.Comment
-	if comment != "" {
-		comment += "\n"
-	}
-	comment += "TCP framing made up around what processes wrote to and read from TLS connections"
-	if o.Redaction != "" {
-		comment += "\nredaction: " + o.Redaction
-	}
-	app := application
-	if o.Version != "" {
-		app += " " + o.Version
-	}
 	// libpcap opens no file without an interface, so there is one for
 	// connections of unknown processes.
 	first := pcapgo.NgInterface{Name: application, Description: "connections of unknown processes",
 		LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
 	var err error
 	pw.ng, err = pcapgo.NewNgWriterInterface(&pw.out, first, pcapgo.NgWriterOptions{
-		SectionInfo: pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS,
-			Application: text(app), Comment: text(comment)}})
+		SectionInfo: section(o)})
 	if err == nil {
 		err = pw.ng.Flush()
 	}
@@ -180,6 +167,23 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	pw.procs[process{}] = unknown
 	pw.out.process(0, application)
 	return pw, nil
+}
+
+// section returns what a file says of itself.
+func section(o Options) pcapgo.NgSectionInfo {
+	comment := o.Comment
+	if comment != "" {
+		comment += "\n"
+	}
+	comment += "TCP framing made up around what processes wrote to and read from TLS connections"
+	if o.Redaction != "" {
+		comment += "\nredaction: " + o.Redaction
+	}
+	app := application
+	if o.Version != "" {
+		app += " " + o.Version
+	}
+	return pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: text(app), Comment: text(comment)}
 }
 
 // WriteChunk implements [record.ChunkWriter]. Bytes that were written before
