@@ -167,11 +167,11 @@ func newResponse(x *record.Exchange, p *payload) response {
 		r.Content.MimeType = "text/event-stream" // with a parameter Chrome shows no events
 	}
 	r.Content.Size = integer(p.size)
-	if m.Decoded || p.size == m.Body.Len() { // sizes are of the same bytes
-		r.Content.Size += integer(m.Cut)
-	}
-	if !m.Decoded && p.size == m.Body.Len() { // lost bytes count
-		r.Content.Size = max(r.Content.Size, r.BodySize)
+	switch {
+	case p.size == 0 && m.Cut > 0: // all of it was left out
+		r.Content.Size = integer(m.Cut)
+	case !m.Header.Has("Content-Encoding"): // as sent: what is not there counts
+		r.Content.Size = max(r.Content.Size+integer(m.Cut), r.BodySize)
 	}
 	r.Content.Compression = r.Content.Size - r.BodySize
 	if hasBody(&m.Message) {

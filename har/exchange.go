@@ -290,7 +290,7 @@ func restoreURL(e *entry, x *record.Exchange) {
 	if err != nil {
 		u = &url.URL{}
 	}
-	if x.Conn.Plain = u.Scheme == "http"; e.Plain != nil {
+	if x.Conn.Plain = strings.HasPrefix(e.Request.URL, "http://"); e.Plain != nil {
 		x.Conn.Plain = *e.Plain
 	}
 	want := withoutFragment(e.Request.URL)

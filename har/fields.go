@@ -15,7 +15,7 @@ import (
 func urlOf(x *record.Exchange) string {
 	u, host := x.URL(), x.Host()
 	if safeAuthority(host) != host { // it may hold what looks like a path
-		u = strings.Replace(u, "://"+host, "://unknown", 1)
+		u = strings.Replace(u, "://"+host+"/", "://unknown/", 1)
 	}
 	return safeURL(u)
 }
@@ -57,11 +57,20 @@ func escapeBytes(s string) string {
 	return b.String()
 }
 
+// safeScheme returns s in lower case where it is a scheme (RFC 3986, section
+// 3.1), else https.
 func safeScheme(s string) string {
-	if u, err := url.Parse(s + "://h"); err != nil || u.Scheme == "" {
+	s = strings.ToLower(s)
+	for i, c := range s {
+		letter := 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", c)) {
+			return "https"
+		}
+	}
+	if s == "" {
 		return "https"
 	}
-	return strings.ToLower(s)
+	return s
 }
 
 func safeAuthority(a string) string {

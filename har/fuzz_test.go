@@ -63,7 +63,7 @@ func FuzzExchange(f *testing.F) {
 		x.Response.BodySize, x.Response.Cut = int64(len(body))+max(0, n), max(0, n)
 		x.Conn.ServerName, x.Conn.Comm = name, value
 		if n%2 != 0 {
-			x.Err = errors.New(value)
+			x.Err = errors.New("because " + value)
 		}
 		file := write(t, x)
 		if !json.Valid(file) {

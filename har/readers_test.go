@@ -81,6 +81,8 @@ func TestOtherReaders(t *testing.T) {
 	for _, path := range recordings(t) {
 		files = append(files, strings.TrimSuffix(path, ".rec")+".har")
 	}
+	_, converted := foreign(t)
+	files = append(files, converted...)
 	for _, v := range judge(t, files...) {
 		t.Run(filepath.Base(v.File), func(t *testing.T) {
 			for _, e := range v.Schema {
