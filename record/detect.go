@@ -35,6 +35,19 @@ const (
 	endEvent
 )
 
+// maxHeld is how many events are held as they came. Beyond, data is joined
+// with what is before it, and has its time.
+const maxHeld = 1000
+
+// hold appends e to held.
+func hold(held []event, e event) []event {
+	if n := len(held); n >= maxHeld && e.kind == dataEvent && held[n-1].kind == dataEvent && held[n-1].dir == e.dir {
+		held[n-1].data = append(held[n-1].data, e.data...)
+		return held
+	}
+	return append(held, e)
+}
+
 // tell tells p of e.
 func (e event) tell(p parser) {
 	switch e.kind {
@@ -123,7 +136,7 @@ func (o *opening) data(d Dir, t time.Time, p []byte) {
 			return
 		}
 	}
-	o.held = append(o.held, event{dir: d, time: t, data: bytes.Clone(p)})
+	o.held = hold(o.held, event{dir: d, time: t, data: bytes.Clone(p)})
 	o.buf[d] = append(o.buf[d], p...)
 	o.look(d)
 }
@@ -252,7 +265,7 @@ func (h *http1) handOver(rest event) {
 
 // hold keeps e, which follows a request that may end HTTP on the connection.
 func (h *http1) hold(e event) {
-	h.held = append(h.held, e)
+	h.held = hold(h.held, e)
 	h.heldSize += len(e.data)
 }
 

@@ -210,13 +210,13 @@ func oddEmptyLine(p []byte) (n int, more bool) {
 	}
 	if rest := p[n:]; len(rest) > 0 && !isSpace(rest[0]) {
 		i := 0
-		for i < len(rest) && isTokenByte(rest[i]) {
+		for i < len(rest) && i < maxMethod && isTokenByte(rest[i]) {
 			i++
 		}
 		if i < len(rest) && rest[i] != ':' && rest[i] != ' ' && rest[i] != '\t' {
 			return n, false
 		}
-		return 0, i == len(rest) && i < maxMethod
+		return 0, i == len(rest)
 	}
 	return 0, n == len(p)
 }
@@ -356,13 +356,17 @@ const (
 	manyOpen                                // more requests without a response than are kept
 	bodyNotKept                             // ours: the body could not be written to its file
 	eventsCut                               // ours: more events than are kept
+	unknownField                            // RFC 7541, 2.3.3: a field refers to one that was not seen
+	fieldsCut                               // ours: more fields in a header block than are kept
+	serverPush                              // RFC 9113, 8.4: the server made up the request
+	messagesCut                             // ours: more WebSocket messages than are kept
 )
 
 // anomalyNames are the names in the order above.
 var anomalyNames = [...]string{"bare-lf", "bare-cr", "junk-before-message", "bad-status-line", "bad-field", "space-before-colon",
 	"obs-fold", "folded-framing-field", "bad-transfer-coding", "chunked-in-1.0", "length-and-transfer-coding", "bad-content-length",
 	"several-content-lengths", "bad-chunk", "body-not-allowed", "expected-body-not-sent", "http-0.9-response", "request-not-seen",
-	"bad-host", "too-many-open-requests", "body-not-kept", "events-cut"}
+	"bad-host", "too-many-open-requests", "body-not-kept", "events-cut", "unknown-field", "fields-cut", "server-push", "messages-cut"}
 
 // note adds the names of set to x.
 func (x *Exchange) note(set anomalies) {

@@ -9,6 +9,9 @@ import (
 // maxOpen is how many requests without a response are kept for pairing.
 const maxOpen = 1000
 
+// maxInterim is how many interim responses of an exchange are kept.
+const maxInterim = 1000
+
 // http1 reads HTTP/1.x (RFC 9112). The k-th final response answers the k-th
 // request (section 9.2).
 type http1 struct {
@@ -238,7 +241,7 @@ func (s *half) body(p []byte) (rest []byte) {
 	return rest
 }
 
-// maxMarks is how many marks a body has; its last one stands for the rest.
+// maxMarks is how many marks and holes a body has; the last one stands for the rest.
 const maxMarks = 1 << 16
 
 func (s *half) cut(n int64) {
@@ -412,8 +415,13 @@ func (s *half) gap(n int64) {
 	s.lose()
 }
 
+// hole says that bytes of the message being read are missing.
 func (s *half) hole(x Hole) {
-	s.m.Lost = append(s.m.Lost, x)
+	if n := len(s.m.Lost); n > 0 && (s.m.Lost[n-1].Off == x.Off || n >= maxMarks) {
+		s.m.Lost[n-1].Len += x.Len
+	} else {
+		s.m.Lost = append(s.m.Lost, x)
+	}
 	s.m.WireSize += x.Len
 	s.grew = true
 }

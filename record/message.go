@@ -8,6 +8,9 @@ import (
 // start reads up to where a message starts: empty lines before it are skipped
 // (RFC 9112, section 2.2, for requests; clients do the same).
 func (s *half) start(p []byte) ([]byte, bool) {
+	if n := len(s.buf); n > 2*maxMethod && n < maxHead && bytes.IndexByte(p, '\n') < 0 {
+		return s.wait(s.join(p)) // a line that is still long
+	}
 	all := s.join(p)
 	n := 0
 	for n < len(all) && (all[n] == '\r' || all[n] == '\n' || all[n] == ' ' || all[n] == '\t' || all[n] == 0 && s == &s.h.resp) {
@@ -379,7 +382,10 @@ func (s *half) response(head string) *pair {
 func (s *half) interim() {
 	r := &s.p.Response
 	i := Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}
-	s.p.Response = Response{Interim: append(r.Interim, i)}
+	if len(r.Interim) < maxInterim {
+		r.Interim = append(r.Interim, i)
+	}
+	s.p.Response = Response{Interim: r.Interim}
 	p := s.p
 	s.heads--
 	s.p, s.m, s.state, s.grew = nil, nil, startState, false

@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// maxEvents is how many bytes of events a response has.
-const maxEvents = 64 << 20
+// maxEvents is how many bytes of events a response has, eventSize what each
+// costs besides its text.
+const (
+	maxEvents = 64 << 20
+	eventSize = 128
+)
 
 // ParseEvents returns the events of the event stream that r holds, without
 // times. Where r fails it returns the events before that, and the error.
@@ -105,6 +109,7 @@ func (e *eventParser) oneLine(line []byte) {
 // dispatch ends an event; without data there is none.
 func (e *eventParser) dispatch() {
 	if e.hasData && !e.skip {
+		e.size += eventSize
 		e.emit(Event{Type: e.typ, ID: strings.Clone(e.id), Data: string(e.data)})
 	}
 	e.typ, e.data, e.hasData, e.skip = "", nil, false, false
