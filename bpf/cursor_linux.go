@@ -16,7 +16,7 @@ import (
 const (
 	kindData = iota
 	kindEnd
-	kindFork
+	kindStart
 	kindExec
 	kindExit
 	kindAddress
@@ -135,9 +135,9 @@ func (c *cursor) event(b []byte) {
 	case kindEnd:
 		c.conn(key, h)
 		c.end(key, tlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}, record.Dir(h.Dir&1))
-	case kindFork:
+	case kindStart:
 		if e := view[tlsStart](b); e != nil {
-			c.fork(e)
+			c.start(e)
 		}
 	case kindExec:
 		if e := view[tlsExec](b); e != nil {
@@ -188,8 +188,8 @@ func (c *cursor) conn(key connKey, h *tlsHead) *conn {
 	return n
 }
 
-// process returns the process that h is about. One that was neither added nor
-// forked by a recorded one has been met as one of all.
+// process returns the process that h is about. One that is not known was
+// started when there was no room in the ring buffer.
 func (c *cursor) process(h *tlsHead) *process {
 	c.p.mu.Lock()
 	pr := c.p.procs[h.Tgid]
@@ -260,10 +260,12 @@ func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.E
 	}
 }
 
-func (c *cursor) fork(e *tlsStart) {
+func (c *cursor) start(e *tlsStart) {
 	pr := &process{epoch: e.Head.Epoch, conns: map[connKey]*conn{}}
 	if parent := c.known(uint32(e.Head.Ssl)); parent != nil {
 		pr.PPID, pr.Exe = parent.PID, parent.Exe
+	} else {
+		pr.Process = readProcess(int(e.Head.Pid))
 	}
 	pr.PID, pr.Comm = int(e.Head.Pid), cString(e.Comm[:])
 	c.p.mu.Lock()

@@ -21,6 +21,26 @@ static __always_inline __u32 own_pid(struct task_struct *task) {
 	return 0;
 }
 
+static __always_inline struct head process_head(enum kind kind, __u32 tgid, struct process *p) {
+	return (struct head){
+		.time = bpf_ktime_get_ns(), .epoch = p->epoch, .tgid = tgid, .pid = p->pid, .kind = kind,
+	};
+}
+
+/* send_start tells that p is recorded from now on. */
+static __always_inline void send_start(__u32 tgid, struct process *p, __u32 parent, struct task_struct *task) {
+	struct start *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		COUNT(ring_events, 1);
+		return;
+	}
+	e->head = process_head(START, tgid, p);
+	e->head.ssl = parent;
+	BPF_CORE_READ_INTO(&e->comm, task, comm);
+	submit(e, sizeof(*e));
+}
+
 /* recorded returns the current process if it is to be recorded. */
 static __always_inline struct process *recorded(__u32 tgid) {
 	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
@@ -29,18 +49,15 @@ static __always_inline struct process *recorded(__u32 tgid) {
 		return p->flags & IGNORE ? 0 : p;
 	if (!all)
 		return 0;
-	struct process new = {bpf_ktime_get_ns(), own_pid((void *)bpf_get_current_task())};
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct process new = {bpf_ktime_get_ns(), own_pid(task)};
 	if (!new.pid)
 		return 0;
-	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_NOEXIST))
+	if (!bpf_map_update_elem(&processes, &tgid, &new, BPF_NOEXIST))
+		send_start(tgid, &new, 0, BPF_CORE_READ(task, group_leader));
+	else
 		COUNT(table_events, 1);
 	return bpf_map_lookup_elem(&processes, &tgid);
-}
-
-static __always_inline struct head process_head(enum kind kind, __u32 tgid, struct process *p) {
-	return (struct head){
-		.time = bpf_ktime_get_ns(), .epoch = p->epoch, .tgid = tgid, .pid = p->pid, .kind = kind,
-	};
 }
 
 /* (struct task_struct *parent, struct task_struct *child) */
@@ -57,15 +74,7 @@ int process_fork(struct bpf_raw_tracepoint_args *ctx) {
 		COUNT(table_events, 1);
 		return 0;
 	}
-	struct start *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		COUNT(ring_events, 1);
-		return 0;
-	}
-	e->head = process_head(FORK, tgid, &new);
-	e->head.ssl = ptgid;
-	BPF_CORE_READ_INTO(&e->comm, child, comm);
-	submit(e, sizeof(*e));
+	send_start(tgid, &new, ptgid, child);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ enum dir { OUT, IN };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, FORK, EXEC, EXIT, ADDRESS, NAME };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -31,7 +31,7 @@ struct head { /* of an event; data follows */
 	__u32 pad2;
 };
 
-struct start { /* FORK: head.ssl is the tgid of the parent */
+struct start { /* START: head.ssl is the tgid of the parent that was recorded, if any */
 	struct head head;
 	__u8 comm[16];
 };

@@ -64,19 +64,22 @@ func TestDecodeX86(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", s.Text(), err)
 		}
+		if code[0] == 0x8f && strings.HasPrefix(fields[2], "vp") {
+			continue // XOP, of AMD processors from 2011 to 2017: hand-written only
+		}
 		total++
 		padded := append(bytes.Clone(code), make([]byte, 15)...)
 		if in, ok := decodeX86(padded, 0); !ok || in.len != len(code) {
 			if wrong++; wrong < 20 {
-				t.Logf("length %d: %s", in.len, s.Text())
+				t.Errorf("length %d: %s", in.len, s.Text())
 			}
 		}
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if total < 100000 || wrong > total/20000 {
-		t.Errorf("%d of %d instructions have another length", wrong, total)
+	if total < 100000 {
+		t.Errorf("only %d instructions", total)
 	}
 }
 

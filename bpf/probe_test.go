@@ -1,0 +1,207 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ssltape/record"
+)
+
+// Recordings leave nothing behind.
+func TestNothingLeft(t *testing.T) {
+	lib := libssl(t)
+	cycle := func() {
+		p := open(t, Options{Buffer: 4096})
+		if _, err := p.Attach(lib); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cycle() // what is kept for good, such as the kernel's types
+	before := descriptors(t)
+	for range 20 {
+		cycle()
+	}
+	if after := descriptors(t); !slices.Equal(before, after) {
+		t.Errorf("open files before %v, after %v", before, after)
+	}
+}
+
+// descriptors returns what the open files of this process are, sorted.
+func descriptors(t *testing.T) (kinds []string) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		to, err := os.Readlink(filepath.Join("/proc/self/fd", e.Name()))
+		if err == nil && !strings.HasPrefix(to, "/proc/") {
+			kinds = append(kinds, to)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// Events of a shell that starts other programs, with what they were given.
+func TestProcesses(t *testing.T) {
+	p := open(t, Options{Follow: true})
+	goOn, wait := startAny(t, p, "sh", "-c", `/bin/echo one "t w o" ""; exit 3`)
+	goOn()
+	wait()
+	p.Stop()
+	var got []string
+	pids := map[int]string{}
+	for _, n := range read(t, p).news {
+		if pids[n.PID] == "" {
+			pids[n.PID] = string(rune('A' + len(pids)))
+		}
+		line := pids[n.PID] + " " + n.Kind.String() + " " + n.Comm
+		switch n.Kind {
+		case Started:
+			line += " by " + pids[n.PPID]
+		case Exec:
+			line += fmt.Sprintf(" %q", n.Args)
+		case Exited:
+			line += fmt.Sprintf(" %d", n.Status>>8)
+		}
+		got = append(got, line)
+	}
+	want := []string{
+		`A exec sh ["sh" "-c" "/bin/echo one \"t w o\" \"\"; exit 3"]`,
+		`B started sh by A`,
+		`B exec echo ["/bin/echo" "one" "t w o" ""]`,
+		`B exited echo 0`,
+		`A exited sh 3`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Without Follow, children are not recorded.
+func TestNoFollow(t *testing.T) {
+	s := server(t)
+	p := open(t, Options{})
+	if _, err := p.Attach(libssl(t)); err != nil {
+		t.Fatal(err)
+	}
+	goOn, wait := start(t, p, "sh", "-c", program(t, "curl")+" -sk "+s.URL+"/10 >/dev/null; :")
+	goOn()
+	wait()
+	p.Stop()
+	if tp := read(t, p); len(tp.conns) != 0 {
+		t.Errorf("recorded %d connections", len(tp.conns))
+	}
+}
+
+// All records processes that were never named, among them one in a pid
+// namespace of its own, under the id that it has here.
+func TestAll(t *testing.T) {
+	s := server(t)
+	curl := program(t, "curl")
+	p := open(t, Options{All: true})
+	if _, err := p.Attach(libssl(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, argv := range [][]string{
+		{curl, "-sk", s.URL + "/11"},
+		{program(t, "unshare"), "--pid", "--fork", curl, "-sk", s.URL + "/12"},
+	} {
+		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", argv, err, out)
+		}
+	}
+	p.Stop()
+	tp := read(t, p)
+	found := 0
+	for _, c := range tp.conns {
+		head := tp.streams[c][record.Out].String()
+		if !strings.HasPrefix(head, "GET /11 ") && !strings.HasPrefix(head, "GET /12 ") && !strings.HasPrefix(head, "PRI ") {
+			continue // of another process on this machine
+		}
+		found++
+		if c.PID < 3 || c.Comm != "curl" {
+			t.Errorf("connection of process %d, %s", c.PID, c.Comm)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d connections of ours among %d", found, len(tp.conns))
+	}
+}
+
+func TestAddProcessRefuses(t *testing.T) {
+	p := open(t, Options{})
+	if err := p.AddProcess(1 << 30); err == nil || !strings.Contains(err.Error(), "process 1073741824: no such process") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAttach(t *testing.T) {
+	lib := libssl(t)
+	p := open(t, Options{})
+	a, err := p.Attach(lib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(p.links)
+	again := filepath.Join(t.TempDir(), "other.so")
+	if err := os.Symlink(lib, again); err != nil {
+		t.Fatal(err)
+	}
+	b, err := p.Attach(again)
+	if err != nil || b.Path != a.Path || len(p.links) != n {
+		t.Errorf("attached twice: %+v, %v, %d links after %d", b, err, len(p.links), n)
+	}
+	if _, err := p.Attach("/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+	if _, err := p.Attach("/proc/self/exe"); !errors.Is(err, ErrNoTLS) {
+		t.Errorf("file without TLS: %v", err)
+	}
+}
+
+// A consumer may leave the events and come back.
+func TestEventsResume(t *testing.T) {
+	s := server(t)
+	p := open(t, Options{})
+	if _, err := p.Attach(libssl(t)); err != nil {
+		t.Fatal(err)
+	}
+	goOn, wait := start(t, p, program(t, "curl"), "-sk", "--http1.1", s.URL+"/100000")
+	goOn()
+	wait()
+	p.Stop()
+	tp := &tape{streams: map[*record.Conn]*[2]stream{}}
+	for more := true; more; {
+		more = false
+		for e, err := range p.Events() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Process == nil {
+				tp.add(t, e.Chunk)
+			}
+			more = true
+			break
+		}
+	}
+	if len(tp.conns) != 1 {
+		t.Fatalf("%d connections", len(tp.conns))
+	}
+	if in := &tp.streams[tp.conns[0]][record.In]; string(in.tail(100_000)) != string(noise(100_000)) {
+		t.Errorf("body differs, %d bytes", in.Len())
+	}
+}
