@@ -91,6 +91,7 @@ func (m *Message) LostBytes() int64 {
 type Request struct {
 	Message
 	Method, Target string // as sent; Method is "" where the request was not seen
+	Pseudo         Fields // pseudo-header fields of HTTP/2 (RFC 9113, section 8.3.1), Header has the others
 }
 
 // A Response is the second half of an [Exchange].
@@ -125,9 +126,22 @@ type Exchange struct {
 	Server    bool // the recorded process answered the request
 	Request   Request
 	Response  Response
-	Err       error    // why the exchange is incomplete, or nil
-	Anomalies []string // oddities of the traffic, such as "bare-lf"
+	Err       error              // why the exchange is incomplete, or nil
+	Anomalies []string           // oddities of the traffic, such as "bare-lf"
+	WebSocket []WebSocketMessage // as far as they have come, where the response began a WebSocket
 	keep      bool
+}
+
+// A WebSocketMessage is a message or a control frame of a WebSocket (RFC 6455,
+// section 5).
+type WebSocketMessage struct {
+	Time       time.Time // when the bytes that completed it arrived
+	FromClient bool      // sent by who made the request
+	Opcode     byte      // 1 text, 2 binary, 8 close, 9 ping, 10 pong; 0 where that was lost
+	Data       string    // payload of all its frames, unmasked and inflated
+	Deflated   bool      // Data is not inflated, since something was lost that this takes
+	Lost       int64     // bytes of payload that are missing in Data since they were lost
+	Cut        int64     // bytes of payload at its end that a limit kept out of Data, or that did not come
 }
 
 // Done reports whether x will not change any more.
@@ -163,14 +177,14 @@ func (x *Exchange) Release() error {
 }
 
 // URL returns the absolute URL of x's request (RFC 9112, section 3.3): its
-// target where that is in absolute form, else made of the Host field, the
-// server name or the server's address, in this order.
+// target where that is in absolute form, else made of the :authority of HTTP/2
+// or the Host field, the server name or the server's address, in this order.
 func (x *Exchange) URL() string {
 	t := x.Request.Target
 	if i := strings.Index(t, "://"); i > 0 && !strings.ContainsAny(t[:i], "/?#") {
 		return t
 	}
-	if x.Request.Method == "CONNECT" {
+	if x.Request.Method == "CONNECT" && !x.Request.Pseudo.Has(":path") {
 		return x.scheme() + "://" + t
 	}
 	if t == "" || t[0] != '/' {
@@ -182,6 +196,9 @@ func (x *Exchange) URL() string {
 // Host returns the host and, where it was given, the port that x's request
 // went to. It is "unknown" where nothing told.
 func (x *Exchange) Host() string {
+	if h := x.Request.Pseudo.Get(":authority"); h != "" {
+		return h
+	}
 	if h := x.Request.Header.Get("Host"); h != "" {
 		return h
 	}
@@ -214,4 +231,5 @@ var (
 	ErrStopped = errors.New("recording stopped before the exchange ended")
 	ErrLost    = errors.New("bytes were lost where the message was framed")
 	ErrSyntax  = errors.New("not understood as HTTP")
+	ErrReset   = errors.New("stream was reset before the exchange ended")
 )
