@@ -164,7 +164,9 @@ func (fs fields) form() string {
 // shows them.
 func (e *entry) restoreEvents(r *record.Response) {
 	for _, ev := range e.Events {
-		r.Events = append(r.Events, ev.restore())
+		if ev != (event{}) {
+			r.Events = append(r.Events, ev.restore())
+		}
 	}
 	if e.ID != 0 || len(e.Events) > 0 || r.Body.Len() == 0 || r.MediaType() != "text/event-stream" {
 		return

@@ -115,14 +115,17 @@ func compareShown(t *testing.T, e shown, x *record.Exchange) {
 		t.Fatal(err)
 	}
 	want := shown{
-		ID: strconv.FormatUint(x.Conn.ID, 10), Method: x.Request.Method, Status: x.Response.Status,
+		Method: x.Request.Method, Status: x.Response.Status,
 		Type: "fetch", TransferSize: x.Response.WireSize, MS: float64(x.Duration().Microseconds()) / 1e3,
 		Body: string(body), URL: e.URL, Remote: e.Remote, // the last two are not ours alone
 	}
 	for _, ev := range x.Response.Events {
 		want.Events = append(want.Events, strconv.FormatFloat(float64(ev.Time.UnixMicro())/1e6, 'f', -1, 64)+" "+ev.Data)
 	}
-	if x.Response.Status == 101 {
+	if x.Conn.ID != 0 {
+		want.ID = strconv.FormatUint(x.Conn.ID, 10)
+	}
+	if x.Response.Status == 101 || strings.HasPrefix(x.Request.Target, "ws") {
 		want.Type = "websocket"
 	}
 	if !utf8.Valid(body) {
