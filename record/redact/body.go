@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"regexp"
 	"strings"
 
 	"ssltape/record"
@@ -114,6 +115,31 @@ func hasMagic(p []byte) (yes, maybe bool) {
 		maybe = maybe || len(p) < len(m) && strings.HasPrefix(m, string(p))
 	}
 	return yes, maybe
+}
+
+// startLine matches request lines and status lines (RFC 9112, sections 3 and 4).
+var startLine = regexp.MustCompile(`^([^\s:]+ +\S.* HTTP/1\.\d\s*|HTTP/1\.\d +\d{3}(\s.*)?)\n$`)
+
+// What a line may be.
+const (
+	nothing = iota
+	aStart
+	aField
+)
+
+// likely tells what a line may be that begins with p: a start line, or a field
+// whose value goes.
+func likely(profile Profile, p []byte) int {
+	n := scan.TokenLen(p)
+	switch {
+	case n > 40 || n == 0:
+		return nothing
+	case n == len(p), p[n] == ' ', p[n] == '/' && bytes.HasPrefix(p, []byte("HTTP")):
+		return aStart
+	case p[n] == ':' && profile.IsSecretField(string(p[:n])):
+		return aField
+	}
+	return nothing
 }
 
 // An opening is the sink for a body that may turn out to be the messages of a

@@ -174,3 +174,23 @@ func (w *ChunkWriter) Close() error {
 	w.order = nil
 	return errors.Join(errs...)
 }
+
+// An order is what the two directions of a connection have to know of one
+// another to find the ends of responses (RFC 9112, section 6.3).
+type order struct {
+	methods   []string // of the requests that have had no final response
+	webSocket bool     // the connection has changed to WebSocket
+}
+
+// answered returns the method of the request that a response with status is
+// for, or "".
+func (o *order) answered(status int) string {
+	if len(o.methods) == 0 {
+		return ""
+	}
+	method := o.methods[0]
+	if status >= 200 || status == 101 {
+		o.methods = o.methods[1:]
+	}
+	return method
+}

@@ -20,6 +20,8 @@ func FuzzChunks(f *testing.F) {
 			}
 		}
 	}
+	f.Add([]byte(h2(true)), uint8(9), false)
+	f.Add([]byte(h2(false)), uint8(2), true)
 	for _, message := range places {
 		f.Add([]byte(message(show("oauth"))), uint8(5), false)
 		f.Add([]byte(message(show("pem"))), uint8(1), true)

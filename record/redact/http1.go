@@ -2,7 +2,6 @@ package redact
 
 import (
 	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -39,6 +38,8 @@ type stream struct {
 // What a stream is in.
 const (
 	inDoubt = iota // a message may begin with any line
+	atStart        // of the stream, where HTTP/2 shows
+	inFrames
 	inHead
 	inBody // of known length
 	inRest // a body that ends with its connection
@@ -48,10 +49,6 @@ const (
 	inTrailer
 )
 
-// An order is what the two directions of a connection have to know of one
-// another to find the ends of responses (RFC 9112, section 6.3).
-type order struct{ methods []string }
-
 // A head is what a start line and the fields after it say about the body.
 type head struct {
 	method      string // "" in a response
@@ -60,11 +57,13 @@ type head struct {
 	chunked     bool
 	contentType string
 	coding      string
+	webSocket   bool // it is to be the next protocol
 }
 
 func newStream(s *scan.Finder, o *order) *stream {
 	t := &stream{scan: s, order: o}
 	t.doubt()
+	t.state = atStart
 	return t
 }
 
@@ -73,9 +72,19 @@ func (t *stream) Pending() int64 { return min(t.line.Start(0), t.body.Pending())
 
 // write takes the n bytes at at, which follow those before but for what gap told.
 func (t *stream) Write(p []byte, at int64, _ int) {
+	if t.order.webSocket && t.state == inDoubt {
+		t.frames(newWebSocket(t.scan))
+	}
 	for len(p) > 0 {
 		var n int
 		switch {
+		case t.state == atStart:
+			t.line.Add(p[:1], at, 1)
+			n = 1
+			t.recognise()
+		case t.state == inFrames:
+			t.body.Write(p, at, len(p))
+			return
 		case t.state == inDoubt:
 			n = t.doubtful(p, at)
 		case t.state == inBody || t.state == inChunk || t.state == inRest:
@@ -85,6 +94,18 @@ func (t *stream) Write(p []byte, at int64, _ int) {
 		}
 		p, at = p[n:], at+int64(n)
 	}
+}
+
+// A framed is a sink for a protocol that is made of frames.
+type framed interface {
+	scan.Sink
+	gap(n int64) bool
+}
+
+// frames goes over to another protocol.
+func (t *stream) frames(to framed) {
+	t.End()
+	t.state, t.body = inFrames, to
 }
 
 // gap says that n bytes are missing before the next ones.
@@ -106,6 +127,10 @@ func (t *stream) gap(n int64) {
 	case inHead, inTrailer:
 		t.lossy = true // the value of a secret may go on after it
 		return
+	case inFrames:
+		if t.body.(framed).gap(n) {
+			return
+		}
 	case inDoubt:
 		if likely(t.scan.Profile, t.line.Text) != aField {
 			t.line.Feed(t.body.Write, 0, len(t.line.Text))
@@ -129,11 +154,12 @@ func (t *stream) End() {
 
 // giveUp takes out what is held back, or decides it as it is.
 func (t *stream) giveUp() {
-	if p, ok := t.body.(*scan.Packed); ok && t.line.Start(0) == scan.Settled {
+	p, ok := t.body.(interface{ GiveUp() })
+	if ok && t.line.Start(0) == scan.Settled {
 		p.GiveUp()
-		return
+	} else {
+		t.End()
 	}
-	t.End()
 }
 
 // doubt begins a stretch of which it is not known what it is.
@@ -177,31 +203,6 @@ func (t *stream) doubtful(p []byte, at int64) int {
 		t.line.Reset()
 	}
 	return n
-}
-
-// startLine matches request lines and status lines (RFC 9112, sections 3 and 4).
-var startLine = regexp.MustCompile(`^([^\s:]+ +\S.* HTTP/1\.\d\s*|HTTP/1\.\d +\d{3}(\s.*)?)\n$`)
-
-// What a line may be.
-const (
-	nothing = iota
-	aStart
-	aField
-)
-
-// likely tells what a line may be that begins with p: a start line, or a field
-// whose value goes.
-func likely(profile Profile, p []byte) int {
-	n := scan.TokenLen(p)
-	switch {
-	case n > 40 || n == 0:
-		return nothing
-	case n == len(p), p[n] == ' ', p[n] == '/' && bytes.HasPrefix(p, []byte("HTTP")):
-		return aStart
-	case p[n] == ':' && profile.IsSecretField(string(p[:n])):
-		return aField
-	}
-	return nothing
 }
 
 // begin begins a message with the start line in t.line.
@@ -297,6 +298,8 @@ func (t *stream) field(from, to int) {
 		t.head.chunked = bytes.Contains(bytes.ToLower(value), []byte("chunked"))
 	case "content-type":
 		t.head.contentType = strings.TrimSpace(string(value))
+	case "upgrade":
+		t.head.webSocket = strings.EqualFold(strings.TrimSpace(string(value)), "websocket")
 	case "content-encoding":
 		t.head.coding += "," + strings.TrimSpace(string(value))
 	}
@@ -312,6 +315,10 @@ func (t *stream) headEnds() {
 	}
 	response := h.status != 0
 	switch {
+	case h.status == 101 && h.webSocket:
+		t.order.webSocket = true
+		t.frames(newWebSocket(t.scan))
+		return
 	case response && (h.status < 200 || h.status == 204 || h.status == 304 || method == "HEAD"),
 		response && method == "CONNECT" && h.status < 300,
 		!h.chunked && h.length == 0,
@@ -337,19 +344,6 @@ func (t *stream) newBody() scan.Sink {
 		return plain
 	}
 	return scan.NewPacked(t.scan, unpackBody(t.scan.Profile, coding, t.head.contentType), plain)
-}
-
-// answered returns the method of the request that a response with status is
-// for, or "".
-func (o *order) answered(status int) string {
-	if len(o.methods) == 0 {
-		return ""
-	}
-	method := o.methods[0]
-	if status >= 200 || status == 101 {
-		o.methods = o.methods[1:]
-	}
-	return method
 }
 
 // content takes bytes of a body.

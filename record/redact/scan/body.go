@@ -272,7 +272,7 @@ func (p *Packed) End() {
 		case instead == nil:
 		case len(instead) == n && p.s.Fill:
 			p.s.Found++
-			p.s.put(p.h.Places(0, n), string(instead))
+			p.s.Put(p.h.Places(0, n), string(instead))
 		default:
 			p.s.redact(p.h.Places(0, n), p.h.Text, inText)
 		}

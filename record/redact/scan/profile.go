@@ -133,3 +133,8 @@ func isStandIn(value []byte) bool {
 
 // Omitted returns what stands for a body of n bytes that went as a whole.
 func Omitted(n int64) string { return message.placeholder(int(n), "") }
+
+// Filler returns n bytes that stand for value.
+func Filler(n int, value string) string {
+	return inText.filler(n, len(value), identify([]byte(value)))
+}

@@ -184,11 +184,11 @@ func (s *Finder) stand(places []Span, k shape, size int, id string) {
 	for _, p := range places {
 		total += p.N
 	}
-	s.put(places, k.filler(total, size, id))
+	s.Put(places, k.filler(total, size, id))
 }
 
-// put puts at places text, which is as long as they are.
-func (s *Finder) put(places []Span, text string) {
+// Put puts at places text, which is as long as they are.
+func (s *Finder) Put(places []Span, text string) {
 	for _, p := range places {
 		p.Text, text = text[:p.N], text[p.N:]
 		s.spans = append(s.spans, p)

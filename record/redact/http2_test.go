@@ -1,0 +1,132 @@
+package redact_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2/hpack"
+
+	"ssltape/record/redact"
+)
+
+func frame(kind, flags byte, id uint32, payload string) string {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
+	b = append(b, flags)
+	b = binary.BigEndian.AppendUint32(b, id)
+	return string(b) + payload
+}
+
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// h2 is a connection that carries requests with a secret each.
+func h2(huffman bool) string {
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	field := func(name, value string, sensitive bool) {
+		if huffman {
+			enc.WriteField(hpack.HeaderField{Name: name, Value: value, Sensitive: sensitive})
+			return
+		}
+		block.WriteByte(0)
+		for _, s := range []string{name, value} {
+			block.WriteByte(byte(len(s)))
+			block.WriteString(s)
+		}
+	}
+	out := preface + frame(4, 0, 0, "\x00\x03\x00\x00\x00\x64")
+	for i, key := range []string{plainSecret, plainSecret, "another-" + plainSecret} {
+		block.Reset()
+		field(":method", "POST", false)
+		field(":path", "/v1/x?a=b&access_token=0123456789abcdef", false)
+		field("content-type", "application/json", false)
+		field("x-api-key", key, i == 2)
+		field("cookie", "sid="+key, false)
+		field("user-agent", "test/1", false)
+		id := uint32(1 + 2*i)
+		half := block.Len() / 2
+		out += frame(1, 0x8|0x20, id, "\x03"+"\x00\x00\x00\x00\x10"+block.String()[:half]+"\x00\x00\x00")
+		out += frame(9, 4, id, block.String()[half:])
+		body := `{"password":"` + key + `"}`
+		out += frame(0, 0, id, body[:15]) + frame(0, 9, id, "\x02"+body[15:]+"\x00\x00")
+	}
+	return out
+}
+
+// parse returns the fields and bodies of a connection.
+func parse(t *testing.T, s string) (out string) {
+	t.Helper()
+	d := hpack.NewDecoder(4096, func(f hpack.HeaderField) { out += f.Name + ": " + f.Value + "\n" })
+	for s = s[len(preface):]; len(s) > 0; {
+		n := int(s[0])<<16 | int(s[1])<<8 | int(s[2])
+		kind, flags, p := s[3], s[4], s[9:9+n]
+		s = s[9+n:]
+		if flags&8 != 0 && kind < 2 {
+			p = p[1 : len(p)-int(p[0])]
+		}
+		if kind == 1 {
+			p = p[5:]
+		}
+		switch kind {
+		case 0:
+			out += p
+		case 1, 9:
+			if _, err := d.Write([]byte(p)); err != nil {
+				t.Fatalf("field block: %v", err)
+			}
+		}
+	}
+	return out
+}
+
+func TestChunksHTTP2(t *testing.T) {
+	for _, huffman := range []bool{true, false} {
+		in := h2(huffman)
+		if !strings.Contains(parse(t, in), plainSecret) {
+			t.Fatal("no secret to begin with")
+		}
+		whole := redactChunks(t, redact.Secrets, 1<<30, in)
+		for _, n := range pieces {
+			if out := redactChunks(t, redact.Secrets, n, in); out != whole {
+				t.Errorf("in pieces of %d: another outcome", n)
+			}
+		}
+		if len(whole) != len(in) {
+			t.Fatalf("%d bytes of %d", len(whole), len(in))
+		}
+		got := parse(t, whole)
+		if strings.Contains(got, "battery") || strings.Contains(got, "0123456789abcdef") || leaks(whole, plainSecret) != "" {
+			t.Errorf("huffman %v: leaks\n%s", huffman, got)
+		}
+		for _, want := range []string{":path: /v1/x?a=b&access_token=", "content-type: application/json\n", "user-agent: test/1\n", "cookie: ", `{"password":"<redacted len=30 id=`} {
+			if strings.Count(got, want) < 2 {
+				t.Errorf("huffman %v: %q is gone\n%s", huffman, want, got)
+			}
+		}
+	}
+}
+
+// A server speaks its SETTINGS first.
+func TestChunksHTTP2Server(t *testing.T) {
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	enc.WriteField(hpack.HeaderField{Name: ":status", Value: "302"})
+	enc.WriteField(hpack.HeaderField{Name: "set-cookie", Value: "sid=" + plainSecret + "; Path=/"})
+	enc.WriteField(hpack.HeaderField{Name: "location", Value: "https://u:" + "pa55word" + "@h/x"})
+	in := frame(4, 0, 0, "\x00\x03\x00\x00\x00\x64") + frame(1, 5, 1, block.String())
+	out := redactChunks(t, redact.Secrets, 2, in)
+	h := hpack.NewDecoder(4096, nil)
+	fields, err := h.DecodeFull([]byte(out[15+9:]))
+	if err != nil || len(out) != len(in) || len(fields) != 3 {
+		t.Fatalf("%v %v", fields, err)
+	}
+	for _, f := range fields {
+		if strings.Contains(f.Value, "battery") || strings.Contains(f.Value, "pa55") {
+			t.Errorf("%v", f)
+		}
+	}
+	if !strings.HasPrefix(fields[1].Value, "sid=<redacted len=30") || !strings.Contains(fields[1].Value, "; Path=/") {
+		t.Errorf("%v", fields[1])
+	}
+}
