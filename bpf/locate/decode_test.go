@@ -71,15 +71,16 @@ func TestDecodeX86(t *testing.T) {
 		padded := append(bytes.Clone(code), make([]byte, 15)...)
 		if in, ok := decodeX86(padded, 0); !ok || in.len != len(code) {
 			if wrong++; wrong < 20 {
-				t.Errorf("length %d: %s", in.len, s.Text())
+				t.Logf("length %d: %s", in.len, s.Text())
 			}
 		}
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if total < 100000 {
-		t.Errorf("only %d instructions", total)
+	// There are tables between the functions, which objdump takes for code.
+	if total < 100000 || wrong > total/10000 {
+		t.Errorf("%d of %d instructions have another length", wrong, total)
 	}
 }
 
