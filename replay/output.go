@@ -143,8 +143,9 @@ type OutputOptions struct {
 }
 
 // An Output stores a recording in one format. It is a [record.ChunkWriter] and
-// a [record.ExchangeWriter]: it is to be given both, chunks first, and takes
-// what its format stores.
+// a [record.ExchangeWriter]: it is to be given both, and takes what its format
+// stores. A pcapng file says the number of an exchange where it is given the
+// exchange before the chunks.
 //
 // The file is created when there is something to write, at the latest by
 // Close, so that a command that comes to nothing leaves none. It can be read
@@ -183,12 +184,15 @@ func NewOutput(name, path string, o OutputOptions) (*Output, error) {
 	return out, nil
 }
 
+// TakesChunks reports whether WriteChunk does anything.
+func (o *Output) TakesChunks() bool { return o.bytes && !o.opts.FromExchanges }
+
 // WriteChunk implements [record.ChunkWriter].
 func (o *Output) WriteChunk(c record.Chunk) error {
-	if !o.bytes || o.opts.FromExchanges {
+	if !o.TakesChunks() {
 		return nil
 	}
-	if err := o.create(); err != nil {
+	if err := o.Create(); err != nil {
 		return err
 	}
 	return o.wrap(o.chunks.WriteChunk(c))
@@ -196,7 +200,7 @@ func (o *Output) WriteChunk(c record.Chunk) error {
 
 // WriteExchange implements [record.ExchangeWriter].
 func (o *Output) WriteExchange(x *record.Exchange) error {
-	if err := o.create(); err != nil {
+	if err := o.Create(); err != nil {
 		return err
 	}
 	return o.wrap(o.exchanges.WriteExchange(x))
@@ -213,7 +217,7 @@ func (o *Output) Flush() error {
 // Close ends the file. Where nothing was written it is a recording of nothing.
 // Who has reason not to leave a file calls Discard.
 func (o *Output) Close() error {
-	if err := o.create(); err != nil {
+	if err := o.Create(); err != nil {
 		return err
 	}
 	err := o.wrap(o.close())
@@ -238,12 +242,9 @@ func (o *Output) wrap(err error) error {
 	return fmt.Errorf("output %s: %w", o.path, err)
 }
 
-// Create creates the file now, so that what stands in the way shows before
-// there is anything to lose.
-func (o *Output) Create() error { return o.create() }
-
-// create opens the file, once.
-func (o *Output) create() error {
+// Create creates the file now, if it was not yet, so that what stands in the
+// way shows before there is anything to lose.
+func (o *Output) Create() error {
 	if o.made {
 		return nil
 	}

@@ -112,8 +112,7 @@ func (s *Source) Exchanges(w record.ExchangeWriter) error { return s.Copy(nil, w
 func (s *Source) Chunks(w record.ChunkWriter) error { return s.Copy(w, nil) }
 
 // Copy passes s to both of chunks and exchanges in one go; either may be nil.
-// A chunk is passed to chunks before the exchanges that it completes are
-// passed to exchanges.
+// The exchanges that a chunk makes grow are passed on before the chunk.
 func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter) error {
 	if s.exchanges != nil {
 		var tee record.ExchangeTee
@@ -125,15 +124,15 @@ func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter
 		}
 		return copyExchanges(s.exchanges, tee)
 	}
-	var tee record.ChunkTee
+	if exchanges == nil {
+		return record.Copy(s.chunks, chunks)
+	}
+	a := record.NewAssembler(exchanges, record.Options{})
+	tee := record.ChunkTee{a}
 	if chunks != nil {
 		tee = append(tee, chunks)
 	}
-	if exchanges == nil {
-		return record.Copy(s.chunks, tee...)
-	}
-	a := record.NewAssembler(exchanges, record.Options{})
-	err := record.Copy(s.chunks, append(tee, a)...)
+	err := record.Copy(s.chunks, tee)
 	return errors.Join(err, a.Close())
 }
 
