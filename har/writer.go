@@ -25,13 +25,14 @@ const maxPages = 100
 // A Writer is a [record.ExchangeWriter] that writes a HAR file: an entry for
 // each exchange that is done, in the order in which they are.
 //
-// What it writes to may be a regular file, which then is a whole HAR file
-// after each call of a method of the file, so that a program that is killed
-// leaves the entries of all exchanges before. The kernel writes longer data
-// page by page; killed within that (some microseconds for an entry of usual
-// size), the program can leave a file that ends early, which [Read] reads.
-// The space for an entry is taken before the file is changed, so that a full
-// disk does not spoil it.
+// A regular file is a whole HAR file after each system call that writes to it,
+// so that a program that is killed leaves the entries of all exchanges before.
+// One window remains: the kernel copies a write page by page and stops between
+// two pages for SIGKILL. Killed just there, in the microsecond or so that an
+// entry of several pages takes, a program leaves a file without its end, which
+// [Read] reads up to there. The space for an entry is taken before anything is
+// overwritten: a full disk does not spoil the file. Anything that is not a
+// regular file gets its end with Close.
 //
 // Bodies are streamed: memory does not grow with their size nor with the
 // number of exchanges. The lists of pages comes after the entries.
@@ -76,9 +77,11 @@ func (t *totals) String() string {
 	return s
 }
 
-// NewWriter returns a Writer that writes to w, and begins the file. A w that
-// can seek (a regular file, not opened for appending) is written in place from
-// where it is now; anything else gets the end of the file with Close.
+// NewWriter returns a Writer that writes to w, and begins the file. Where w is
+// an [os.File] or has the methods of one, and can seek and be truncated, it is
+// cut off at its present position and written in place from there. One that
+// was opened for appending by another program, such as standard output after
+// the shell's >>, must be passed without its methods.
 func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	hw := &Writer{opts: o, pages: []page{}, pageOf: map[process]string{}}
 	head, err := json.Marshal(struct {

@@ -1,0 +1,167 @@
+package har_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"ssltape/har"
+	"ssltape/record"
+)
+
+// TestFiles checks what is written to files of all kinds.
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	open := func(name string, flags int) *os.File {
+		f, err := os.OpenFile(filepath.Join(dir, name), flags, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	longer := open("longer", os.O_RDWR|os.O_CREATE)
+	longer.WriteString(strings.Repeat("x", 1<<16))
+	longer.Seek(0, io.SeekStart)
+	after := open("after", os.O_RDWR|os.O_CREATE)
+	after.WriteString("# a comment\n")
+	for _, test := range []struct {
+		name string
+		f    *os.File
+		skip int64 // what comes before the HAR
+	}{
+		{"new", open("new", os.O_RDWR|os.O_CREATE), 0},
+		{"longer before", longer, 0},
+		{"after something", after, int64(len("# a comment\n"))},
+		{"append", open("append", os.O_WRONLY|os.O_CREATE|os.O_APPEND), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w, err := har.NewWriter(test.f, har.Options{Redaction: "none", Version: "0.1.0"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(w.WriteExchange(exchange()), w.WriteExchange(exchange()), w.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := test.f.WriteString("# the end\n"); err != nil { // a file is at its end
+				t.Fatal(err)
+			}
+			all, err := os.ReadFile(test.f.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, ok := bytes.CutSuffix(all[test.skip:], []byte("# the end\n"))
+			if want := write(t, exchange(), exchange()); !ok || !bytes.Equal(got, want) {
+				t.Error(diff(got, want))
+			}
+		})
+	}
+}
+
+func TestDevices(t *testing.T) {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	w, err := har.NewWriter(null, har.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.WriteExchange(exchange()), w.Close()); err != nil {
+		t.Error(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("no /dev/full here")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	if _, err := har.NewWriter(full, har.Options{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("full disk: %v", err)
+	}
+}
+
+// TestOnlyDone checks that an exchange is written once it is done, not before.
+func TestOnlyDone(t *testing.T) {
+	x := exchange()
+	x.Response.Done = false
+	var b bytes.Buffer
+	w, err := har.NewWriter(&b, har.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := w.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.Response.Done = true
+	if err := errors.Join(w.WriteExchange(x), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(read(t, b.Bytes())); n != 1 {
+		t.Errorf("%d entries, want 1", n)
+	}
+}
+
+// TestPages checks that each process has a page, and that there are not too
+// many of them.
+func TestPages(t *testing.T) {
+	var xs []*record.Exchange
+	for pid := range 250 {
+		x := exchange()
+		x.Conn.PID = pid
+		xs = append(xs, x, x)
+	}
+	var file struct {
+		Log struct {
+			Pages   []struct{ ID, Title string }
+			Entries []struct{ PageRef string }
+		}
+	}
+	if err := json.Unmarshal(write(t, xs...), &file); err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]string{}
+	for _, p := range file.Log.Pages {
+		titles[p.ID] = p.Title
+	}
+	if len(titles) != 100 || len(file.Log.Pages) != 100 {
+		t.Fatalf("%d pages with %d ids, want 100", len(file.Log.Pages), len(titles))
+	}
+	for i, want := range map[int]string{0: "node (pid 0)", 1: "node (pid 0)", 2: "node (pid 1)", 198: "other processes", 499: "other processes"} {
+		if got := titles[file.Log.Entries[i].PageRef]; got != want {
+			t.Errorf("entry %d is of page %q, want %q", i, got, want)
+		}
+	}
+}
+
+// TestAllocations checks that a large body costs no more allocations than a
+// small one.
+func TestAllocations(t *testing.T) {
+	allocations := func(n int) float64 {
+		x := withBody(1, nil, bytes.Repeat([]byte("0123456789\n"), n/11))
+		w, err := har.NewWriter(io.Discard, har.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return testing.AllocsPerRun(5, func() {
+			if err := w.WriteExchange(x); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	small, large := allocations(100<<10), allocations(8<<20)
+	if large > small+5 {
+		t.Errorf("%v allocations for 8 MiB, %v for 100 KiB", large, small)
+	}
+}
