@@ -10,20 +10,28 @@ import (
 
 // A flow is what was written of a connection.
 type flow struct {
-	key      *record.Conn
-	conn     record.Conn // *key as the file describes it so far
-	iface    *iface
-	ends     endpoints
-	client   record.Dir // direction of the bytes that the client sent
-	started  bool       // there was a handshake
-	exchange uint64     // number of the newest exchange, where it is known
-	noted    uint64     // the newest that a comment told
-	half     [2]half    // by Dir
-	tls      *session   // with FramingTLS, once started
-	host     string     // the server name that the session gives
-	alpn     string     // the protocol that it is said to carry
-	restarts uint64     // how often it started anew
+	key       *record.Conn
+	conn      record.Conn // *key as the file describes it so far
+	iface     *iface
+	ends      endpoints
+	client    record.Dir  // direction of the bytes that the client sent
+	started   bool        // there was a handshake
+	half      [2]half     // by Dir
+	announced []announced // exchanges whose first packet is to come
+	tls       *session    // with FramingTLS, once started
+	host      string      // the server name that the session gives
+	alpn      string      // the protocol that it is said to carry
+	restarts  uint64      // how often it started anew
 }
+
+// An announced is the number of an exchange and the time of its first byte.
+type announced struct {
+	id    uint64
+	start int64
+}
+
+// maxAnnounced limits the exchanges of a connection whose packets are to come.
+const maxAnnounced = 64
 
 // A half is one direction of a flow.
 type half struct {
@@ -134,7 +142,11 @@ func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part)
 	w.start(f, d, t, data)
 	w.describe(f)
 	if d == f.client {
-		w.noteRequest(f, data)
+		first := t
+		if len(parts) > 0 {
+			first -= parts[0].ago
+		}
+		w.noteRequest(f, first, data)
 	}
 	for len(parts) > 0 && (len(parts) > 1 || parts[0].ago != 0) {
 		n := min(len(parts), maxParts)
@@ -336,20 +348,23 @@ func (w *Writer) describe(f *flow) {
 	f.conn = *c
 }
 
-// noteRequest tells on the next packet what it asks for, if it starts a
-// request.
-func (w *Writer) noteRequest(f *flow, data []byte) {
+// noteRequest tells on the next packet, which holds data of time t, what it
+// asks for, if it starts a request.
+func (w *Writer) noteRequest(f *flow, t int64, data []byte) {
 	target, host, ok := requestHead(data)
-	if !ok && f.exchange <= f.noted {
+	c := newComment(w.scratch)
+	for i, e := range f.announced {
+		if e.start == t {
+			c, ok = c.addUint("exchange", e.id), true
+			f.announced = f.announced[i+1:]
+			break
+		}
+	}
+	if !ok {
 		return
 	}
-	c := newComment(w.scratch)
-	if f.exchange > f.noted {
-		c = c.addUint("exchange", f.exchange)
-		f.noted = f.exchange
-	}
 	c = c.addUint("pid", uint64(f.conn.PID))
-	if ok {
+	if target != nil {
 		w.name(f.ends[f.client.Peer()].Addr(), hostName(string(host)))
 		c = c.add("url", f.url(string(target), string(host)))
 	}

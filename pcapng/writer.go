@@ -245,15 +245,16 @@ func nanos(t time.Time) int64 {
 // the comment on a request's first packet tell the number of its exchange,
 // where an Assembler is given the chunks before the Writer is.
 func (w *Writer) WriteExchange(x *record.Exchange) error {
-	if x.Conn == nil || x.Response.Seen() || x.Err != nil {
+	if x.Conn == nil || !x.Request.Seen() || x.Response.Seen() || x.Err != nil {
 		return nil
 	}
 	f, err := w.flow(x.Conn)
 	if err != nil {
 		return err
 	}
-	if x.ID > f.noted {
-		f.exchange = x.ID
+	e := announced{x.ID, nanos(x.Request.Start)}
+	if n := len(f.announced); n == 0 || f.announced[n-1].id < e.id {
+		f.announced = append(f.announced[max(0, n+1-maxAnnounced):], e)
 	}
 	return nil
 }

@@ -88,32 +88,36 @@ func TestServerPort(t *testing.T) {
 	}
 }
 
-// A request's first packet tells the number of its exchange.
+// A request's first packet tells the number of its exchange, if that is known
+// in time; it never tells another one.
 func TestExchangeNumbers(t *testing.T) {
-	var file bytes.Buffer
-	w, err := pcapng.NewWriter(&file, pcapng.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn := &record.Conn{ID: 1, PID: 42}
-	var off int64
-	for id, data := range []string{"GET /1 HTTP/1.1\r\nHost: a.example\r\n\r\n", "POST /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\n", "body"} {
-		x := &record.Exchange{ID: uint64(min(id+11, 12)), Conn: conn}
-		if err := w.WriteExchange(x); err != nil {
+	const rec = `> c=1 "GET /1 HTTP/1.1\r\nHost: a.example\r\n\r\n"
+		< c=1 +=1ms "HTTP/1.1 204 No Content\r\n\r\n"
+		> c=2 +=1ms "POST /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\n"
+		> c=1 +=1ms "GE"
+		> c=2 +=1ms "body"
+		> c=1 +=1ms "T /3 HTTP/1.1\r\nHost: a.example\r\n\r\n"`
+	numbered := "ssltape exchange=1 pid=42 url=https://a.example/1\nssltape exchange=2 pid=42 url=https://a.example/2\n"
+	for order, want := range []string{numbered, ""} {
+		var file bytes.Buffer
+		w, err := pcapng.NewWriter(&file, pcapng.Options{})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.WriteChunk(record.Chunk{Conn: conn, Off: off, Time: recordtest.Start, Data: []byte(data)}); err != nil {
+		tee := record.ChunkTee{record.NewAssembler(w, record.Options{}), w}
+		if order == 1 {
+			tee[0], tee[1] = tee[1], tee[0]
+		}
+		if err := record.Copy(recordtest.Read(strings.NewReader(rec)), tee); err != nil {
 			t.Fatal(err)
 		}
-		off += int64(len(data))
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	got := run(t, "tshark", "-r", save(t, file.Bytes()), "-Y", `frame.comment contains "exchange"`, "-T", "fields", "-e", "frame.comment")
-	want := "ssltape exchange=11 pid=42 url=https://a.example/1\nssltape exchange=12 pid=42 url=https://a.example/2\n"
-	if got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := run(t, "tshark", "-r", save(t, file.Bytes()), "-Y", `frame.comment contains "exchange"`, "-T", "fields", "-e", "frame.comment")
+		if got != want {
+			t.Errorf("order %d: got:\n%s\nwant:\n%s", order, got, want)
+		}
 	}
 }
 
