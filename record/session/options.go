@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ssltape/record/filter"
 	"ssltape/record/redact"
 	"ssltape/replay"
 )
@@ -31,6 +32,8 @@ type Options struct {
 	Outputs   []string // [FORMAT:]FILE each
 	Print     bool     // show live on stdout
 	View      string   // "" for the live view
+	Filter    filter.Filter
+	Filtered  bool // Filter leaves something out
 	Redact    redact.Profile
 	MaxBody   int64 // bytes of a body that are kept; 0 no limit
 	Time      time.Duration
@@ -62,16 +65,14 @@ func ParseOptions(args []string) (*Options, error) {
 	for _, path := range pcapng {
 		o.Outputs = append(o.Outputs, "pcapng:"+path)
 	}
-	for _, name := range later {
-		if fs.Changed(name) {
-			return nil, usageError("--"+name+" is not available yet", "leave it out, or use ssltape replay on the recording")
-		}
+	filters, _ := fs.GetStringArray("filter")
+	var err error
+	if o.Filter, err = filter.Parse(filters...); err != nil {
+		return nil, usageError(err.Error(), "as in host:api.example.com status:4xx,5xx -path:/health")
 	}
+	o.Filtered = len(filters) > 0
 	return o, o.check(fs)
 }
-
-// later are flags of the contract that this version does not have yet.
-var later = []string{"filter"}
 
 func (o *Options) flags() *pflag.FlagSet {
 	fs := pflag.NewFlagSet("record", pflag.ContinueOnError)
@@ -88,7 +89,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.StringArrayP("write", "w", nil, "write pcapng to `FILE`, same as -o pcapng:FILE")
 	fs.BoolVar(&o.Print, "print", false, "show live on stdout; on when there is no -o and no COMMAND")
 	fs.StringVarP(&o.View, "view", "V", "", "live view `NAME`: one of the views of replay")
-	fs.StringP("filter", "F", "", "keep only exchanges that match `EXPR`")
+	fs.StringArrayP("filter", "F", nil, "keep only exchanges that match `EXPR`, in every output")
 	fs.Var(profile{&o.Redact}, "redact", "replace secrets: `secrets|strict|none`")
 	o.Redact = redact.Secrets
 	o.MaxBody = 64 << 20

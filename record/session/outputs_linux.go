@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"ssltape/record"
+	"ssltape/record/filter"
 	"ssltape/record/redact"
 	"ssltape/record/view"
 	"ssltape/replay"
@@ -23,7 +24,8 @@ import (
 // go on.
 type outputs struct {
 	all       []*output
-	chunks    record.ChunkWriter
+	bytes     bool               // some of them take chunks
+	chunks    record.ChunkWriter // nil where none does
 	exchanges record.ExchangeWriter
 	stderr    io.Writer
 }
@@ -44,7 +46,8 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout}
+	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout,
+		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
 		w, err := replay.NewOutput(f.format, f.path, opts)
 		if err == nil {
@@ -53,7 +56,11 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		if err != nil {
 			return nil, errors.Join(err, out.remove())
 		}
-		out.all = append(out.all, &output{ChunkWriter: w, ExchangeWriter: w, flush: w.Flush, close: w.Close, path: f.path})
+		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close, path: f.path}
+		if w.TakesChunks() {
+			a.ChunkWriter, out.bytes = w, true
+		}
+		out.all = append(out.all, a)
 	}
 	if o.Print {
 		v, err := o.liveView(stdout)
@@ -65,8 +72,10 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if o.Redact == redact.None && !o.Quiet {
 		fmt.Fprintln(stderr, "ssltape: --redact none: passwords, keys and cookies are recorded as they are sent")
 	}
-	out.chunks = redact.Chunks(chunkOutputs{out}, o.Redact)
-	out.exchanges = redact.Exchanges(exchangeOutputs{out}, o.Redact)
+	if out.bytes {
+		out.chunks = redact.Chunks(chunkOutputs{out}, o.Redact)
+	}
+	out.exchanges = filter.Exchanges(redact.Exchanges(exchangeOutputs{out}, o.Redact), o.Filter)
 	return out, nil
 }
 

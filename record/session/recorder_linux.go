@@ -241,11 +241,13 @@ func (r *recorder) event(e bpf.Event) error {
 		r.process(e.Process)
 		return nil
 	}
-	if err := r.out.chunks.WriteChunk(e.Chunk); err != nil {
-		return err
-	}
 	if err := r.asm.WriteChunk(e.Chunk); err != nil {
 		return err
+	}
+	if r.out.chunks != nil { // second: the number of an exchange is in a comment on its first packet
+		if err := r.out.chunks.WriteChunk(e.Chunk); err != nil {
+			return err
+		}
 	}
 	if r.limitReached() {
 		go r.stop()
