@@ -16,6 +16,7 @@ import (
 
 	"ssltape/record/session"
 	"ssltape/replay"
+	"ssltape/replay/manual"
 )
 
 // version is what `ssltape version` prints; releases set it with -ldflags.
@@ -26,8 +27,7 @@ const usage = `Usage:
     ssltape record [flags] -p PID[,PID...] | -c NAME | --exe PATH | --all
     ssltape replay [flags] FILE|- [FILTER...]        list, show, convert a recording
     ssltape check  [-p PID | --exe PATH | COMMAND]   can this be recorded, and if not why
-    ssltape version [--json]
-    ssltape help [COMMAND]
+    ssltape version [--json] | completion SHELL | man | help [COMMAND]
 
 Examples:
     ssltape record -- curl -s https://example.com/   # to curl-DATE-TIME.har
@@ -42,9 +42,9 @@ Examples:
 
 // A command is a row of the table of commands.
 type command struct {
-	name  string
-	flags func() string // usage of its flags
-	run   func(context.Context, []string, streams) error
+	name, short string
+	flags       func() *pflag.FlagSet // nil where it has none
+	run         func(context.Context, []string, streams) error
 }
 
 type streams struct {
@@ -54,17 +54,21 @@ type streams struct {
 
 func commands() []command {
 	return []command{
-		{"record", session.RecordFlags, func(ctx context.Context, args []string, s streams) error {
+		{"record", "record what a program says over TLS", session.RecordFlags, func(ctx context.Context, args []string, s streams) error {
 			return session.Record(ctx, args, version, s.out, s.err)
 		}},
-		{"replay", replay.Flags, func(ctx context.Context, args []string, s streams) error {
+		{"replay", "list, show and convert a recording", replay.Flags, func(ctx context.Context, args []string, s streams) error {
 			return replay.Run(ctx, args, s.in, s.out, s.err)
 		}},
-		{"check", session.CheckFlags, func(_ context.Context, args []string, s streams) error {
+		{"check", "say whether something can be recorded here", session.CheckFlags, func(_ context.Context, args []string, s streams) error {
 			return session.Check(args, s.out)
 		}},
-		{"version", nil, func(_ context.Context, args []string, s streams) error { return printVersion(args, s.out) }},
-		{session.ShimCommand, nil, func(context.Context, []string, streams) error { return session.Shim() }},
+		{"version", "print the version", nil, func(_ context.Context, args []string, s streams) error { return printVersion(args, s.out) }},
+		{"completion", "print the completions for a shell: bash, zsh or fish", nil, func(_ context.Context, args []string, s streams) error {
+			return completion(args, s.out)
+		}},
+		{"man", "print the manual page", nil, func(_ context.Context, _ []string, s streams) error { return manual.Man(s.out, program()) }},
+		{session.ShimCommand, "", nil, func(context.Context, []string, streams) error { return session.Shim() }},
 	}
 }
 
@@ -125,11 +129,35 @@ func help(args []string, s streams) int {
 	}
 	for _, c := range commands() {
 		if c.name == args[0] && c.flags != nil {
-			fmt.Fprintf(s.out, "Usage:\n%s\nFlags:\n%s", usageOf(c.name), c.flags())
+			fmt.Fprintf(s.out, "Usage:\n%s\nFlags:\n%s", usageOf(c.name), c.flags().FlagUsages())
 			return 0
 		}
 	}
 	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands"}, s.err)
+}
+
+// program is what the manual and the completions are made of.
+func program() manual.Program {
+	p := manual.Program{Name: "ssltape", Version: version, Short: "record and replay what programs say over TLS", Usage: usage}
+	for _, c := range commands() {
+		if c.short == "" { // not for people
+			continue
+		}
+		m := manual.Command{Name: c.name, Short: c.short}
+		if c.flags != nil {
+			m.Flags = c.flags()
+		}
+		p.Commands = append(p.Commands, m)
+	}
+	return p
+}
+
+func completion(args []string, stdout io.Writer) error {
+	shell := strings.Join(args, " ")
+	if err := manual.Completion(stdout, program(), shell); err != nil {
+		return &replay.Error{Code: 2, Err: err, Hint: "ssltape completion bash > /etc/bash_completion.d/ssltape"}
+	}
+	return nil
 }
 
 // usageOf returns the lines of the usage that are about command name.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -57,8 +58,8 @@ func (o *options) flags() *pflag.FlagSet {
 	return fs
 }
 
-// Flags returns the usage of the flags of replay, for help.
-func Flags() string { return new(options).flags().FlagUsages() }
+// Flags returns the flags of replay, for help.
+func Flags() *pflag.FlagSet { return new(options).flags() }
 
 func viewNames() string {
 	s := "`NAME`"
@@ -102,7 +103,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func parse(args []string) (*options, error) {
 	o := new(options)
 	fs := o.flags()
-	if err := fs.Parse(args); errors.Is(err, pflag.ErrHelp) {
+	if err := fs.Parse(negations(args)); errors.Is(err, pflag.ErrHelp) {
 		return nil, err
 	} else if err != nil {
 		return nil, usage(err, "ssltape help replay lists the flags")
@@ -135,6 +136,18 @@ func parse(args []string) (*options, error) {
 		return nil, usage(err, "such as host:example.com status:4xx,5xx time:>2s is:sse 'not path:/health'")
 	}
 	return o, nil
+}
+
+// negations returns args with -key:value written as "not key:value", so that
+// a filter is not taken for flags.
+func negations(args []string) []string {
+	out := slices.Clone(args)
+	for i, a := range out {
+		if rest, ok := strings.CutPrefix(a, "-"); ok && filter.IsTerm(rest) {
+			out[i] = "not " + rest
+		}
+	}
+	return out
 }
 
 func usage(err error, hint string) error { return &Error{exitUsage, err, hint} }

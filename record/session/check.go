@@ -22,8 +22,8 @@ func (o *checkOptions) flags() *pflag.FlagSet {
 	return fs
 }
 
-// CheckFlags returns the usage of check's flags, for help.
-func CheckFlags() string { return new(checkOptions).flags().FlagUsages() }
+// CheckFlags returns check's flags, for help.
+func CheckFlags() *pflag.FlagSet { return new(checkOptions).flags() }
 
 // flagError is the error for flags of command that could not be read.
 func flagError(command string, err error) error {

@@ -111,8 +111,8 @@ func (o *Options) flags() *pflag.FlagSet {
 	return fs
 }
 
-// RecordFlags returns the usage of record's flags, for help.
-func RecordFlags() string { return new(Options).flags().FlagUsages() }
+// RecordFlags returns record's flags, for help.
+func RecordFlags() *pflag.FlagSet { return new(Options).flags() }
 
 // check refuses what does not go together, before a file is touched.
 func (o *Options) check(fs *pflag.FlagSet) error {

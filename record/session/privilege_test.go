@@ -1,0 +1,153 @@
+package session_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// nobody is a user that every Linux has.
+const nobody = 65534
+
+// openFolder returns a new folder that everybody may use, with a copy of the
+// program in it.
+func openFolder(t *testing.T) (dir, program string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ssltape-open-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	text, err := os.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program = filepath.Join(dir, "ssltape")
+	if err := os.WriteFile(program, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return dir, program
+}
+
+// Under sudo the command and the files belong to who called it.
+func TestSudo(t *testing.T) {
+	needs(t, "id", "sh")
+	dir, program := openFolder(t)
+	file := filepath.Join(dir, "a.har")
+	cmd := exec.Command(program, "record", "-o", file, "--", "sh", "-c", "id -u; id -g; echo $HOME $SUDO_UID")
+	cmd.Env = append(os.Environ(), "SUDO_USER=nobody", fmt.Sprint("SUDO_UID=", nobody), fmt.Sprint("SUDO_GID=", nobody), "HOME=/root")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%d\n%d\n/nonexistent\n", nobody, nobody); string(out) != want {
+		t.Errorf("the command saw %q, want %q", out, want)
+	}
+	st, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uid := st.Sys().(*syscall.Stat_t).Uid; uid != nobody || st.Mode().Perm() != 0o600 {
+		t.Errorf("the file belongs to %d with mode %v, want %d and 0600", uid, st.Mode(), nobody)
+	}
+}
+
+// A full disk ends with a message, and leaves files that can be read.
+func TestFullDisk(t *testing.T) {
+	needs(t, "curl", "jq", "tshark")
+	s := startServer(t)
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("mount a small disk: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	file := filepath.Join(dir, "a.har")
+	capture := filepath.Join(dir, "a.pcapng")
+	script := fmt.Sprintf("for i in 1 2 3 4 5 6 7 8; do curl -sS --http1.1 --cacert %s %s/bytes/20000 -o /dev/null; done", s.CertFile, s.URL)
+	cmd := exec.Command(binary, "record", "-o", file, "-o", capture, "--", "sh", "-c", script)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v, want exit code 1\n%s", err, &stderr)
+	}
+	if n := strings.Count(stderr.String(), "no space left on device"); n != 2 {
+		t.Errorf("%d messages, want one for each file\n%s", n, &stderr)
+	}
+	if n := len(readHAR(t, file).Log.Entries); n == 0 {
+		t.Error("the HAR file is empty")
+	}
+	tool(t, "tshark", "-r", capture)
+}
+
+// With file capabilities instead of root, own processes can be recorded, those
+// of others are refused.
+func TestCapabilities(t *testing.T) {
+	needs(t, "curl", "setcap", "sleep")
+	s := startServer(t)
+	dir, program := openFolder(t)
+	if out, err := exec.Command("setcap", "cap_bpf,cap_perfmon+ep", program).CombinedOutput(); err != nil {
+		t.Skipf("setcap: %v\n%s", err, out)
+	}
+	cert := filepath.Join(dir, "cert.pem")
+	text, err := os.ReadFile(s.CertFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cert, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	as := func(args ...string) ([]byte, int) {
+		cmd := exec.Command(program, args...)
+		cmd.Dir = dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, _ := cmd.CombinedOutput()
+		return out, cmd.ProcessState.ExitCode()
+	}
+	out, code := as("record", "-o", "a.har", "--", "curl", "-sS", "--http1.1", "--cacert", cert, "-o", "/dev/null", s.URL+"/bytes/100000")
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	checkDownload(t, readHAR(t, filepath.Join(dir, "a.har")), "/bytes/100000", 100_000)
+	out, code = as("record", "-p", fmt.Sprint(os.Getpid()), "-t", "1s")
+	if code == 0 || !strings.Contains(string(out), "hint:") {
+		t.Errorf("a process of root: exit code %d\n%s", code, out)
+	}
+}
+
+// Killed at any moment, the recorder leaves files that can be read.
+func TestKillAtAnyMoment(t *testing.T) {
+	needs(t, "python3", "tshark")
+	s := startServer(t)
+	server := startCommand(t, "python3", "-c", pythonServer, s.CertFile, s.KeyFile)
+	client := clientFor(t, s)
+	for i := range 10 {
+		r := startRecording(t, "-p", fmt.Sprint(server.pid))
+		for j := range 3 * i {
+			get(t, client, fmt.Sprintf("https://localhost:%s/%d", server.line, j))
+		}
+		r.cmd.Process.Kill()
+		r.cmd.Wait()
+		text, err := os.ReadFile(r.har)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !json.Valid(text) {
+			t.Errorf("killed after %d requests, the HAR file is not JSON: %.300s", 3*i, text)
+		}
+		if out, err := exec.Command(binary, "replay", r.pcapng).CombinedOutput(); err != nil && !strings.Contains(string(out), "ends in the middle") {
+			t.Errorf("killed after %d requests: %v\n%s", 3*i, err, out)
+		}
+	}
+}
