@@ -39,7 +39,7 @@ func open(t *testing.T, o Options) *Probe {
 
 // program returns the path of a program, and skips the test where it is
 // missing, but in CI.
-func program(t *testing.T, name string) string {
+func program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil && os.Getenv("CI") != "true" {
@@ -52,7 +52,7 @@ func program(t *testing.T, name string) string {
 }
 
 // libssl returns the path of the system's OpenSSL library.
-func libssl(t *testing.T) string {
+func libssl(t testing.TB) string {
 	t.Helper()
 	out, err := exec.Command("ldd", program(t, "openssl")).Output()
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *stream) tail(n int) []byte {
 
 // server answers GET /N with N bytes of noise and any POST with the SHA-256 of
 // its body, over TLS in this process, which is not recorded.
-func server(t *testing.T) *httptest.Server {
+func server(t testing.TB) *httptest.Server {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == "POST" {
 			h := sha256.New()
