@@ -120,6 +120,7 @@ func TestSelection(t *testing.T) {
 		{"--reverse -i 1-3", "1 3 2"},
 		{"-F host:a.test", "1 4 5"},
 		{"-F host:a.test -F status:5xx", "5"},
+		{"-F -host:a.test", "2 3 6"},
 		{"--speed 1e9", "2 3 1 4 5 6"},
 	} {
 		var got []string
@@ -131,6 +132,21 @@ func TestSelection(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("replay %s: %v, want %s", c.args, got, c.want)
 		}
+	}
+}
+
+// Words after the file are filters, also those that start with a hyphen.
+func TestFilterWords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.pcapng")
+	if err := os.WriteFile(path, asPcapng(t, "testdata/mixed.rec"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := Run(context.Background(), []string{path, "-V", "headers", "method:GET", "-path:/slow", "-status:5xx"}, nil, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "GET /trailer") || strings.Count(got, "> Host:") != 1 {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -58,6 +58,14 @@ func Keys() []string {
 	return names
 }
 
+// IsTerm reports whether word is a term with a key: -path:/health is not a
+// term, but what follows its hyphen is.
+func IsTerm(word string) bool {
+	name, _, ok := strings.Cut(word, ":")
+	_, known := find(strings.ToLower(name))
+	return ok && known
+}
+
 func find(name string) (key, bool) {
 	ks := keys()
 	i := slices.IndexFunc(ks, func(k key) bool { return k.name == name || slices.Contains(k.aliases, name) })
