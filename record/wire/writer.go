@@ -148,8 +148,16 @@ func (d *side) data(t time.Time, b []byte) {
 		return
 	}
 	d.now = t
-	d.err = d.w.w.WriteChunk(record.Chunk{Conn: &d.s.conn, Dir: d.dir, Off: d.s.next[d.dir], Time: t, Data: b})
+	d.chunk(record.Chunk{Time: t, Data: b})
 	d.s.next[d.dir] += int64(len(b))
+}
+
+// chunk writes c where the direction has come to.
+func (d *side) chunk(c record.Chunk) {
+	if d.err == nil {
+		c.Conn, c.Dir, c.Off = &d.s.conn, d.dir, d.s.next[d.dir]
+		d.err = d.w.w.WriteChunk(c)
+	}
 }
 
 // body writes the body of m, its holes and trailer.
@@ -184,11 +192,14 @@ func (d *side) body(m *record.Message, p plan, events []record.Event) {
 		d.run(m, p, record.Mark{Off: off, Time: t}, end)
 		off = end
 	}
+	if n := m.Cut + p.missing; n > 0 {
+		lost = append(lost[:len(lost):len(lost)], record.Hole{Off: m.Body.Len(), Len: n})
+	}
 	for _, h := range lost {
 		d.hole(p, h)
 	}
-	if n := m.Cut + p.missing; n > 0 {
-		d.hole(p, record.Hole{Off: m.Body.Len(), Len: n})
+	if len(lost) > 0 && p.framing != chunked { // say so, since nothing may follow
+		d.chunk(record.Chunk{Time: d.now})
 	}
 	if p.framing == chunked && m.Done {
 		d.data(m.End, head("0", m.Trailer))

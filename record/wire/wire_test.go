@@ -1,0 +1,195 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"ssltape/record"
+	"ssltape/record/recordtest"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// A request to GET / over HTTP/1.1.
+func request() record.Request {
+	r := record.Request{Method: "GET", Target: "/"}
+	r.Message = record.Message{Proto: "HTTP/1.1", Header: record.Fields{{Name: "Host", Value: "a.test"}}, Done: true, Start: start, End: start}
+	return r
+}
+
+func response(header record.Fields, body string) record.Response {
+	r := record.Response{Status: 200, Reason: "OK"}
+	r.Message = record.Message{Proto: "HTTP/1.1", Header: header, Done: true, Start: start.Add(time.Second), End: start.Add(2 * time.Second)}
+	r.Body, r.BodySize = record.NewBody([]byte(body)), int64(len(body))
+	return r
+}
+
+// What a Writer makes of an exchange, as a line a chunk.
+func TestWriter(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(x *record.Exchange)
+		want   string
+	}{
+		"as it was": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "content-length", Value: "3"}}, "abc")
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|content-length: 3||\n< abc\n"},
+		"chunked": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Transfer-Encoding", Value: "Chunked"}}, "abcdef")
+			x.Response.Marks = []record.Mark{{Off: 0, Time: start}, {Off: 2, Time: start}}
+			x.Response.Trailer = record.Fields{{Name: "X", Value: "1"}}
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Transfer-Encoding: Chunked||\n< 2|ab|\n< 4|cdef|\n< 0|X: 1||\n"},
+		"until the end": {func(x *record.Exchange) {
+			x.Response = response(nil, "abc")
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK||\n< abc\n< end\n> end\n"},
+		"decoded": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Content-Encoding", Value: "br"}, {Name: "Content-Length", Value: "2"}}, "abc")
+			x.Response.Decoded = true
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Content-Length: 3||\n< abc\n"},
+		"answer to HEAD": {func(x *record.Exchange) {
+			x.Request.Method = "HEAD"
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "3"}}, "")
+		}, "> HEAD / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Content-Length: 3||\n"},
+		"lost and cut": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "10"}}, "abcd")
+			x.Response.Lost, x.Response.Cut = []record.Hole{{Off: 1, Len: 2}}, 4
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Content-Length: 10||\n< a\n< +2 bcd\n< +4 \n"},
+		"no body kept": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "10"}}, "")
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Content-Length: 10||\n< +10 \n"},
+		"lost in chunks": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Transfer-Encoding", Value: "chunked"}}, "abcd")
+			x.Response.Lost = []record.Hole{{Off: 1, Len: 2}}
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Transfer-Encoding: chunked||\n< 1|a|\n< 2|\n< +2 |\n< 3|bcd|\n< 0||\n"},
+		"cut off": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "10"}}, "abc")
+			x.Response.Done, x.Err = false, record.ErrCut
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 200 OK|Content-Length: 10||\n< abc\n< cut\n> cut\n"},
+		"HTTP/2": {func(x *record.Exchange) {
+			x.Request.Proto, x.Request.Header = "HTTP/2.0", record.Fields{{Name: ":method", Value: "POST"}, {Name: ":authority", Value: "b.test"}, {Name: "x", Value: "1"}}
+			x.Request.Body = record.NewBody([]byte("hi"))
+			x.Response = response(nil, "abc")
+			x.Response.Proto = "HTTP/2.0"
+		}, "> GET / HTTP/1.1|Host: b.test|x: 1|Content-Length: 2||\n> hi\n< HTTP/1.1 200 OK|Content-Length: 3||\n< abc\n"},
+		"interim": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "0"}}, "")
+			x.Response.Interim = []record.Interim{{Status: 103, Reason: "Early Hints", Header: record.Fields{{Name: "Link", Value: "x"}}}}
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 103 Early Hints|Link: x||\n< HTTP/1.1 200 OK|Content-Length: 0||\n"},
+		"server": {func(x *record.Exchange) {
+			x.Server = true
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "0"}}, "")
+		}, "< GET / HTTP/1.1|Host: a.test||\n> HTTP/1.1 200 OK|Content-Length: 0||\n"},
+		"no request": {func(x *record.Exchange) {
+			x.Request = record.Request{}
+			x.Response = response(record.Fields{{Name: "Content-Length", Value: "0"}}, "")
+			x.Err = errors.New("not seen")
+		}, "< HTTP/1.1 200 OK|Content-Length: 0||\n< cut\n> cut\n"},
+		"stopped": {func(x *record.Exchange) {
+			x.Err = record.ErrStopped
+		}, "> GET / HTTP/1.1|Host: a.test||\n"},
+	} {
+		x := &record.Exchange{Conn: &record.Conn{ID: 9}, Request: request()}
+		c.change(x)
+		var got lines
+		if err := NewWriter(&got).WriteExchange(x); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got.String() != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, &got, c.want)
+		}
+	}
+}
+
+// lines notes chunks as text: the direction, +n for n bytes that are missing
+// before it, and the data with | for each CRLF.
+type lines struct {
+	strings.Builder
+	next [2]int64
+}
+
+func (l *lines) WriteChunk(c record.Chunk) error {
+	l.WriteString([]string{"> ", "< "}[c.Dir])
+	if c.Off > l.next[c.Dir] {
+		fmt.Fprintf(l, "+%d ", c.Off-l.next[c.Dir])
+	}
+	l.next[c.Dir] = c.Off + int64(len(c.Data))
+	l.WriteString(strings.ReplaceAll(string(c.Data), "\r\n", "|"))
+	l.WriteString([]string{"", "end", "cut"}[c.End] + "\n")
+	if c.Time.IsZero() && len(c.Data) > 0 && l.Len() == 0 {
+		return errors.New("no time")
+	}
+	return nil
+}
+
+// A connection that ended is not used again: what follows gets a new one.
+func TestConnections(t *testing.T) {
+	conn := &record.Conn{ID: 5, PID: 7}
+	var got conns
+	w := NewWriter(&got)
+	for _, body := range []string{"length", "close", "length"} {
+		x := &record.Exchange{Conn: conn, Request: request()}
+		x.Response = response(nil, "abc")
+		if body == "length" {
+			x.Response.Header = record.Fields{{Name: "Content-Length", Value: "3"}}
+		}
+		if err := w.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(got) != "[1/7 2/7]" {
+		t.Errorf("connections %v", got)
+	}
+}
+
+type conns []string
+
+func (c *conns) WriteChunk(k record.Chunk) error {
+	if s := fmt.Sprintf("%d/%d", k.Conn.ID, k.Conn.PID); len(*c) == 0 || (*c)[len(*c)-1] != s {
+		*c = append(*c, s)
+	}
+	return nil
+}
+
+// What a Writer makes of exchanges is assembled to the same exchanges.
+func TestRoundTrip(t *testing.T) {
+	const path = "../../testdata/sse.rec"
+	var want, got notes
+	a := record.NewAssembler(&want, record.Options{})
+	if err := record.Copy(recordtest.Open(t, path), a); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := record.NewAssembler(&got, record.Options{})
+	c := record.NewAssembler(NewWriter(b), record.Options{})
+	if err := record.Copy(recordtest.Open(t, path), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != want.String() {
+		t.Errorf("got\n%s\nwant\n%s", &got, &want)
+	}
+}
+
+type notes struct{ strings.Builder }
+
+func (n *notes) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	for _, m := range []*record.Message{&x.Request.Message, &x.Response.Message} {
+		b, err := io.ReadAll(m.Body.Reader())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(n, "%v %v %q %v %v %v\n", m.Proto, m.Header, b, m.Lost, m.Start, m.End)
+	}
+	fmt.Fprintln(n, x.ID, x.Request.Method, x.URL(), x.Response.Status, x.Response.Events, x.Err)
+	return nil
+}
