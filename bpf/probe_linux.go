@@ -9,6 +9,7 @@ import (
 	"math/bits"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -30,9 +31,9 @@ type Probe struct {
 	progs   map[call]*ebpf.Program
 	multi   bool // the kernel has uprobe_multi (6.6)
 	cookies bool // the kernel has attach cookies (5.15)
+	nested  bool // this is not the first pid namespace
 	ring    *ringbuf.Reader
 	queue   *queue
-	tgids   tgidTable
 	cursor  *cursor
 	events  sync.Mutex // held by the iterator of Events
 
@@ -74,6 +75,7 @@ func Open(o Options) (*Probe, error) {
 	if err := errors.Join(p.ignoreSelf(), p.followProcesses()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	p.followSockets()
 	return p, nil
 }
 
@@ -97,17 +99,17 @@ func (p *Probe) load(o Options) error {
 	}
 	p.multi = features.HaveBPFLinkUprobeMulti() == nil
 	p.cookies = features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil
-	p.tgids = tgidTable{initial: ns.Ino == initialPIDNamespace}
+	p.nested = ns.Ino != initialPIDNamespace
 	for name, value := range map[string]any{
 		"watermark": uint64(size) / 4, "pidns": uint32(ns.Ino), "all": o.All, "follow": o.Follow,
-		"cookies": p.cookies,
+		"cookies": p.cookies, "nested": p.nested,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
 	for _, prog := range spec.Programs {
-		if prog.Type == ebpf.Kprobe && p.multi {
+		if strings.HasPrefix(prog.SectionName, "uprobe/") && p.multi {
 			prog.AttachType = ebpf.AttachTraceUprobeMulti
 		}
 	}
@@ -136,16 +138,32 @@ func (p *Probe) followProcesses() error {
 		}
 		p.links = append(p.links, l)
 	}
-	// Kernels before 6.3 do not have these. Then addresses are not known.
-	for name, prog := range map[string]*ebpf.Program{
-		"sock_send_length": p.objs.SocketSend,
-		"sock_recv_length": p.objs.SocketRecv,
-	} {
-		if l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: prog}); err == nil {
-			p.links = append(p.links, l)
-		}
-	}
 	return nil
+}
+
+// followSockets attaches the programs that learn addresses: from tracepoints
+// of Linux 6.3, else from kprobes. Where there are neither, addresses stay
+// unknown and nothing else changes.
+func (p *Probe) followSockets() {
+	var links []link.Link
+	keep := func(l link.Link, err error) bool {
+		if err == nil {
+			links = append(links, l)
+		}
+		return err == nil
+	}
+	tracepoint := func(name string, prog *ebpf.Program) bool {
+		return keep(link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: prog}))
+	}
+	ok := tracepoint("sock_send_length", p.objs.SocketSend) && tracepoint("sock_recv_length", p.objs.SocketRecv) ||
+		keep(link.Kprobe("tcp_sendmsg", p.objs.TcpSend, nil)) &&
+			keep(link.Kretprobe("tcp_recvmsg", p.objs.TcpReceived, nil)) &&
+			keep(link.Kprobe("tcp_recvmsg", p.objs.TcpReceive, nil))
+	if !ok {
+		_ = closeAll(links) // half of them would prove nothing
+		return
+	}
+	p.links = append(p.links, links...)
 }
 
 // Attach hooks the TLS functions of the ELF file at path, a library or an

@@ -28,13 +28,6 @@ type process struct {
 	conns map[connKey]*conn
 }
 
-// A tgidTable translates process ids from this pid namespace to the kernel's.
-type tgidTable struct{ initial bool }
-
-func (t tgidTable) tgid(pid int) (uint32, error) {
-	return uint32(pid), nil
-}
-
 // AddProcess records the process pid from now on. It does nothing where it is
 // recorded already.
 func (p *Probe) AddProcess(pid int) error {
@@ -47,14 +40,17 @@ func (p *Probe) addProcess(pid int, flags uint32) error {
 	if _, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid))); err != nil {
 		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
 	}
-	tgid, err := p.tgids.tgid(pid)
-	if err != nil {
-		return fmt.Errorf("process %d: %w", pid, err)
+	if p.nested { // the kernel tells when it meets it
+		if err := p.objs.Wanted.Put(uint32(pid), flags); err != nil {
+			return fmt.Errorf("record process %d: %w", pid, err)
+		}
+		return nil
 	}
+	tgid := uint32(pid)
 	v := tlsProcess{Epoch: uint64(monotonic()), Pid: uint32(pid), Flags: flags}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err = p.objs.Processes.Update(tgid, v, ebpf.UpdateNoExist)
+	err := p.objs.Processes.Update(tgid, v, ebpf.UpdateNoExist)
 	if errors.Is(err, ebpf.ErrKeyExist) {
 		return nil
 	}

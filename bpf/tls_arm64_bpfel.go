@@ -150,7 +150,8 @@ type tlsThread struct {
 		Pad     uint8
 		Library uint64
 	}
-	Received struct {
+	Receiving uint64
+	Received  struct {
 		_       structs.HostLayout
 		Socket  uint64
 		Owner   uint64
@@ -183,11 +184,15 @@ const (
 	tlsMapLosses        = "losses"
 	tlsMapProcesses     = "processes"
 	tlsMapThreads       = "threads"
+	tlsMapWanted        = "wanted"
 	tlsProgProcessExec  = "process_exec"
 	tlsProgProcessExit  = "process_exit"
 	tlsProgProcessFork  = "process_fork"
 	tlsProgSocketRecv   = "socket_recv"
 	tlsProgSocketSend   = "socket_send"
+	tlsProgTcpReceive   = "tcp_receive"
+	tlsProgTcpReceived  = "tcp_received"
+	tlsProgTcpSend      = "tcp_send"
 	tlsProgTlsClear     = "tls_clear"
 	tlsProgTlsCtrl      = "tls_ctrl"
 	tlsProgTlsFree      = "tls_free"
@@ -201,6 +206,7 @@ const (
 	tlsVarAll           = "all"
 	tlsVarCookies       = "cookies"
 	tlsVarFollow        = "follow"
+	tlsVarNested        = "nested"
 	tlsVarPidns         = "pidns"
 	tlsVarWatermark     = "watermark"
 )
@@ -252,6 +258,9 @@ type tlsProgramSpecs struct {
 	ProcessFork  *ebpf.ProgramSpec `ebpf:"process_fork"`
 	SocketRecv   *ebpf.ProgramSpec `ebpf:"socket_recv"`
 	SocketSend   *ebpf.ProgramSpec `ebpf:"socket_send"`
+	TcpReceive   *ebpf.ProgramSpec `ebpf:"tcp_receive"`
+	TcpReceived  *ebpf.ProgramSpec `ebpf:"tcp_received"`
+	TcpSend      *ebpf.ProgramSpec `ebpf:"tcp_send"`
 	TlsClear     *ebpf.ProgramSpec `ebpf:"tls_clear"`
 	TlsCtrl      *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
 	TlsFree      *ebpf.ProgramSpec `ebpf:"tls_free"`
@@ -274,6 +283,7 @@ type tlsMapSpecs struct {
 	Losses    *ebpf.MapSpec `ebpf:"losses"`
 	Processes *ebpf.MapSpec `ebpf:"processes"`
 	Threads   *ebpf.MapSpec `ebpf:"threads"`
+	Wanted    *ebpf.MapSpec `ebpf:"wanted"`
 }
 
 // tlsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -283,6 +293,7 @@ type tlsVariableSpecs struct {
 	All       *ebpf.VariableSpec `ebpf:"all"`
 	Cookies   *ebpf.VariableSpec `ebpf:"cookies"`
 	Follow    *ebpf.VariableSpec `ebpf:"follow"`
+	Nested    *ebpf.VariableSpec `ebpf:"nested"`
 	Pidns     *ebpf.VariableSpec `ebpf:"pidns"`
 	Watermark *ebpf.VariableSpec `ebpf:"watermark"`
 }
@@ -313,6 +324,7 @@ type tlsMaps struct {
 	Losses    *ebpf.Map `ebpf:"losses"`
 	Processes *ebpf.Map `ebpf:"processes"`
 	Threads   *ebpf.Map `ebpf:"threads"`
+	Wanted    *ebpf.Map `ebpf:"wanted"`
 }
 
 func (m *tlsMaps) Close() error {
@@ -323,6 +335,7 @@ func (m *tlsMaps) Close() error {
 		m.Losses,
 		m.Processes,
 		m.Threads,
+		m.Wanted,
 	)
 }
 
@@ -333,6 +346,7 @@ type tlsVariables struct {
 	All       *ebpf.Variable `ebpf:"all"`
 	Cookies   *ebpf.Variable `ebpf:"cookies"`
 	Follow    *ebpf.Variable `ebpf:"follow"`
+	Nested    *ebpf.Variable `ebpf:"nested"`
 	Pidns     *ebpf.Variable `ebpf:"pidns"`
 	Watermark *ebpf.Variable `ebpf:"watermark"`
 }
@@ -346,6 +360,9 @@ type tlsPrograms struct {
 	ProcessFork  *ebpf.Program `ebpf:"process_fork"`
 	SocketRecv   *ebpf.Program `ebpf:"socket_recv"`
 	SocketSend   *ebpf.Program `ebpf:"socket_send"`
+	TcpReceive   *ebpf.Program `ebpf:"tcp_receive"`
+	TcpReceived  *ebpf.Program `ebpf:"tcp_received"`
+	TcpSend      *ebpf.Program `ebpf:"tcp_send"`
 	TlsClear     *ebpf.Program `ebpf:"tls_clear"`
 	TlsCtrl      *ebpf.Program `ebpf:"tls_ctrl"`
 	TlsFree      *ebpf.Program `ebpf:"tls_free"`
@@ -365,6 +382,9 @@ func (p *tlsPrograms) Close() error {
 		p.ProcessFork,
 		p.SocketRecv,
 		p.SocketSend,
+		p.TcpReceive,
+		p.TcpReceived,
+		p.TcpSend,
 		p.TlsClear,
 		p.TlsCtrl,
 		p.TlsFree,

@@ -41,23 +41,43 @@ static __always_inline void send_start(__u32 tgid, struct process *p, __u32 pare
 	submit(e, sizeof(*e));
 }
 
+static __always_inline struct process *adopt(__u32 tgid, __u32 pid, __u32 flags, struct task_struct *task) {
+	struct process new = {bpf_ktime_get_ns(), pid, flags};
+
+	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_NOEXIST))
+		COUNT(table_events, 1);
+	else if (!(flags & IGNORE))
+		send_start(tgid, &new, 0, BPF_CORE_READ(task, group_leader));
+	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+/* find_process returns the process tgid, of which task is, if it is recorded. */
+static __always_inline struct process *find_process(__u32 tgid, struct task_struct *task) {
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!p && nested) {
+		__u32 pid = own_pid(task), *flags = bpf_map_lookup_elem(&wanted, &pid);
+
+		if (flags)
+			p = adopt(tgid, pid, *flags, task);
+	}
+	return p && !(p->flags & IGNORE) ? p : 0;
+}
+
 /* recorded returns the current process if it is to be recorded. */
 static __always_inline struct process *recorded(__u32 tgid) {
 	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
 
 	if (p)
 		return p->flags & IGNORE ? 0 : p;
-	if (!all)
+	if (!all && !nested)
 		return 0;
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct process new = {bpf_ktime_get_ns(), own_pid(task)};
-	if (!new.pid)
+	__u32 pid = own_pid(task), *flags = bpf_map_lookup_elem(&wanted, &pid);
+	if (!pid || (!all && !flags))
 		return 0;
-	if (!bpf_map_update_elem(&processes, &tgid, &new, BPF_NOEXIST))
-		send_start(tgid, &new, 0, BPF_CORE_READ(task, group_leader));
-	else
-		COUNT(table_events, 1);
-	return bpf_map_lookup_elem(&processes, &tgid);
+	p = adopt(tgid, pid, flags ? *flags : 0, task);
+	return p && !(p->flags & IGNORE) ? p : 0;
 }
 
 /* (struct task_struct *parent, struct task_struct *child) */
@@ -65,9 +85,8 @@ SEC("raw_tp/sched_process_fork")
 int process_fork(struct bpf_raw_tracepoint_args *ctx) {
 	struct task_struct *parent = (void *)ctx->args[0], *child = (void *)ctx->args[1];
 	__u32 ptgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
-	struct process *p = bpf_map_lookup_elem(&processes, &ptgid);
 
-	if (!follow || ptgid == tgid || !p || p->flags & IGNORE)
+	if (!follow || ptgid == tgid || !find_process(ptgid, parent))
 		return 0;
 	struct process new = {bpf_ktime_get_ns(), own_pid(child)};
 	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_ANY)) {
@@ -83,10 +102,11 @@ SEC("raw_tp/sched_process_exec")
 int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32;
-	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+	struct task_struct *task = (void *)ctx->args[0];
+	struct process *p = find_process(tgid, task);
 
 	bpf_map_delete_elem(&threads, &id);
-	if (!p || p->flags & IGNORE)
+	if (!p)
 		return 0;
 	p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
 	struct exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -94,7 +114,6 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 		COUNT(ring_events, 1);
 		return 0;
 	}
-	struct task_struct *task = (void *)ctx->args[0];
 	struct linux_binprm *bprm = (void *)ctx->args[2];
 	__u64 args = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - args;
 	e->head = process_head(EXEC, tgid, p);
@@ -117,11 +136,13 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx) {
 	struct task_struct *task = (void *)ctx->args[0];
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32;
-	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+	struct process *p = find_process(tgid, task);
 
 	bpf_map_delete_elem(&threads, &id);
-	if (!p || p->flags & IGNORE || BPF_CORE_READ(task, signal, live.counter) > 0)
+	if (!p || BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;
+	if (nested)
+		bpf_map_delete_elem(&wanted, &p->pid);
 	struct head head = process_head(EXIT, tgid, p);
 	head.off = BPF_CORE_READ(task, exit_code);
 	if (bpf_map_delete_elem(&processes, &tgid))

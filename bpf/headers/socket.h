@@ -17,6 +17,7 @@
 
 #include "process.h"
 #include "tables.h"
+#include <bpf/bpf_tracing.h>
 
 #define AF_INET 2
 #define AF_INET6 10
@@ -175,4 +176,34 @@ int socket_recv(struct bpf_raw_tracepoint_args *ctx) {
 	if (ctx->args[2] & MSG_PEEK)
 		return 0;
 	return transfer((void *)ctx->args[0], IN, ctx->args[1]);
+}
+
+/* Where the kernel has no such tracepoints:
+ * int tcp_sendmsg(struct sock *sk, struct msghdr *msg, size_t size) */
+SEC("kprobe/tcp_sendmsg")
+int tcp_send(struct pt_regs *ctx) {
+	return transfer((void *)PT_REGS_PARM1(ctx), OUT, PT_REGS_PARM3(ctx));
+}
+
+/* int tcp_recvmsg(struct sock *sk, ...) */
+SEC("kprobe/tcp_recvmsg")
+int tcp_receive(struct pt_regs *ctx) {
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+
+	if (t)
+		t->receiving = PT_REGS_PARM1(ctx);
+	return 0;
+}
+
+SEC("kretprobe/tcp_recvmsg")
+int tcp_received(struct pt_regs *ctx) {
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+	__u64 sk = t ? t->receiving : 0;
+
+	if (!sk)
+		return 0;
+	t->receiving = 0;
+	return transfer((void *)sk, IN, PT_REGS_RC(ctx));
 }

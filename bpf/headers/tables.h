@@ -124,6 +124,7 @@ struct thread {
 	struct frame frames[FRAMES];
 	/* Use of sockets outside of the functions, by programs that hand the
 	 * bytes over in memory: see socket.h. */
+	__u64 receiving; /* the struct sock of a receive that has not returned */
 	struct {
 		__u64 socket, owner, left;
 		struct address address;
@@ -145,6 +146,7 @@ struct loss { /* bpf.Loss */
 
 const volatile __u64 watermark = 0; /* bytes in the ring that wake the reader */
 const volatile __u32 pidns = 0;     /* inode of the recorder's pid namespace */
+const volatile bool nested = false; /* which is not the first pid namespace */
 const volatile bool all = false;    /* record every process */
 const volatile bool cookies = false; /* the kernel has bpf_get_attach_cookie (5.15) */
 const volatile bool follow = false; /* record what recorded processes fork */
@@ -161,6 +163,13 @@ struct {
 	__type(key, __u32); /* tgid */
 	__type(value, struct process);
 } processes SEC(".maps");
+
+struct { /* if nested: processes to record of which the tgid is not known yet */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);   /* pid, as the recorder sees it */
+	__type(value, __u32); /* process.flags */
+} wanted SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -110,15 +110,18 @@ func (t *pclntab) functions(l *Library, names map[uint32]string) error {
 			if name == "" {
 				continue
 			}
-			delete(names, nameOff)
 			start, end := t.text+uint64(binary.LittleEndian.Uint32(b)), t.text+uint64(binary.LittleEndian.Uint32(b[8:]))
 			returns := t.im.returns(start, end)
-			if len(returns) == 0 {
+			switch {
+			case l.Func(name) != nil && l.Func(name).Addr != start:
+				refused = &RefusedError{name, fmt.Sprintf("there are two, at %#x and %#x", l.Func(name).Addr, start)}
+			case l.Func(name) != nil: // seen again where two pieces of the table overlap
+			case len(returns) == 0:
 				refused = &RefusedError{name, fmt.Sprintf("the code from %#x cannot be decoded", start)}
-				continue
+			default:
+				l.add(t.im, name, start, "named in Go's function table")
+				l.Func(name).Returns = returns
 			}
-			l.add(t.im, name, start, "named in Go's function table")
-			l.Func(name).Returns = returns
 		}
 	})
 	if err != nil {
@@ -131,12 +134,12 @@ func (t *pclntab) functions(l *Library, names map[uint32]string) error {
 // or nil where the code there cannot be decoded. Go's compiler puts no data
 // between instructions, and no jump to another function in a method.
 func (im *image) returns(va, end uint64) (offs []uint64) {
-	const longest = 1 << 20
-	for n := 0; va < end && n < longest; n++ {
+	for va < end {
 		in, ok := im.arch.decode(im.bytes(va, 16), va)
-		if !ok || im.code(va) == nil {
+		if !ok || im.code(va) == nil || im.work >= maxWork {
 			return nil
 		}
+		im.work++
 		if in.op == opReturn {
 			offs = append(offs, im.offset(va))
 		}

@@ -12,8 +12,8 @@ import (
 const (
 	chunkSize = 1 << 20  // of one sequential read
 	pageSize  = 64 << 10 // of one random read
-	maxProgs  = 256      // program headers; real files have about ten
-	maxWork   = 1 << 24  // instructions that all walks of one file may take
+	maxProgs  = 64       // program headers; real files have about ten
+	maxWork   = 1 << 25  // instructions that all walks of one file may take; real files need less than WORK
 )
 
 // An image is a little-endian 64-bit ELF file as its program headers lay it
@@ -33,7 +33,7 @@ type image struct {
 
 	page   []byte // the piece that was last read at random
 	pageVA uint64
-	work   int // instructions walked so far
+	work   int // instructions walked and places tried so far
 }
 
 // A segment is a part of the file that is mapped at va.

@@ -3,6 +3,7 @@ package locate
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 )
@@ -245,6 +246,10 @@ func (im *image) functions(anchors []anchor) (fs []*function, err error) {
 		if f := im.functionAt(ref); f != nil {
 			fs = append(fs, f)
 		}
+	}
+	if len(refs) >= maxRefs || im.work >= maxWork {
+		// What is missing could be what makes a function ambiguous.
+		return nil, errors.New("too much code refers to names of a TLS library")
 	}
 	return fs, nil
 }

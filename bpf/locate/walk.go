@@ -63,7 +63,7 @@ type value struct {
 	off  uint64
 }
 
-type base uint8
+type base uint64 // of a size that leaves no gaps in a state: they are compared often
 
 const (
 	unknown base = iota
@@ -361,7 +361,7 @@ func (im *image) functionAt(va uint64) (found *function) {
 	}
 	tries := maxTries
 	for at := va; at-s.va < s.size && va-at < window && tries > 0 && im.work < maxWork; at -= im.arch.step {
-		if !im.isStart(at) {
+		if im.work++; !im.isStart(at) {
 			continue
 		}
 		tries--
