@@ -102,10 +102,37 @@ func (b *blockBuffer) optionUint64(code int, n uint64) {
 // flush passes on what was collected.
 func (b *blockBuffer) flush() error {
 	if b.err == nil && len(b.buf) > 0 {
-		_, b.err = b.w.Write(b.buf)
+		var n int
+		if n, b.err = b.w.Write(b.buf); b.err != nil {
+			b.cut(n)
+		}
 	}
 	b.buf = b.buf[:0]
 	return b.err
+}
+
+// cut takes away the part of a block that ends a file on a disk that was full
+// after n bytes of buf. Where that is not possible the file ends in the middle
+// of a block, which readers tell.
+func (b *blockBuffer) cut(n int) {
+	whole := 0
+	for whole+8 <= n {
+		size := int(binary.LittleEndian.Uint32(b.buf[whole+4:]))
+		if whole+size > n {
+			break
+		}
+		whole += size
+	}
+	f, ok := b.w.(interface {
+		io.Seeker
+		Truncate(size int64) error
+	})
+	if !ok || whole == n {
+		return
+	}
+	if end, err := f.Seek(0, io.SeekCurrent); err == nil {
+		f.Truncate(end - int64(n-whole)) // what is there stays, whatever comes of it
+	}
 }
 
 // names adds a name resolution block that says what addr is called.
