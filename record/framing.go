@@ -215,6 +215,48 @@ func (s *half) plainBody(p []byte) ([]byte, bool) {
 	return rest, true
 }
 
+// body keeps what p has of the body or the chunk and returns the rest.
+func (s *half) body(p []byte) (rest []byte) {
+	if s.left >= 0 {
+		n := min(int64(len(p)), s.left)
+		s.left -= n
+		p, rest = p[:n], p[n:]
+	}
+	m := s.m
+	s.span(bodySpan, len(p))
+	m.BodySize += int64(len(p))
+	if s.events != nil {
+		s.events.write(p, s.t)
+	}
+	if limit := s.h.a.opts.MaxBody; limit > 0 && int64(len(p)) > limit-m.Body.Len() {
+		s.cut(int64(len(p)) - (limit - m.Body.Len()))
+		p = p[:limit-m.Body.Len()]
+	}
+	if s.full || len(p) == 0 {
+		s.cut(int64(len(p)))
+		return rest
+	}
+	if !s.marked && len(m.Marks) < maxMarks {
+		s.marked = true
+		m.Marks = append(m.Marks, Mark{Off: m.Body.Len(), Time: s.t})
+	}
+	if n, err := m.Body.Write(p); err != nil {
+		s.full = true
+		s.note(bodyNotKept)
+		s.cut(int64(len(p) - n))
+		s.h.a.errs = append(s.h.a.errs, err)
+	}
+	return rest
+}
+
+// maxMarks is how many marks and holes a body has; the last one stands for the rest.
+const maxMarks = 1 << 16
+
+func (s *half) cut(n int64) {
+	s.m.Cut += n
+	s.h.a.stats.Cut += n
+}
+
 // trailer reads the trailer section after the last chunk (RFC 9112, section 7.1.2).
 func (s *half) trailer(p []byte) ([]byte, bool) {
 	all := s.join(p)

@@ -61,7 +61,8 @@ func (s *scanner) drop(skip int) int {
 // which i is. To move bytes seldom, it says 0 until it pays.
 func (s *scanner) start(p []byte, i int) int {
 	if s.want != isResponse {
-		i = max(bytes.LastIndexByte(p[:i], '\n')+1, i-scanKeep)
+		low := max(0, i-scanKeep)
+		i = low + bytes.LastIndexByte(p[low:i], '\n') + 1
 	}
 	if i < scanKeep {
 		return 0
@@ -73,28 +74,42 @@ func (s *scanner) start(p []byte, i int) int {
 // that starts, and where the line after it starts.
 func candidate(p []byte, i int) (v verdict, start, end int) {
 	rest := p[i+len(versionMark):]
-	if len(rest) < 2 {
+	switch {
+	case len(rest) < 3:
 		return undecided, 0, 0
-	}
-	n := bytes.IndexByte(rest, '\n') + 1
-	if n == 0 && len(rest) < scanKeep {
-		return undecided, 0, 0
-	}
-	end = i + len(versionMark) + n
-	if rest[1] == ' ' {
-		if _, ok := parseStatusLine(p[i:end]); ok {
+	case rest[1] == '\n':
+		end = i + len(versionMark) + 2
+	case rest[1] == '\r' && rest[2] == '\n':
+		end = i + len(versionMark) + 3
+	case rest[1] == ' ':
+		n := bytes.IndexByte(rest[:min(len(rest), scanKeep)], '\n')
+		if n < 0 && len(rest) < scanKeep && couldBeStatus(rest[2:]) {
+			return undecided, 0, 0
+		}
+		end = i + len(versionMark) + n + 1
+		if _, ok := parseStatusLine(p[i:end]); ok && n > 0 {
 			return isResponse, i, end
 		}
 		return isOther, 0, 0
-	}
-	if n != 2 && (n != 3 || rest[1] != '\r') {
+	default:
 		return isOther, 0, 0
 	}
-	line := p[bytes.LastIndexByte(p[:i], '\n')+1 : i]
+	line := p[max(0, i-scanKeep):i]
+	line = line[bytes.LastIndexByte(line, '\n')+1:]
 	if start = requestStart(line); start < 0 {
 		return isOther, 0, 0
 	}
 	return isRequest, i - len(line) + start, end
+}
+
+// couldBeStatus reports whether p may start with a status.
+func couldBeStatus(p []byte) bool {
+	for _, c := range p[:min(len(p), 3)] {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // requestStart returns where the request line starts whose version follows
@@ -151,25 +166,25 @@ func (s *scanner) confirm(p []byte, end int) verdict {
 
 // search looks for the next message.
 func (s *half) search(p []byte) ([]byte, bool) {
-	s.buf = append(s.buf, p...)
+	all := s.join(p)
+	dropped := 0
 	for {
-		v, skip := s.finder.find(s.buf)
+		v, skip := s.finder.find(all)
 		s.span(unparsedSpan, skip)
-		if skip > 0 {
-			s.buf = append(s.buf[:0], s.buf[skip:]...)
-		}
+		all, dropped = all[skip:], dropped+skip
 		if v == undecided {
+			if dropped > 0 || len(s.buf) == 0 { // what is kept is small, all may be large
+				s.buf = append(make([]byte, 0, len(all)+scanKeep), all...)
+			}
 			return nil, false
 		}
 		if s.believes() {
 			break
 		}
-		s.finder.pos = len(versionMark) + bytes.Index(s.buf, versionMark)
+		s.finder.pos = len(versionMark) + bytes.Index(all, versionMark)
 	}
 	s.finder = scanner{want: s.finder.want}
-	all := s.buf
-	s.buf = nil
-	s.from, s.state = s.t, headState
+	s.buf, s.from, s.state = nil, s.t, headState
 	if s == &s.h.req {
 		s.h.turn()
 	}
