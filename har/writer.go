@@ -35,7 +35,8 @@ const maxPages = 100
 // regular file gets its end with Close.
 //
 // Bodies are streamed: memory does not grow with their size nor with the
-// number of exchanges. The lists of pages comes after the entries.
+// number of exchanges. The list of pages, one for each process, comes after
+// the entries. A Writer is not safe for use by several goroutines at once.
 type Writer struct {
 	out    output
 	coder  coder
