@@ -13,7 +13,7 @@ const (
 	chunkSize = 1 << 20  // of one sequential read
 	pageSize  = 64 << 10 // of one random read
 	maxProgs  = 64       // program headers; real files have about ten
-	maxWork   = 1 << 25  // instructions that all walks of one file may take; real files need less than WORK
+	maxWork   = 1 << 24  // steps of all walks of one file; the largest number seen is a tenth of it
 )
 
 // An image is a little-endian 64-bit ELF file as its program headers lay it
