@@ -64,7 +64,7 @@ func Open(o Options) (*Probe, error) {
 	}
 	p.cursor = newCursor(p)
 	if err := p.load(o); err != nil {
-		return nil, errors.Join(err, p.objs.Close())
+		return nil, errors.Join(explain(err), p.objs.Close())
 	}
 	ring, err := ringbuf.NewReader(p.objs.Events)
 	if err != nil {
@@ -96,6 +96,14 @@ func (p *Probe) load(o Options) error {
 	var ns unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return fmt.Errorf("find pid namespace: %w", err)
+	}
+	if unix.Geteuid() != 0 {
+		// With file capabilities /proc/self belongs to root, and probing the
+		// kernel needs what is in it. Who may trace this process does not
+		// change: that takes the same capabilities (commoncap).
+		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+			return fmt.Errorf("open /proc/self: %w", err)
+		}
 	}
 	p.multi = features.HaveBPFLinkUprobeMulti() == nil
 	p.cookies = features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil
