@@ -229,3 +229,23 @@ func TestEventTimes(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDecode holds that no body makes Decode panic or give without end.
+func FuzzDecode(f *testing.F) {
+	for coding := range encoders {
+		label, _, _ := strings.Cut(coding, " ")
+		f.Add(encode(f, coding, "some text, some text"), label)
+	}
+	f.Add([]byte("\x1f\x8b\x08\x1f\x00\x00\x00\x00\x00\x00\x01\x00x"), "gzip, deflate")
+	f.Fuzz(func(t *testing.T, body []byte, label string) {
+		m := message(body, "Content-Encoding", label)
+		d, err := m.Decode()
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		if n, _ := io.Copy(io.Discard, d); n > int64(len(body))*1e6 && n > 100<<20 {
+			t.Errorf("%d bytes of %d", n, len(body))
+		}
+	})
+}

@@ -20,7 +20,7 @@ func (s *half) start(p []byte) ([]byte, bool) {
 		s.span(framingSpan, n)
 		return s.took(all, n), true
 	}
-	if len(s.buf) == 0 || len(s.buf) == len(p) {
+	if len(s.buf) == 0 {
 		s.from = s.t
 	}
 	var v verdict
