@@ -51,8 +51,9 @@ type cursor struct {
 	conns uint64 // numbered so far
 	clock int64
 	yield func(Event, error) bool
-	left  bool // yield has returned false
-	ended bool // all that there was has been passed on
+	left  bool    // yield has returned false
+	later []Event // what one event of the kernel told after that
+	ended bool    // all that there was has been passed on
 
 	lossy bool                    // events were lost: there may be more than was told
 	gone  [2]map[connKey]struct{} // if lossy: ended since the last two snapshots
@@ -63,16 +64,20 @@ func newCursor(p *Probe) *cursor { return &cursor{p: p} }
 // run passes events to yield until it returns false or there are no more.
 func (c *cursor) run(yield func(Event, error) bool) {
 	c.yield, c.left = yield, false
+	later := c.later
+	c.later = nil
+	for _, e := range later {
+		c.send(e)
+	}
 	for !c.left && !c.ended {
 		if c.block == nil {
 			b, err := c.p.queue.take()
-			if err != nil {
-				c.ended = true
-				c.left = !yield(Event{}, err)
-			}
 			if b == nil {
-				c.finish()
 				c.ended = true
+				c.finish()
+				if err != nil && !c.left {
+					yield(Event{}, err)
+				}
 				return
 			}
 			c.block, c.index, c.clock, c.lossy = b, 0, b.clock, b.lossy
@@ -102,11 +107,14 @@ func (c *cursor) readBlock() {
 	c.block = nil
 }
 
-// send passes on e.
+// send passes on e, or keeps it until run is called again. None that is kept
+// has data, which would not last.
 func (c *cursor) send(e Event) {
-	if !c.left {
-		c.left = !c.yield(e, nil)
+	if c.left {
+		c.later = append(c.later, e)
+		return
 	}
+	c.left = !c.yield(e, nil)
 }
 
 func (c *cursor) time(kernel uint64) time.Time { return time.Unix(0, int64(kernel)+c.clock) }

@@ -187,6 +187,7 @@ func TestEventsResume(t *testing.T) {
 	wait()
 	p.Stop()
 	tp := &tape{streams: map[*record.Conn]*[2]stream{}}
+	exited := false
 	for more := true; more; {
 		more = false
 		for e, err := range p.Events() {
@@ -195,6 +196,8 @@ func TestEventsResume(t *testing.T) {
 			}
 			if e.Process == nil {
 				tp.add(t, e.Chunk)
+			} else {
+				exited = e.Process.Kind == Exited
 			}
 			more = true
 			break
@@ -202,6 +205,9 @@ func TestEventsResume(t *testing.T) {
 	}
 	if len(tp.conns) != 1 {
 		t.Fatalf("%d connections", len(tp.conns))
+	}
+	if s := tp.streams[tp.conns[0]]; s[0].end == record.EndNone || s[1].end == record.EndNone || !exited {
+		t.Errorf("directions ended %d and %d, process exited %v", s[0].end, s[1].end, exited)
 	}
 	if in := &tp.streams[tp.conns[0]][record.In]; string(in.tail(100_000)) != string(noise(100_000)) {
 		t.Errorf("body differs, %d bytes", in.Len())

@@ -14,13 +14,6 @@ import (
 	"ssltape/record"
 )
 
-// needAddresses skips the test where the kernel does not tell of sockets.
-func needAddresses(t *testing.T) {
-	if v := kernelVersion(); v[0] < 6 || v[0] == 6 && v[1] < 3 {
-		t.Skip("no sock_send_length tracepoint before Linux 6.3")
-	}
-}
-
 // A ledger is what servers saw: the address of the client of each path.
 type ledger struct {
 	mu   sync.Mutex
@@ -52,7 +45,6 @@ var pathOf = regexp.MustCompile(`GET (/\S+) HTTP`)
 // Fifty connections of one process that uses the sockets itself, and plain
 // traffic beside them. Each address is right or absent, and few are absent.
 func TestAddressesInMemory(t *testing.T) {
-	needAddresses(t)
 	l := &ledger{seen: map[string]string{}}
 	secure, plain := l.servers(t, 5, true), l.servers(t, 2, false)
 	node := program(t, "node")
@@ -110,7 +102,6 @@ func (l *ledger) compare(t *testing.T, tp *tape) (right, absent int) {
 
 // A program that leaves the socket to the library, and the name it asks for.
 func TestAddressesNested(t *testing.T) {
-	needAddresses(t)
 	l := &ledger{seen: map[string]string{}}
 	url := l.servers(t, 1, true)[0]
 	port := url[strings.LastIndexByte(url, ':')+1:]

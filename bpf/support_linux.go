@@ -3,8 +3,10 @@
 package bpf
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +25,18 @@ func Supported() error {
 		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
 	}
 	return nil
+}
+
+// explain makes a SupportError of err where the kernel refused something.
+func explain(err error) error {
+	if rejected := new(ebpf.VerifierError); errors.As(err, &rejected) {
+		return &SupportError{ErrKernel, err.Error(), "use a kernel of a current distribution"}
+	}
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	return &SupportError{ErrPrivilege, err.Error(),
+		"run as root outside of a container, or with one that may use BPF (--privileged)"}
 }
 
 // kernelVersion returns major and minor number of the running kernel, or zeros.

@@ -201,6 +201,11 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 		if (i < t->depth && t->frames[i].ssl == f->ssl && t->frames[i].dir == f->dir)
 			t->frames[i].counted = 1;
 	}
+	if (c && c->closed && f->dir == IN) { /* used again without SSL_clear */
+		send_end(&key, c, OUT, END_CLEAN);
+		bpf_map_delete_elem(&conns, &key);
+		c = find_conn(&key, f->pid, f->library);
+	}
 	COUNT(passed, n);
 	if (!c) {
 		COUNT(table_events, 1);
