@@ -121,7 +121,7 @@ func TestCapabilities(t *testing.T) {
 	}
 	checkDownload(t, readHAR(t, filepath.Join(dir, "a.har")), "/bytes/100000", 100_000)
 	out, code = as("record", "-p", fmt.Sprint(os.Getpid()), "-t", "1s")
-	if code == 0 || !strings.Contains(string(out), "hint:") {
+	if code != 3 || !strings.Contains(string(out), "belongs to another user\nhint:") {
 		t.Errorf("a process of root: exit code %d\n%s", code, out)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // process is what /proc says of a running process.
@@ -56,6 +57,18 @@ func readProcess(pid int) (process, error) {
 	}
 	p.exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	return p, nil
+}
+
+// ours reports whether we may record process pid: with file capabilities
+// instead of root only those of the same user, although the kernel would let
+// us record all.
+func ours(pid int) bool {
+	if os.Geteuid() == 0 {
+		return true
+	}
+	var st syscall.Stat_t
+	err := syscall.Stat(fmt.Sprintf("/proc/%d", pid), &st)
+	return err == nil && int(st.Uid) == os.Geteuid()
 }
 
 // matches reports whether p is one that o asks for by name or executable.

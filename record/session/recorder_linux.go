@@ -105,6 +105,9 @@ func (r *recorder) attach() (err error) {
 	if err := bpf.Supported(); err != nil {
 		return privilege(err)
 	}
+	if r.o.All && os.Geteuid() != 0 {
+		return &replay.Error{Code: 3, Err: errors.New("--all: processes of other users need root"), Hint: "run with sudo, or name the processes"}
+	}
 	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow})
 	if err != nil {
 		return privilege(err)
@@ -176,13 +179,17 @@ func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
 	running := map[int]bool{}
 	for _, p := range ps {
 		running[p.pid] = true
-		if p.pid != os.Getpid() && (r.o.All || p.matches(r.o)) {
+		if p.pid != os.Getpid() && (r.o.All || p.matches(r.o)) && ours(p.pid) {
 			pids = append(pids, p.pid)
 		}
 	}
 	for _, pid := range r.o.PIDs {
 		if !running[pid] {
 			return nil, false, &replay.Error{Code: 1, Err: fmt.Errorf("process %d: no such process", pid), Hint: "ps -e lists the processes"}
+		}
+		if !ours(pid) {
+			return nil, false, &replay.Error{Code: 3, Err: fmt.Errorf("process %d: belongs to another user", pid),
+				Hint: "run with sudo: file capabilities are for one's own processes"}
 		}
 		pids = append(pids, pid)
 	}
