@@ -86,3 +86,20 @@ func BenchmarkText(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkHostile has inputs that make scanners look at the same bytes again
+// and again. None may take much longer than another.
+func BenchmarkHostile(b *testing.B) {
+	for _, unit := range []string{"sk-", "sk-ant-", "eyJ", "eyJ.", "eyJaaaaaa.", "AKIA", "ghp_", "://", "://a:@", "&", "?a=",
+		"?a=%25", `"`, `\`, `{"`, "-----BEGIN PRIVATE KEY-----", "\r\n-", "data:{\n\n", "a", "aaa ", "[[", "e30="} {
+		b.Run(fmt.Sprintf("%q", unit), func(b *testing.B) {
+			in := []byte(post("text/plain", strings.Repeat(unit, 1<<20/len(unit))))
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				if err := redact.Chunks(discard{}, redact.Secrets).WriteChunk(record.Chunk{Conn: &record.Conn{}, Data: in}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

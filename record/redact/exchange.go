@@ -105,7 +105,7 @@ func newTwin(p Profile) *twin {
 // grow makes t what x is by now.
 func (t *twin) grow(x *record.Exchange) error {
 	t.ID, t.Server, t.Err = x.ID, x.Server, x.Err
-	t.Anomalies = append(t.Anomalies, x.Anomalies[t.anomalies:]...)
+	t.Anomalies = append(t.Anomalies, x.Anomalies[min(t.anomalies, len(x.Anomalies)):]...)
 	t.anomalies = len(x.Anomalies)
 	t.Request.Method = x.Request.Method
 	if t.target != x.Request.Target {
@@ -113,7 +113,7 @@ func (t *twin) grow(x *record.Exchange) error {
 		t.Request.Target = t.profile.URL(t.target)
 	}
 	t.Response.Status, t.Response.Reason = x.Response.Status, t.profile.Freely(x.Response.Reason)
-	for _, i := range x.Response.Interim[len(t.Response.Interim):] {
+	for _, i := range x.Response.Interim[min(len(t.Response.Interim), len(x.Response.Interim)):] {
 		i.Header = fields(i.Header, t.profile)
 		t.Response.Interim = append(t.Response.Interim, i)
 	}
@@ -155,7 +155,7 @@ func newEventQueue(p Profile) *eventQueue {
 // take appends to dst what is decided of src, of which it has seen the
 // beginning, and all of it at the end.
 func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
-	for _, e := range src[q.seen:] {
+	for _, e := range src[min(q.seen, len(src)):] {
 		q.data.Write([]byte(e.Data), q.at, len(e.Data))
 		q.data.Next()
 		q.at += int64(len(e.Data)) + 1 // apart, so that no span is in two events

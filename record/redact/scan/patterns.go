@@ -138,109 +138,113 @@ func unescapeQuery(p []byte) []byte {
 
 // patterns finds keys by their beginning, and the signatures of JSON web tokens.
 func patterns(out []find, tok []byte) []find {
-	for i := 0; ; i++ {
-		k := bytes.Index(tok[i:], []byte("sk-"))
-		if k < 0 {
-			break
-		}
-		i += k
-		if n := secretKey(tok, i); n > 0 {
-			out = append(out, find{from: i, to: i + n})
-			i += n - 1
-		}
-	}
-	for i := 0; ; i++ {
-		k := bytes.Index(tok[i:], []byte("gh"))
-		if k < 0 {
-			break
-		}
-		i += k
-		if n := githubToken(tok, i); n > 0 {
-			out = append(out, find{from: i, to: i + n})
-			i += n - 1
-		}
-	}
-	for i := 0; ; i++ {
-		k := bytes.Index(tok[i:], []byte("AKIA"))
-		if k < 0 {
-			break
-		}
-		i += k
-		if n := run(tok[i:], isUpperOrDigit); n == 20 && atWord(tok, i) {
-			out = append(out, find{from: i, to: i + n})
-			i += n - 1
-		}
-	}
-	for i := 0; ; i++ {
-		k := bytes.Index(tok[i:], []byte("eyJ"))
-		if k < 0 {
-			break
-		}
-		i += k
-		if from, to := signature(tok, i); to > from {
-			out = append(out, find{from: from, to: to})
-			i = to - 1
+	for _, p := range []struct {
+		anchor string
+		judge  func(tok []byte, i int) (from, to, next int)
+	}{{"sk-", secretKey}, {"gh", githubToken}, {"AKIA", accessKey}, {"eyJ", signature}} {
+		for i := 0; ; {
+			k := bytes.Index(tok[i:], []byte(p.anchor))
+			if k < 0 {
+				break
+			}
+			from, to, next := p.judge(tok, i+k)
+			if from < to {
+				out = append(out, find{from: from, to: to})
+			}
+			i = next
 		}
 	}
 	return out
 }
 
-// secretKey returns the length of the sk-… key at i, or 0. What has neither a
-// long run of letters and digits nor digits and capitals is a name with hyphens.
-func secretKey(tok []byte, i int) int {
+// Each of the functions below judges what begins at tok[i], and returns where
+// the secret is, if from < to, and where the next one can begin. They pass over
+// what they have looked at, so that no token takes time by the square of its
+// length.
+
+// secretKey judges sk-… keys. What has neither a long run of letters and digits
+// nor digits and capitals is a name with hyphens.
+func secretKey(tok []byte, i int) (from, to, next int) {
 	n := run(tok[i:], isBase64URL)
 	key := tok[i : i+n]
-	if rest, ok := bytes.CutPrefix(key, []byte("sk-ant-")); ok {
-		kind := run(rest, isLowerOrDigit)
-		if kind > 0 && kind+1+8 <= len(rest) && rest[kind] == '-' {
-			return n
+	tried := false
+	for k := 0; k < n; k++ {
+		d := bytes.Index(key[k:], []byte("sk-"))
+		if d < 0 {
+			break
+		}
+		k += d
+		if rest, ok := bytes.CutPrefix(key[k:], []byte("sk-ant-")); ok {
+			kind := run(rest[:min(len(rest), 20)], isLowerOrDigit)
+			if kind > 0 && kind+1+8 <= len(rest) && rest[kind] == '-' {
+				return i + k, i + n, i + n
+			}
+		}
+		if !tried && atWord(tok, i+k) {
+			if n-k >= 20 && isRandom(key[k+3:]) {
+				return i + k, i + n, i + n
+			}
+			tried = true // what is left of the run looks like a key even less
 		}
 	}
-	if n < 20 || !atWord(tok, i) {
-		return 0
-	}
+	return 0, 0, i + n
+}
+
+// isRandom reports whether key looks like one.
+func isRandom(key []byte) bool {
 	var digit, upper bool
 	longest, length := 0, 0
-	for _, c := range key[3:] {
-		digit, upper = digit || '0' <= c && c <= '9', upper || 'A' <= c && c <= 'Z'
+	for _, c := range key {
+		digit, upper = digit || isDigit(c), upper || 'A' <= c && c <= 'Z'
 		if length++; c == '-' || c == '_' {
 			length = 0
 		}
 		longest = max(longest, length)
 	}
-	if longest >= 16 || digit && upper {
-		return n
-	}
-	return 0
+	return longest >= 16 || digit && upper
 }
 
-// githubToken returns the length of the gh[pousr]_… token at i, or 0.
-func githubToken(tok []byte, i int) int {
+// githubToken judges gh[pousr]_… tokens.
+func githubToken(tok []byte, i int) (from, to, next int) {
 	if i+4 > len(tok) || tok[i+3] != '_' || bytes.IndexByte([]byte("pousr"), tok[i+2]) < 0 || !atWord(tok, i) {
-		return 0
+		return 0, 0, i + 2
 	}
-	if n := run(tok[i+4:], isWord); n >= 16 {
-		return 4 + n
+	to = i + 4 + run(tok[i+4:], isWord)
+	if to-i < 20 {
+		return 0, 0, to
 	}
-	return 0
+	return i, to, to
 }
 
-// signature returns the place of the signature of the JSON web token at i
-// (RFC 7515, section 7.1), or of all that follows the second part of an
-// encrypted one (RFC 7516, section 7.1).
-func signature(tok []byte, i int) (from, to int) {
+// accessKey judges AKIA… access key ids: twenty capitals and digits.
+func accessKey(tok []byte, i int) (from, to, next int) {
+	if n := run(tok[i:min(i+21, len(tok))], isUpperOrDigit); n == 20 && atWord(tok, i) {
+		return i, i + n, i + n
+	}
+	return 0, 0, i + 4
+}
+
+// signature judges JSON web tokens (RFC 7515, section 7.1), of which the
+// signature goes, or all that follows the second part of an encrypted one (RFC
+// 7516, section 7.1).
+func signature(tok []byte, i int) (from, to, next int) {
+	from = i
 	for range 2 {
-		n := run(tok[i:], isBase64URL)
-		if n < 6 || i+n >= len(tok) || tok[i+n] != '.' {
-			return 0, 0
+		n := run(tok[from:], isBase64URL)
+		from += n
+		if next == 0 {
+			next = from
 		}
-		i += n + 1
+		if n < 6 || from == len(tok) || tok[from] != '.' {
+			return 0, 0, next
+		}
+		from++
 	}
-	n := run(tok[i:], func(c byte) bool { return isBase64URL(c) || c == '.' })
-	if n = len(bytes.TrimRight(tok[i:i+n], ".")); n < 16 {
-		return 0, 0
+	n := run(tok[from:], func(c byte) bool { return isBase64URL(c) || c == '.' })
+	if n = len(bytes.TrimRight(tok[from:from+n], ".")); n < 16 {
+		return 0, 0, next
 	}
-	return i, i + n
+	return from, from + n, from + n
 }
 
 // base64 finds runs that hold a secret once they are decoded.
