@@ -84,7 +84,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.file != "-" {
 		f, err := os.Open(o.file)
 		if err != nil {
-			return &Error{exitUnreadable, err, ""}
+			return &Error{exitUnreadable, err, "name a recording, or - for stdin"}
 		}
 		defer f.Close()
 		in, name = f, o.file

@@ -156,7 +156,7 @@ func (p *pipeline) finish(name string, end *guard, err error) error {
 	case nothing:
 		return about(name, &Error{exitUnreadable, err, ""})
 	case err != nil:
-		return about(name, &Error{exitFailure, err, fmt.Sprintf("the %d exchanges before that were read", end.n)})
+		return about(name, &Error{exitFailure, err, fmt.Sprintf("what came before that was read: %d done", end.n)})
 	}
 	return errors.Join(ends...)
 }

@@ -97,11 +97,13 @@ func curlCommand(x *record.Exchange, body bool) []string {
 
 // curlVersion returns the flag that makes curl speak proto.
 func curlVersion(proto string) string {
-	switch {
-	case proto == "HTTP/1.0":
+	switch proto = strings.ToLower(proto); {
+	case proto == "http/1.0":
 		return "--http1.0"
-	case strings.HasPrefix(proto, "HTTP/2"):
+	case strings.HasPrefix(proto, "http/2") || strings.HasPrefix(proto, "h2"):
 		return "--http2"
+	case strings.HasPrefix(proto, "http/3") || strings.HasPrefix(proto, "h3"):
+		return "--http3"
 	}
 	return "--http1.1"
 }

@@ -10,9 +10,9 @@ import (
 	"ssltape/record"
 )
 
-// events shows a block for each server-sent event as it arrives, and one for
-// each message: time, the call that carried it, process, bytes. The bytes of
-// an event are those of its data.
+// events shows a block for each server-sent event and WebSocket message as it
+// arrives, and one for each HTTP message: time, the call that carried it,
+// process, bytes. The bytes of an event are those of its data.
 type events struct {
 	*printer
 	shown map[*record.Exchange]*progress
@@ -21,7 +21,7 @@ type events struct {
 // progress is how much of an exchange was shown.
 type progress struct {
 	request, response bool
-	events            int
+	events, frames    int
 }
 
 func newEvents(p *printer) View {
@@ -51,7 +51,7 @@ func (v *events) WriteExchange(x *record.Exchange) error {
 }
 
 func (v *events) response(x *record.Exchange, s *progress) {
-	r, stream := &x.Response, isEventStream(x)
+	r, stream := &x.Response, isEventStream(x) || isWebSocket(x)
 	if !s.response && r.Seen() && (stream || x.Done()) {
 		s.response = true
 		n := r.HeadSize // the body of a stream comes in blocks of its own
@@ -66,6 +66,10 @@ func (v *events) response(x *record.Exchange, s *progress) {
 		v.event(e)
 	}
 	s.events = len(r.Events)
+	for i := range x.WebSocket[s.frames:] {
+		v.frame(x, &x.WebSocket[s.frames+i])
+	}
+	s.frames = len(x.WebSocket)
 	if x.Done() && x.Err != nil {
 		v.printf("  [!] exchange %d incomplete: %s\n\n", x.ID, Escape(x.Err.Error()))
 	}
@@ -97,9 +101,58 @@ func (v *events) event(e record.Event) {
 	if e.ID != "" {
 		v.printf("         id: %s\n", Escape(e.ID))
 	}
-	lines, ok := flatten(e.Data)
+	v.data(e.Data)
+}
+
+// frame writes the block of a WebSocket message.
+func (v *events) frame(x *record.Exchange, m *record.WebSocketMessage) {
+	dir := record.In
+	if m.FromClient {
+		dir = record.Out
+	}
+	v.block(x, dir, m.Time, int64(len(m.Data)))
+	v.printf("  [WS] %s\n", v.paint(cyan, opcode(m)))
+	if text := frameText(m); text != "" {
+		v.data(text)
+	} else {
+		v.WriteByte('\n')
+	}
+}
+
+// frameText returns what m says in text, or "". A close frame says a code, and
+// maybe why (RFC 6455, section 5.5.1).
+func frameText(m *record.WebSocketMessage) string {
+	switch {
+	case m.Opcode == 8 && len(m.Data) >= 2:
+		code := itoa(int(m.Data[0])<<8 | int(m.Data[1]))
+		return strings.TrimSpace(code + " " + m.Data[2:])
+	case m.Opcode == 2 || m.Deflated || !isText([]byte(m.Data)):
+		return ""
+	}
+	return m.Data
+}
+
+// opcode returns the name of what m is (RFC 6455, section 11.8), and what is
+// missing in it.
+func opcode(m *record.WebSocketMessage) string {
+	s, ok := map[byte]string{0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}[m.Opcode]
 	if !ok {
-		for line := range strings.SplitSeq(e.Data, "\n") {
+		s = "opcode " + itoa(int(m.Opcode))
+	}
+	if m.Lost > 0 {
+		s += ", " + count(m.Lost) + " bytes lost"
+	}
+	if m.Cut > 0 {
+		s += ", " + count(m.Cut) + " bytes cut"
+	}
+	return s
+}
+
+// data writes the last lines of a block: text, flattened if it is JSON.
+func (v *events) data(text string) {
+	lines, ok := flatten(text)
+	if !ok {
+		for line := range strings.SplitSeq(text, "\n") {
 			lines = append(lines, "data: "+line)
 		}
 	}

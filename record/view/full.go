@@ -88,7 +88,7 @@ func (v *full) request(x *record.Exchange) {
 		v.note("request", "not seen")
 		return
 	}
-	v.head("> ", r.Method+" "+r.Target+" "+r.Proto, r.Header)
+	v.head("> ", r.Method+" "+r.Target+" "+r.Proto, append(r.Pseudo[:len(r.Pseudo):len(r.Pseudo)], r.Header...))
 	v.body("request", &r.Message)
 }
 
@@ -103,6 +103,24 @@ func (v *full) response(x *record.Exchange) {
 	}
 	v.head("< ", strings.TrimSpace(r.Proto+" "+itoa(r.Status)+" "+r.Reason), r.Header)
 	v.body("response", &r.Message)
+	for i := range x.WebSocket {
+		v.frame(&x.WebSocket[i])
+	}
+}
+
+// frame shows a message of a WebSocket, indented as bodies are.
+func (v *full) frame(m *record.WebSocketMessage) {
+	mark := "< "
+	if m.FromClient {
+		mark = "> "
+	}
+	v.WriteString(v.paint(dim, mark+v.clock(m.Time)+" "+opcode(m)+", "+plural(len(m.Data), "byte")) + "\n")
+	if !v.bodies {
+		return
+	}
+	for line := range strings.Lines(frameText(m)) {
+		v.WriteString("  " + EscapeText(strings.TrimRight(line, "\n")) + "\n")
+	}
 }
 
 func (v *full) head(mark, start string, fields record.Fields) {

@@ -206,5 +206,5 @@ func flags(x *record.Exchange) string {
 func isEventStream(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }
 
 func isWebSocket(x *record.Exchange) bool {
-	return x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
+	return len(x.WebSocket) > 0 || x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
 }

@@ -9,9 +9,9 @@ import (
 	"ssltape/record/llm"
 )
 
-// live shows a line for each exchange when it is done. For an event stream
-// the line comes as soon as there is a response, the text of the events below
-// it as they arrive, and a line when it ends.
+// live shows a line for each exchange when it is done. For an event stream or
+// a WebSocket the line comes as soon as there is a response, the text of the
+// events or messages below it as they arrive, and a line when it ends.
 //
 // Text is indented, so that no traffic can pass itself off as a line of ours.
 type live struct {
@@ -24,6 +24,7 @@ type live struct {
 // An openStream is an event stream that was begun to be shown.
 type openStream struct {
 	events int    // shown
+	frames int    // shown
 	llm    bool   // the answer of a language model: its text is shown, not its events
 	part   string // key of the part that was shown last
 }
@@ -34,7 +35,7 @@ func newLive(p *printer) View {
 
 // WriteExchange implements [record.ExchangeWriter].
 func (v *live) WriteExchange(x *record.Exchange) error {
-	if !isEventStream(x) || x.Response.Status == 0 {
+	if !isEventStream(x) && !isWebSocket(x) || x.Response.Status == 0 {
 		if x.Done() {
 			v.interrupt()
 			v.WriteString(v.start(x) + " " + v.end(x) + "\n")
@@ -57,10 +58,18 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 		}
 	}
 	s.events = len(x.Response.Events)
+	for i := range x.WebSocket[s.frames:] {
+		v.frame(x, &x.WebSocket[s.frames+i])
+	}
+	s.frames = len(x.WebSocket)
 	if x.Done() {
 		delete(v.open, x)
 		v.interrupt()
-		v.printf("#%d %s %d events %s\n", x.ID, v.paint(dim, "ended after"), len(x.Response.Events), v.end(x))
+		n := plural(len(x.Response.Events), "event")
+		if isWebSocket(x) {
+			n = plural(len(x.WebSocket), "message")
+		}
+		v.printf("#%d %s %s %s\n", x.ID, v.paint(dim, "ended after"), n, v.end(x))
 	}
 	return v.Flush()
 }
@@ -81,6 +90,20 @@ func (v *live) event(x *record.Exchange, e record.Event) {
 		name = "message"
 	}
 	v.text(v.paint(dim, Escape(name)+":") + " " + Escape(e.Data) + "\n")
+}
+
+// frame shows a message of a WebSocket on a line, > for what the client sent.
+func (v *live) frame(x *record.Exchange, m *record.WebSocketMessage) {
+	v.resume(x)
+	mark := "<"
+	if m.FromClient {
+		mark = ">"
+	}
+	text := Escape(frameText(m))
+	if text == "" {
+		text = plural(len(m.Data), "byte")
+	}
+	v.text(v.paint(dim, mark+" "+opcode(m)+":") + " " + text + "\n")
 }
 
 // deltas shows what an event adds to the answer of a language model.

@@ -203,6 +203,14 @@ func span(d time.Duration) string {
 	return strconv.FormatFloat(d.Hours(), 'f', 0, 64) + "h"
 }
 
+// plural returns n things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
+}
+
 // process returns the name and number of the process of x.
 func process(x *record.Exchange) string {
 	if x.Conn == nil || x.Conn.PID == 0 && x.Conn.Comm == "" {

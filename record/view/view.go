@@ -78,8 +78,8 @@ func All() []Info {
 	}
 }
 
-// Heads returns a copy of x without bodies and what is in events, which is as
-// good as x to a view whose Info has Heads, and costs less to pass on. x stays
+// Heads returns a copy of x without bodies and the data of events and messages,
+// which is as good as x to a view whose Info has Heads, and costs less to pass on. x stays
 // the owner of all that the copy refers to.
 func Heads(x *record.Exchange) *record.Exchange {
 	h := *x
@@ -87,6 +87,11 @@ func Heads(x *record.Exchange) *record.Exchange {
 	h.Response.Events = make([]record.Event, len(x.Response.Events))
 	for i, e := range x.Response.Events {
 		h.Response.Events[i].Time = e.Time
+	}
+	h.WebSocket = make([]record.WebSocketMessage, len(x.WebSocket))
+	for i, m := range x.WebSocket {
+		m.Data = ""
+		h.WebSocket[i] = m
 	}
 	return &h
 }
