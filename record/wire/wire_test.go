@@ -82,6 +82,12 @@ func TestWriter(t *testing.T) {
 			x.Server = true
 			x.Response = response(record.Fields{{Name: "Content-Length", Value: "0"}}, "")
 		}, "< GET / HTTP/1.1|Host: a.test||\n> HTTP/1.1 200 OK|Content-Length: 0||\n"},
+		"WebSocket": {func(x *record.Exchange) {
+			x.Response = response(record.Fields{{Name: "Upgrade", Value: "websocket"}}, "")
+			x.Response.Status, x.Response.Reason = 101, "Switching"
+			x.WebSocket = []record.WebSocketMessage{{Opcode: 1, Data: "hi", FromClient: true}, {Opcode: 2, Data: strings.Repeat("x", 200)}}
+		}, "> GET / HTTP/1.1|Host: a.test||\n< HTTP/1.1 101 Switching|Upgrade: websocket||\n> \x81\x82\x00\x00\x00\x00hi\n< \x82\x7e\x00\xc8" +
+			strings.Repeat("x", 200) + "\n< end\n> end\n"},
 		"no request": {func(x *record.Exchange) {
 			x.Request = record.Request{}
 			x.Response = response(record.Fields{{Name: "Content-Length", Value: "0"}}, "")

@@ -52,8 +52,15 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 	}
 	out.request(x)
 	in.response(x)
+	for i := range x.WebSocket {
+		m, d := &x.WebSocket[i], in
+		if m.FromClient {
+			d = out
+		}
+		d.data(m.Time, frame(m))
+	}
 	err := errors.Join(out.err, in.err)
-	if err == nil && (x.Err != nil || in.closes) {
+	if err == nil && (x.Err != nil || in.closes || len(x.WebSocket) > 0) {
 		end := record.EndClean
 		if x.Err != nil {
 			end = record.EndCut
