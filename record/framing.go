@@ -360,6 +360,16 @@ func (s *half) resolve(over bool) {
 	}
 }
 
+// decide is resolve where nothing more will tell: what is held is read.
+func (s *half) decide(over bool) {
+	p := s.buf
+	s.buf = nil
+	s.resolve(over)
+	for more := true; more && len(p) > 0; {
+		p, more = s.step(p)
+	}
+}
+
 // likelyOver is what a peek comes to where the next bytes cannot tell.
 func (s *half) likelyOver() bool {
 	if s.peeking == peekExpected {

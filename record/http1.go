@@ -330,7 +330,7 @@ func (h *http1) gap(d Dir, n int64) {
 // gap skips n bytes that are missing.
 func (s *half) gap(n int64) {
 	if s.state == peekState {
-		s.resolve(s.likelyOver())
+		s.decide(s.likelyOver())
 	}
 	if s.state == bodyState || s.state == chunkDataState {
 		k := n
@@ -407,7 +407,7 @@ func (h *http1) end(d Dir, t time.Time, why error) {
 // end ends what is being read.
 func (s *half) end(why error) {
 	if s.state == peekState {
-		s.resolve(true)
+		s.decide(true)
 	}
 	if s.m == nil && len(s.buf) > 0 && s.state != searchState {
 		s.partialHead()

@@ -10,6 +10,7 @@ type scanner struct {
 	want verdict // isRequest or isResponse, undecided for both
 	pos  int     // where to look on
 	line int     // start of the first line of the candidate's head that was not checked, 0 for none
+	end  int     // of the evidence for what was found
 }
 
 // scanKeep is how many bytes before a version may be its request line.
@@ -83,7 +84,10 @@ func candidate(p []byte, i int) (v verdict, start, end int) {
 		end = i + len(versionMark) + 3
 	case rest[1] == ' ':
 		n := bytes.IndexByte(rest[:min(len(rest), scanKeep)], '\n')
-		if n < 0 && len(rest) < scanKeep && couldBeStatus(rest[2:]) {
+		switch {
+		case !couldBeStatus(rest[2:]):
+			return isOther, 0, 0
+		case n < 0 && len(rest) < scanKeep:
 			return undecided, 0, 0
 		}
 		end = i + len(versionMark) + n + 1
@@ -154,6 +158,7 @@ func (s *scanner) confirm(p []byte, end int) verdict {
 			if s.line == end {
 				return isOther // a head without a field is not evidence enough
 			}
+			s.end = s.line + i + 1
 			return isRequest
 		}
 		name, _, ok := bytes.Cut(line, []byte(":"))
