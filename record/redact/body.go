@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"ssltape/record"
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 // maxRecoded is the length of the longest decoded body that is written anew.

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"ssltape/record"
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 // maxQueue is the number of bytes of a connection that are held back. Where a

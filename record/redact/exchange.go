@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"ssltape/record"
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 // Exchanges returns a writer that hands to w a twin of each exchange, without

@@ -7,7 +7,7 @@ import (
 	"sort"
 
 	"ssltape/record"
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 // A half makes one message of a twin.

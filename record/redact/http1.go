@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 const (

@@ -11,7 +11,7 @@
 // is told by package scan.
 package redact
 
-import "ssltape/record/redact/scan"
+import "ssltape/record/scan"
 
 // A Profile says what is taken out.
 type Profile = scan.Profile

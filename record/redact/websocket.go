@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
-	"ssltape/record/redact/scan"
+	"ssltape/record/scan"
 )
 
 // A webSocket is the sink for one direction of a WebSocket connection (RFC
