@@ -2,9 +2,6 @@ package record_test
 
 import (
 	"math/rand/v2"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
 
 	"ssltape/record"
@@ -68,24 +65,4 @@ func shuffle(out, in []byte, seed uint64) []record.Chunk {
 		}
 	}
 	return cs
-}
-
-func TestShow(t *testing.T) {
-	p := os.Getenv("FUZZCASE")
-	if p == "" {
-		t.Skip()
-	}
-	b, _ := os.ReadFile(p)
-	ls := strings.Split(string(b), "\n")
-	un := func(s string) []byte {
-		s = strings.TrimSuffix(strings.TrimPrefix(s, "[]byte("), ")")
-		u, _ := strconv.Unquote(s)
-		return []byte(u)
-	}
-	seed, _ := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(ls[3], "uint64("), ")"), 10, 64)
-	for _, c := range shuffle(un(ls[1]), un(ls[2]), seed) {
-		t.Logf("%v off=%d end=%d %q", c.Dir, c.Off, c.End, c.Data)
-	}
-	xs, st := assemble(t, shuffle(un(ls[1]), un(ls[2]), seed), 0)
-	t.Log(render(xs, st, false))
 }
