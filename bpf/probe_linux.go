@@ -22,6 +22,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Generating takes clang and llvm-strip, and libbpf's headers in the default
+// include path (Debian: clang llvm libbpf-dev). Building takes none of these,
+// since what is generated is committed; it does not depend on the folder.
+//
 //go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type address_event -type name_event tls tls.c -- -O2 -Wall -Werror
 
 // A Probe records TLS connections. Its methods may be called from several
