@@ -98,6 +98,7 @@ func render(xs []*record.Exchange, st record.Stats, times bool) string {
 			fmt.Fprintf(&b, " anomalies=%s", strings.Join(x.Anomalies, ","))
 		}
 		fmt.Fprintf(&b, "\n> %s %s\n", x.Request.Method, x.Request.Target)
+		renderFields(&b, ">   ", x.Request.Pseudo)
 		renderMessage(&b, '>', &x.Request.Message, times)
 		for _, i := range x.Response.Interim {
 			fmt.Fprintf(&b, "< interim %d %s\n", i.Status, i.Reason)
@@ -112,11 +113,36 @@ func render(xs []*record.Exchange, st record.Stats, times bool) string {
 			}
 			fmt.Fprintf(&b, " type=%q id=%q data=%q\n", e.Type, e.ID, e.Data)
 		}
+		for _, m := range x.WebSocket {
+			renderWebSocket(&b, m, times)
+		}
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "stats %v open=%d done=%d incomplete=%d\n", st.Conns, st.Open, st.Done, st.Incomplete)
 	fmt.Fprintf(&b, "bytes=%d lost=%d head=%d body=%d framing=%d unparsed=%d cut=%d\n", st.Bytes, st.Lost, st.Head, st.Body, st.Framing, st.Unparsed, st.Cut)
 	return b.String()
+}
+
+func renderWebSocket(b *strings.Builder, m record.WebSocketMessage, times bool) {
+	side := '<'
+	if m.FromClient {
+		side = '>'
+	}
+	fmt.Fprintf(b, "%c websocket", side)
+	if times {
+		fmt.Fprintf(b, " %s", m.Time.Sub(recordtest.Start))
+	}
+	fmt.Fprintf(b, " opcode=%d", m.Opcode)
+	if m.Deflated {
+		b.WriteString(" deflated")
+	}
+	if m.Lost > 0 {
+		fmt.Fprintf(b, " lost=%d", m.Lost)
+	}
+	if m.Cut > 0 {
+		fmt.Fprintf(b, " cut=%d", m.Cut)
+	}
+	fmt.Fprintf(b, " %s\n", abbreviate([]byte(m.Data)))
 }
 
 func renderFields(b *strings.Builder, indent string, fs record.Fields) {
@@ -235,16 +261,22 @@ func TestGolden(t *testing.T) {
 	for _, path := range paths {
 		name := strings.TrimSuffix(filepath.Base(path), ".rec")
 		t.Run(name, func(t *testing.T) {
-			chunks := readChunks(t, path)
-			xs, st := assemble(t, chunks, 0)
-			golden(t, strings.TrimSuffix(path, ".rec")+".exchanges", render(xs, st, true))
-			whole := render(xs, st, false)
-			for _, n := range []int{1, 2, 3, 7} {
-				xs, st := assemble(t, chunks, n)
-				if got := render(xs, st, false); got != whole {
-					t.Errorf("in pieces of %d: %s", n, diff(whole, got))
-				}
-			}
+			checkGolden(t, strings.TrimSuffix(path, ".rec")+".exchanges", readChunks(t, path))
 		})
+	}
+}
+
+// checkGolden compares what chunks are assembled to with the file at path, and
+// with what they are when they come in pieces.
+func checkGolden(t *testing.T, path string, chunks []record.Chunk) {
+	t.Helper()
+	xs, st := assemble(t, chunks, 0)
+	golden(t, path, render(xs, st, true))
+	whole := render(xs, st, false)
+	for _, n := range []int{1, 2, 3, 7} {
+		xs, st := assemble(t, chunks, n)
+		if got := render(xs, st, false); got != whole {
+			t.Errorf("in pieces of %d: %s", n, diff(whole, got))
+		}
 	}
 }

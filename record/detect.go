@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,7 +15,40 @@ type opening struct {
 	held []event    // told so far and not yet used, in order
 	buf  [2][]byte  // the bytes of held, by Dir
 	lost [2]bool    // the direction did not start with a message: look for one
-	scan [2]scanner // how far that was looked for
+	scan [2]finding // how far that was looked for
+}
+
+// A finding looks for messages of HTTP/1 and frames of HTTP/2 at once.
+type finding struct {
+	http1  scanner
+	past   int // bytes that http1 is done with
+	frames frameFinder
+}
+
+// find returns what it found in p and where that starts; or undecided, and how
+// many bytes at the start of p are of no use any more. The next call is with
+// p from that position on, and more.
+func (f *finding) find(p []byte) (v verdict, skip int) {
+	if f.frames.read == nil {
+		f.frames = newHTTP2Finder(http2Need)
+	}
+	v, skip = f.http1.find(p[f.past:])
+	end := f.past + f.http1.end
+	f.past += skip
+	start, framesEnd := f.frames.find(p)
+	switch {
+	case start >= 0 && (v == undecided || framesEnd < end): // whichever shows first
+		return isFrames, start
+	case v != undecided:
+		return v, f.past
+	}
+	skip = min(f.past, f.frames.keep())
+	if skip < scanKeep {
+		skip = 0 // moving bytes has to pay
+	}
+	f.past -= skip
+	f.frames.drop(skip)
+	return undecided, skip
 }
 
 // An event is something that a parser is told.
@@ -67,7 +101,8 @@ const (
 	undecided verdict = iota
 	isRequest
 	isResponse
-	isPreface // of HTTP/2
+	isPreface // of HTTP/2, by the client
+	isFrames  // of HTTP/2, by any side
 	isTLS
 	isOther
 )
@@ -90,6 +125,9 @@ func judge(p []byte) verdict {
 		}
 		return isOther
 	}
+	if p[0] == 0 {
+		return judgeSettings(p)
+	}
 	if n := min(len(p), len(preface)); string(p[:n]) == preface[:n] {
 		if n < len(preface) {
 			return undecided
@@ -108,6 +146,21 @@ func judge(p []byte) verdict {
 	}
 	if _, ok := parseRequestLine(line); ok {
 		return isRequest
+	}
+	return isOther
+}
+
+// judgeSettings tells whether p starts with SETTINGS, which is what a server of
+// HTTP/2 begins with (RFC 9113, section 3.4).
+func judgeSettings(p []byte) verdict {
+	if len(p) >= 4 && p[3] != frameSettings || len(p) >= 2 && p[1] != 0 {
+		return isOther
+	}
+	if len(p) < frameHeaderSize {
+		return undecided
+	}
+	if f := parseFrameHeader(p); f.flags == 0 && f.valid() {
+		return isFrames
 	}
 	return isOther
 }
@@ -176,8 +229,8 @@ func (o *opening) start(d Dir, v verdict) {
 		o.become(protoHTTP1, newHTTP1(o.connection, d, o.lost))
 	case isResponse:
 		o.become(protoHTTP1, newHTTP1(o.connection, d.Peer(), o.lost))
-	case isPreface:
-		o.become(protoHTTP2, opaque{o.connection})
+	case isPreface, isFrames:
+		o.become(protoHTTP2, newHTTP2(o.connection, o.lost))
 	case isTLS:
 		o.become(protoTLS, opaque{o.connection})
 	}
@@ -204,7 +257,7 @@ func (o *opening) forget(d Dir, n int) {
 func (o *opening) gap(d Dir, n int64) {
 	// What was held before the gap ended inside of something.
 	o.forget(d, len(o.buf[d]))
-	o.lost[d], o.scan[d] = true, scanner{}
+	o.lost[d], o.scan[d] = true, finding{}
 }
 
 func (o *opening) end(d Dir, t time.Time, why error) {
@@ -216,21 +269,38 @@ func (o *opening) end(d Dir, t time.Time, why error) {
 	o.forget(In, len(o.buf[In]))
 }
 
-// switchTo ends the response, and HTTP on the connection.
+// switchTo ends the response, and HTTP/1 on the connection.
 func (s *half) switchTo(p *pair) {
-	c, proto := s.h.connection, protoTunnel
+	h, c, proto := s.h, s.h.connection, protoTunnel
 	if p.Response.Status == 101 {
 		proto = upgradeName(p.Response.Header.Get("Upgrade"))
 	}
 	p.answered = true
-	s.finish()
-	s.h.next = func() {
-		if proto == protoTunnel {
-			c.become(proto, &opening{connection: c})
-			return
-		}
-		c.become(proto, opaque{c})
+	switch proto {
+	case protoWebSocket:
+		s.leave(p)
+		h.next = func() { c.become(proto, newWebSocket(c, &p.Exchange, h.reqs, func() { c.emit(&p.Exchange) })) }
+	case protoHTTP2:
+		s.leave(p)
+		h.next = func() { c.become(proto, upgradeHTTP2(c, &p.Exchange, h.reqs)) }
+	case protoTunnel:
+		s.finish()
+		h.next = func() { c.become(proto, &opening{connection: c}) }
+	default:
+		s.finish()
+		h.next = func() { c.become(proto, opaque{c}) }
 	}
+}
+
+// leave leaves p, which has an answer, to the next parser.
+func (s *half) leave(p *pair) {
+	h := s.h
+	h.open = slices.DeleteFunc(h.open, func(q *pair) bool { return q == p })
+	s.p, s.m, s.grew, s.state = nil, nil, false, startState
+	if h.req.p == p {
+		h.req.p, h.req.m = nil, nil
+	}
+	h.emit(&p.Exchange)
 }
 
 // upgradeName names the protocol of an Upgrade field (RFC 9110, section 7.8).

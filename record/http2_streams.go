@@ -1,0 +1,574 @@
+package record
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A stream is an exchange as it grows, or a tunnel (RFC 9113, section 5).
+type stream struct {
+	h      *http2
+	id     uint32
+	x      *Exchange
+	sides  [2]streamSide
+	err    error // why the exchange will be incomplete
+	events *eventStream
+	tunnel parser // reads the data of both sides, after CONNECT
+	grew   bool
+}
+
+// A streamSide is the state of one message.
+type streamSide struct {
+	over    bool
+	hit     bool  // something of its head is missing
+	missing int64 // bytes of which some may have been of it
+	at      int64 // where in the body that was
+}
+
+// A side tells the two messages of a stream apart.
+type side uint8
+
+const (
+	requestSide side = iota
+	responseSide
+)
+
+func (v side) String() string {
+	if v == requestSide {
+		return "client"
+	}
+	return "server"
+}
+
+// side returns the side of streams that comes in this direction.
+func (s *http2Half) side() side {
+	if s.dir == s.h.client {
+		return requestSide
+	}
+	return responseSide
+}
+
+// maxGone is how many streams are remembered that ended early.
+const maxGone = 100
+
+func (st *stream) message(v side) *Message {
+	if v == requestSide {
+		return &st.x.Request.Message
+	}
+	return &st.x.Response.Message
+}
+
+func (st *stream) grow() {
+	if !st.grew {
+		st.grew = true
+		st.h.grown = append(st.h.grown, st)
+	}
+}
+
+// open makes a stream, for which there is an exchange where x is not nil.
+func (h *http2) open(id uint32, x *Exchange) *stream {
+	if len(h.streams) >= maxOpen {
+		oldest := h.streams[slices.Min(slices.Collect(maps.Keys(h.streams)))]
+		if oldest.tunnel == nil {
+			oldest.x.note(manyOpen)
+		}
+		oldest.fail(ErrLost)
+	}
+	if x == nil {
+		x = new(Exchange)
+		h.number(x)
+		x.Server = h.client == In
+	}
+	st := &stream{h: h, id: id, x: x}
+	h.streams[id] = st
+	st.grow()
+	return st
+}
+
+// headers reads a header block.
+func (s *http2Half) headers(b headerBlock) {
+	fs, odd, ok := s.table.decode(b.data)
+	if !ok || b.hit {
+		s.table.lose()
+		b.hit = true
+	}
+	k := 0
+	for k < len(fs) && strings.HasPrefix(fs[k].Name, ":") {
+		k++
+	}
+	head := streamHead{headerBlock: b, pseudo: fs[:k:k], fields: fs[k:], odd: odd}
+	switch h := s.h; {
+	case head.pseudo.Has(":status"):
+		h.setClient(s.dir.Peer())
+	case k > 0 && b.frame.kind == frameHeaders:
+		h.setClient(s.dir)
+	}
+	switch {
+	case !s.h.known:
+	case b.frame.kind == framePushPromise:
+		s.push(head)
+	case s.side() == requestSide:
+		s.request(head)
+	default:
+		s.response(head)
+	}
+}
+
+// A streamHead is a header block and what it says.
+type streamHead struct {
+	headerBlock
+	pseudo, fields Fields
+	odd            anomalies
+}
+
+// partial reports whether what is missing may be all that tells what it is.
+func (b *streamHead) partial() bool { return b.hit || b.odd&unknownField != 0 }
+
+// begin makes b the head of a message.
+func (st *stream) begin(s *http2Half, b *streamHead) *Message {
+	m := st.message(s.side())
+	m.Proto, m.Start, m.End = "HTTP/2", b.from, s.t
+	m.Header = b.fields
+	m.HeadSize = int64(b.size)
+	st.head(s, b)
+	return m
+}
+
+// head counts b, which is a head or a trailer section.
+func (st *stream) head(s *http2Half, b *streamHead) {
+	st.x.note(b.odd)
+	st.wire(s, b.size)
+	if b.hit {
+		st.sides[s.side()].hit = true
+		st.lose(ErrLost)
+	}
+}
+
+// lose says why the exchange will be incomplete, where that is not known yet.
+func (st *stream) lose(err error) {
+	if st.err == nil {
+		st.err = err
+	}
+}
+
+// request begins a request, or ends it with trailers.
+func (s *http2Half) request(b streamHead) {
+	h := s.h
+	st := h.streams[b.frame.stream]
+	switch {
+	case st == nil && len(b.pseudo) == 0 && !b.partial(), st != nil && (st.sides[requestSide].over || st.tunnel != nil):
+		return // of a stream that is over
+	case st != nil:
+		st.x.Request.Trailer = b.fields
+		st.head(s, &b)
+	default:
+		st = h.open(b.frame.stream, nil)
+		st.begin(s, &b)
+		st.setRequest(b.pseudo)
+		if err := h.halves[s.dir.Peer()].ended; err != nil {
+			st.fail(err)
+			return
+		}
+	}
+	if b.frame.has(flagEndStream) {
+		st.end(s)
+	}
+}
+
+// setRequest sets what the pseudo-header fields say (RFC 9113, section 8.3.1;
+// for CONNECT section 8.5 and RFC 8441, section 4).
+func (st *stream) setRequest(pseudo Fields) {
+	r := &st.x.Request
+	r.Pseudo, r.Method = pseudo, pseudo.Get(":method")
+	if r.Target = pseudo.Get(":path"); r.Method == "CONNECT" && r.Target == "" {
+		r.Target = pseudo.Get(":authority")
+	}
+}
+
+// push makes an exchange of which the server sends the request too (RFC 9113,
+// section 8.4).
+func (s *http2Half) push(b streamHead) {
+	if b.promised == 0 || s.h.streams[b.promised] != nil {
+		return
+	}
+	st := s.h.open(b.promised, nil)
+	r := &st.x.Request
+	r.Proto, r.Start, r.End, r.Done = "HTTP/2", b.from, s.t, true
+	r.Header, r.HeadSize, r.WireSize = b.fields, int64(b.size), int64(b.size)
+	st.setRequest(b.pseudo)
+	st.x.note(serverPush | b.odd)
+	st.sides[requestSide].over = true
+	if b.hit {
+		st.lose(ErrLost)
+	}
+}
+
+// response begins a response, or ends it with trailers.
+func (s *http2Half) response(b streamHead) {
+	h, status := s.h, b.pseudo.Get(":status")
+	st := h.streams[b.frame.stream]
+	if st == nil {
+		if slices.Contains(h.gone, b.frame.stream) || status == "" && !b.partial() {
+			return
+		}
+		st = h.open(b.frame.stream, nil)
+		st.x.note(noRequest)
+		st.x.Request.Done, st.sides[requestSide].over = true, true
+		if h.halves[s.dir.Peer()].lossy {
+			st.lose(ErrLost)
+		}
+	}
+	r := &st.x.Response
+	switch {
+	case st.tunnel != nil || st.sides[responseSide].over:
+		return
+	case r.Seen():
+		r.Trailer = b.fields
+		st.head(s, &b)
+	case len(status) == 3 && status[0] == '1' && !b.frame.has(flagEndStream): // RFC 9113, section 8.1
+		code, _ := strconv.Atoi(status)
+		r.Interim = append(r.Interim, Interim{Status: code, Header: b.fields, Time: s.t})
+		st.grow()
+		return
+	default:
+		st.begin(s, &b)
+		r.Status, _ = strconv.Atoi(status)
+		if st.x.Request.Method == "CONNECT" && r.Status/100 == 2 {
+			st.beginTunnel(s)
+		} else if r.MediaType() == "text/event-stream" {
+			st.events = newEventStream(st.x)
+		}
+	}
+	if b.frame.has(flagEndStream) {
+		st.end(s)
+	}
+}
+
+// beginTunnel makes what follows on the stream something else than HTTP.
+func (st *stream) beginTunnel(s *http2Half) {
+	x, h := st.x, st.h
+	over := st.sides[requestSide].over
+	x.Request.Done = true
+	st.sides = [2]streamSide{}
+	if strings.EqualFold(x.Request.Pseudo.Get(":protocol"), "websocket") { // RFC 8441, section 5
+		st.tunnel = newWebSocket(h.connection, x, h.client, st.grow)
+	} else {
+		x.Response.Done = true
+		x.Err = st.err
+		inner := &connection{Conn: h.Conn, a: h.a}
+		inner.become(protoTunnel, &opening{connection: inner})
+		st.tunnel = tunnel{inner}
+	}
+	if over {
+		st.sides[requestSide].over = true
+		st.tunnel.end(h.client, s.t, nil)
+	}
+}
+
+// upgradeHTTP2 returns the parser of what follows the 101 response to x: the
+// real one comes on stream 1 (RFC 7540, section 3.2).
+func upgradeHTTP2(c *connection, x *Exchange, client Dir) *http2 {
+	h := newHTTP2(c, [2]bool{})
+	h.setClient(client)
+	r := &x.Response
+	x.Response = Response{Interim: append(r.Interim, Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: r.End})}
+	st := h.open(1, x)
+	st.sides[requestSide].over = x.Request.Done
+	return h
+}
+
+// A tunnel is the parser of a stream that carries a connection.
+type tunnel struct{ *connection }
+
+func (t tunnel) data(d Dir, at time.Time, p []byte) { t.parser.data(d, at, p) }
+func (t tunnel) gap(d Dir, n int64)                 { t.parser.gap(d, n) }
+
+func (t tunnel) end(d Dir, at time.Time, why error) {
+	t.ended[d] = true
+	t.parser.end(d, at, why)
+}
+
+// wire counts n bytes of the message that s brings.
+func (st *stream) wire(s *http2Half, n int) {
+	if st == nil || st.tunnel != nil || st.sides[s.side()].over {
+		return
+	}
+	if m := st.message(s.side()); m.Seen() {
+		m.WireSize += int64(n)
+		m.End = s.t
+		st.grow()
+	}
+}
+
+// data adds p, which a DATA frame carries. A nil stream is one that is not known.
+func (st *stream) data(s *http2Half, p []byte) {
+	switch {
+	case st == nil && !slices.Contains(s.h.gone, s.frame.stream):
+		s.h.span(unparsedSpan, len(p))
+		return
+	case st == nil || st.sides[s.side()].over: // sent before it was known that nobody wants it
+		s.h.span(framingSpan, len(p))
+		return
+	case st.tunnel != nil:
+		st.tunnel.data(s.dir, s.t, p)
+		return
+	}
+	m := st.unheaded(s)
+	s.h.span(bodySpan, len(p))
+	st.wire(s, len(p))
+	m.BodySize += int64(len(p))
+	if st.events != nil && s.side() == responseSide {
+		st.events.write(p, s.t)
+	}
+	s.h.keep(st.x, m, p, s.t)
+}
+
+// unheaded returns the message that s brings data of. Where its head was lost
+// it begins here.
+func (st *stream) unheaded(s *http2Half) *Message {
+	m := st.message(s.side())
+	if !m.Seen() {
+		st.begin(s, &streamHead{headerBlock: headerBlock{from: s.from, hit: true}})
+	}
+	return m
+}
+
+// gap says that n bytes of data are missing.
+func (st *stream) gap(s *http2Half, n int64) {
+	switch {
+	case st == nil || st.sides[s.side()].over:
+		return
+	case st.tunnel != nil:
+		st.tunnel.gap(s.dir, n)
+		return
+	}
+	m := st.unheaded(s)
+	m.Lost = append(m.Lost, Hole{m.Body.Len(), n})
+	m.BodySize += n
+	m.WireSize += n
+	st.eventsGap(s)
+	st.grow()
+}
+
+func (st *stream) eventsGap(s *http2Half) {
+	if st.events != nil && s.side() == responseSide {
+		st.events.gap()
+	}
+}
+
+// doubt says that n bytes are missing that may be of any stream.
+func (s *http2Half) doubt(n int64) {
+	for _, id := range s.h.ids() {
+		st := s.h.streams[id]
+		v := &st.sides[s.side()]
+		switch {
+		case v.over:
+			continue
+		case st.tunnel != nil:
+			st.tunnel.gap(s.dir, n)
+			continue
+		case v.missing == 0:
+			v.at = st.message(s.side()).Body.Len()
+		}
+		v.missing += n
+		st.eventsGap(s)
+	}
+}
+
+// complete reports whether the message v has all the body that its head says,
+// where it is not known whether the frame that ends it was lost.
+func (st *stream) complete(v side) bool {
+	if st.sides[v].missing == 0 || st.tunnel != nil {
+		return false
+	}
+	m := st.message(v)
+	n, _ := parseLength(m.Header.Get("Content-Length"))
+	return m.BodySize == n
+}
+
+// resolve tells whether the message v, which ended, lacks something.
+func (st *stream) resolve(v side) {
+	s, m := &st.sides[v], st.message(v)
+	if s.missing == 0 {
+		return
+	}
+	length, _ := parseLength(m.Header.Get("Content-Length"))
+	lost := length - m.BodySize
+	if m.Seen() && length >= 0 && lost >= 0 && lost <= s.missing {
+		if lost > 0 {
+			m.Lost = append(m.Lost, Hole{s.at, lost})
+			m.BodySize += lost
+			m.WireSize += lost
+		}
+		return
+	}
+	m.Lost = append(m.Lost, Hole{-1, s.missing})
+	s.hit = true
+	st.lose(ErrLost)
+}
+
+// end ends the message that s brings, all of which came.
+func (st *stream) end(s *http2Half) {
+	v := &st.sides[s.side()]
+	if v.over {
+		return
+	}
+	v.over = true
+	if st.tunnel != nil {
+		st.tunnel.end(s.dir, s.t, nil)
+	} else {
+		st.resolve(s.side())
+		st.message(s.side()).Done = !v.hit
+		st.grow()
+	}
+	st.settle()
+}
+
+// fail ends both messages, of which more should have come.
+func (st *stream) fail(err error) {
+	h := st.h
+	for _, v := range []side{requestSide, responseSide} {
+		if st.sides[v].over {
+			continue
+		}
+		st.sides[v].over = true
+		if st.tunnel != nil {
+			d := h.client
+			if v == responseSide {
+				d = d.Peer()
+			}
+			st.tunnel.end(d, h.halves[d].t, err)
+		} else {
+			st.resolve(v)
+			st.lose(err)
+		}
+	}
+	st.settle()
+}
+
+// settle ends the stream where both sides are over.
+func (st *stream) settle() {
+	h := st.h
+	if !st.sides[requestSide].over || !st.sides[responseSide].over {
+		return
+	}
+	delete(h.streams, st.id)
+	if st.tunnel != nil {
+		return
+	}
+	if st.events != nil {
+		st.events.close()
+	}
+	if st.x.Err = st.err; st.err != nil {
+		h.gone = append(h.gone, st.id)
+		h.gone = h.gone[max(0, len(h.gone)-maxGone):]
+	}
+	st.grow()
+}
+
+// reset reads RST_STREAM (RFC 9113, section 6.4).
+func (s *http2Half) reset(id, code uint32) {
+	if st := s.h.streams[id]; st != nil {
+		st.fail(fmt.Errorf("%w: %s by the %s", ErrReset, resetReason(code), s.side()))
+	}
+}
+
+// maxDebug is how much is shown of what GOAWAY says to people.
+const maxDebug = 200
+
+// lastStream reads GOAWAY (RFC 9113, section 6.8).
+func (s *http2Half) lastStream(payload []byte) {
+	h := s.h
+	last, code := binary.BigEndian.Uint32(payload)&^(1<<31), binary.BigEndian.Uint32(payload[4:])
+	err := fmt.Errorf("%w: GOAWAY %s by the %s", ErrReset, resetReason(code), s.side())
+	if debug := payload[8:]; len(debug) > 0 {
+		err = fmt.Errorf("%w: %q", err, debug[:min(len(debug), maxDebug)])
+	}
+	if code != 0 {
+		h.goAway = err
+	}
+	if !h.known || s.side() == requestSide {
+		return
+	}
+	for _, id := range h.ids() {
+		if id%2 == 1 && id > last { // the client may send it again elsewhere
+			h.streams[id].fail(err)
+		}
+	}
+}
+
+// ids returns the numbers of the streams in order.
+func (h *http2) ids() []uint32 { return slices.Sorted(maps.Keys(h.streams)) }
+
+// endStreams ends what can no longer end in order since the direction is over.
+func (s *http2Half) endStreams(why error) {
+	h := s.h
+	cause := why
+	switch {
+	case h.goAway != nil:
+		cause = h.goAway
+	case why == nil:
+		cause = ErrCut
+	}
+	s.ended = cause
+	for _, id := range h.ids() {
+		st := h.streams[id]
+		if st.tunnel != nil {
+			v := &st.sides[s.side()]
+			if !v.over {
+				v.over = true
+				st.tunnel.end(s.dir, s.t, why)
+				st.settle()
+			}
+			continue
+		}
+		if s.side() == responseSide || !st.sides[requestSide].over {
+			st.fail(cause)
+		}
+	}
+}
+
+// span counts n bytes of the connection.
+func (s *connection) span(kind span, n int) {
+	stats := &s.a.stats
+	switch kind {
+	case headSpan:
+		stats.Head += int64(n)
+	case bodySpan:
+		stats.Body += int64(n)
+	case framingSpan:
+		stats.Framing += int64(n)
+	case unparsedSpan:
+		stats.Unparsed += int64(n)
+	}
+}
+
+// keep adds p, which came at t, to the body of m, a message of x, as far as
+// the limits allow. Where something was cut nothing can follow.
+func (s *connection) keep(x *Exchange, m *Message, p []byte, t time.Time) {
+	room := len(p)
+	if limit := s.a.opts.MaxBody; limit > 0 {
+		room = int(min(int64(room), limit-m.Body.Len()))
+	}
+	if m.Cut > 0 {
+		room = 0
+	}
+	if room > 0 {
+		if n := len(m.Marks); n == 0 || n < maxMarks && !m.Marks[n-1].Time.Equal(t) {
+			m.Marks = append(m.Marks, Mark{Off: m.Body.Len(), Time: t})
+		}
+		n, err := m.Body.Write(p[:room])
+		if err != nil {
+			x.note(bodyNotKept)
+			s.a.errs = append(s.a.errs, err)
+		}
+		room = n
+	}
+	m.Cut += int64(len(p) - room)
+	s.a.stats.Cut += int64(len(p) - room)
+}

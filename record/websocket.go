@@ -1,0 +1,521 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"compress/flate"
+	"encoding/binary"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits of what is kept of a WebSocket.
+const (
+	maxMessage    = 16 << 20 // bytes of a message, compressed or not
+	messageWeight = 96       // counted for each message besides its data
+	maxControl    = 125      // bytes of a control frame, RFC 6455, section 5.5
+	maxWSHeader   = 14
+)
+
+// Opcodes (RFC 6455, section 11.8).
+const (
+	opContinuation = 0x0
+	opText         = 0x1
+	opBinary       = 0x2
+	opClose        = 0x8
+	opPing         = 0x9
+	opPong         = 0xa
+)
+
+// webSocket reads a WebSocket (RFC 6455), from the first frame on. Its
+// messages are part of the exchange that began it, which is done when both
+// sides have sent Close or the connection has ended.
+type webSocket struct {
+	*connection
+	x      *Exchange
+	client Dir
+	halves [2]webSocketHalf // by Dir
+	size   int              // of the messages that are kept
+	grown  func()           // passes on x
+	grew   bool             // since then
+	lossy  bool             // messages may be missing
+	over   bool
+}
+
+// A webSocketHalf is the state of one direction.
+type webSocketHalf struct {
+	pending
+	w       *webSocket
+	dir     Dir
+	m       *Message // whose size in the stream this direction counts for
+	state   webSocketState
+	frame   webSocketFrame // being read
+	left    int64          // bytes of its payload to come
+	pos     int64          // and bytes that came
+	message partialMessage
+	control partialMessage
+	inflate *inflater // nil where messages are not compressed
+	finder  frameFinder
+	missed  int64     // bytes lost just before
+	t       time.Time // of the chunk being read
+	closed  bool      // Close was sent
+	ended   bool      // nothing follows
+	why     error     // what that means
+}
+
+type webSocketState uint8
+
+const (
+	wsHeaderState  webSocketState = iota // the header of a frame
+	wsPayloadState                       // its payload
+	wsResyncState                        // unknown: frames are looked for
+)
+
+// A partialMessage is a message that is being read.
+type partialMessage struct {
+	open       bool
+	opcode     byte
+	compressed bool
+	data       []byte
+	lost, cut  int64
+}
+
+// A webSocketFrame is the header of a frame (RFC 6455, section 5.2).
+type webSocketFrame struct {
+	final      bool
+	compressed bool // RSV1, RFC 7692, section 6
+	opcode     byte
+	masked     bool
+	key        [4]byte
+	length     int64
+	size       int // of the header
+}
+
+func (f *webSocketFrame) isControl() bool { return f.opcode&0x8 != 0 }
+
+// parseWebSocketFrame reads the header of a frame. more says that p is too
+// short; ok that there may be such a header.
+func parseWebSocketFrame(p []byte) (f webSocketFrame, ok, more bool) {
+	if len(p) < 2 {
+		return f, false, true
+	}
+	f.final, f.compressed, f.opcode = p[0]&0x80 != 0, p[0]&0x40 != 0, p[0]&0xf
+	f.masked, f.length, f.size = p[1]&0x80 != 0, int64(p[1]&0x7f), 2
+	switch {
+	case p[0]&0x30 != 0, f.opcode > opBinary && f.opcode < opClose, f.opcode > opPong:
+		return f, false, false
+	case f.isControl() && (!f.final || f.compressed || f.length > maxControl):
+		return f, false, false
+	case f.length == 126:
+		f.size = 4
+	case f.length == 127:
+		f.size = 10
+	}
+	if f.masked {
+		f.size += 4
+	}
+	if len(p) < f.size {
+		return f, false, true
+	}
+	switch f.length { // the shortest form has to be used
+	case 126:
+		f.length = int64(binary.BigEndian.Uint16(p[2:]))
+		ok = f.length > maxControl
+	case 127:
+		f.length = int64(binary.BigEndian.Uint64(p[2:]))
+		ok = f.length > 0xffff
+	default:
+		ok = true
+	}
+	if f.masked {
+		copy(f.key[:], p[f.size-4:f.size])
+	}
+	return f, ok, false
+}
+
+// newWebSocket returns the parser of the WebSocket that x began. It calls
+// grown each time x has grown.
+func newWebSocket(c *connection, x *Exchange, client Dir, grown func()) *webSocket {
+	w := &webSocket{connection: c, x: x, client: client, grown: grown}
+	deflate, keeps := deflateExtension(x.Response.Header)
+	for d := range w.halves {
+		s := &w.halves[d]
+		s.w, s.dir, s.m = w, Dir(d), &x.Response.Message
+		from := 1
+		if s.dir == client {
+			s.m, from = &x.Request.Message, 0
+		}
+		if deflate {
+			s.inflate = &inflater{keeps: keeps[from]}
+		}
+	}
+	return w
+}
+
+// deflateExtension reports whether the server agreed to permessage-deflate,
+// and whether the messages of the client (0) and of the server (1) are
+// compressed with what came before them (RFC 7692, section 7.1.1).
+func deflateExtension(fs Fields) (on bool, keeps [2]bool) {
+	for _, f := range fs {
+		if !strings.EqualFold(f.Name, "Sec-WebSocket-Extensions") {
+			continue
+		}
+		for extension := range strings.SplitSeq(strings.ToLower(f.Value), ",") {
+			params := strings.Split(strings.ReplaceAll(extension, " ", ""), ";")
+			if params[0] != "permessage-deflate" {
+				continue
+			}
+			on, keeps = true, [2]bool{true, true}
+			for _, param := range params[1:] {
+				switch param {
+				case "client_no_context_takeover":
+					keeps[0] = false
+				case "server_no_context_takeover":
+					keeps[1] = false
+				}
+			}
+		}
+	}
+	return on, keeps
+}
+
+func (w *webSocket) data(d Dir, t time.Time, p []byte) {
+	s := &w.halves[d]
+	s.t = t
+	for more := true; more && len(p) > 0; {
+		if w.over || s.closed {
+			w.span(unparsedSpan, len(p))
+			break
+		}
+		p, more = s.step(p)
+	}
+	w.show()
+}
+
+// show passes on the exchange where it has grown.
+func (w *webSocket) show() {
+	if w.grew {
+		w.grew = false
+		w.grown()
+	}
+}
+
+// step reads what p starts with and returns the rest; more is false where
+// that is held and more is needed.
+func (s *webSocketHalf) step(p []byte) (rest []byte, more bool) {
+	switch s.state {
+	case wsHeaderState:
+		return s.header(p)
+	case wsPayloadState:
+		n := int(min(int64(len(p)), s.left))
+		s.payload(p[:n])
+		return p[n:], true
+	}
+	return s.search(p)
+}
+
+// count counts n bytes of the WebSocket.
+func (s *webSocketHalf) count(kind span, n int) {
+	s.w.span(kind, n)
+	s.m.WireSize += int64(n)
+	if end := &s.w.x.Response.End; s.t.After(*end) {
+		*end = s.t
+	}
+	s.w.grew = true
+}
+
+// header reads the header of a frame.
+func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	f, ok, more := parseWebSocketFrame(all)
+	switch {
+	case more:
+		return s.wait(all)
+	case !ok || !s.follows(f):
+		rest := s.took(all, 0)
+		s.lose(0)
+		return rest, true
+	}
+	rest := s.took(all, f.size)
+	s.count(framingSpan, f.size)
+	s.frame, s.left, s.pos, s.state = f, f.length, 0, wsPayloadState
+	if f.isControl() {
+		s.control = partialMessage{opcode: f.opcode}
+	} else if !s.message.open {
+		s.message = partialMessage{open: true, opcode: f.opcode, compressed: f.compressed}
+		if f.opcode == opContinuation {
+			s.message.lost = s.missed
+		}
+	}
+	s.missed = 0
+	if s.left == 0 {
+		s.endFrame()
+	}
+	return rest, true
+}
+
+// follows reports whether f may follow what came before (RFC 6455, section
+// 5.4). After a loss it may be in the middle of a message.
+func (s *webSocketHalf) follows(f webSocketFrame) bool {
+	if f.isControl() {
+		return true
+	}
+	if f.compressed && (s.inflate == nil || f.opcode == opContinuation) {
+		return false
+	}
+	return s.message.open == (f.opcode == opContinuation) || s.missed > 0 && !s.message.open
+}
+
+// reading returns the message that the frame being read is of.
+func (s *webSocketHalf) reading() *partialMessage {
+	if s.frame.isControl() {
+		return &s.control
+	}
+	return &s.message
+}
+
+// payload reads a part of the payload of a frame.
+func (s *webSocketHalf) payload(p []byte) {
+	s.count(bodySpan, len(p))
+	m := s.reading()
+	room := min(len(p), maxMessage-len(m.data))
+	from := len(m.data)
+	m.data = append(m.data, p[:room]...)
+	if s.frame.masked {
+		for i, c := range m.data[from:] {
+			m.data[from+i] = c ^ s.frame.key[(s.pos+int64(i))&3]
+		}
+	}
+	m.cut += int64(len(p) - room)
+	s.skip(int64(len(p)))
+}
+
+// skip moves on by n bytes of the payload.
+func (s *webSocketHalf) skip(n int64) {
+	s.pos += n
+	if s.left -= n; s.left == 0 {
+		s.endFrame()
+	}
+}
+
+func (s *webSocketHalf) endFrame() {
+	s.state = wsHeaderState
+	if s.frame.isControl() || s.frame.final {
+		s.deliver(s.reading())
+	}
+}
+
+// deliver adds m, of which no more will come, to the messages.
+func (s *webSocketHalf) deliver(p *partialMessage) {
+	m := WebSocketMessage{Time: s.t, FromClient: s.dir == s.w.client, Opcode: p.opcode, Lost: p.lost, Cut: p.cut}
+	if p.compressed {
+		var ok bool
+		if p.data, m.Cut, ok = s.inflate.message(p); !ok {
+			m.Deflated = true
+		}
+	}
+	s.w.keep(m, p.data)
+	*p = partialMessage{}
+	if m.Opcode == opClose {
+		s.closed = true
+		if s.w.halves[s.dir.Peer()].closed {
+			s.w.finish()
+		}
+	}
+}
+
+// keep adds m with this data as far as the limits allow.
+func (w *webSocket) keep(m WebSocketMessage, data []byte) {
+	limit := maxEvents
+	if n := w.a.opts.MaxBody; n > 0 && n < int64(limit) {
+		limit = int(n)
+	}
+	room := max(0, min(len(data), limit-w.size))
+	cut := int64(len(data) - room)
+	if cut > 0 {
+		w.x.note(messagesCut)
+		w.x.Response.Cut += cut
+		w.a.stats.Cut += cut
+	}
+	w.grew = true
+	if w.size >= limit { // the exchange would grow without bound
+		w.x.note(messagesCut)
+		return
+	}
+	m.Data, m.Cut = string(data[:room]), m.Cut+cut
+	w.size += room + messageWeight
+	w.x.WebSocket = append(w.x.WebSocket, m)
+}
+
+func (w *webSocket) gap(d Dir, n int64) {
+	if s := &w.halves[d]; !w.over && !s.closed {
+		s.gap(n)
+	}
+	w.show()
+}
+
+// gap skips n bytes that are missing.
+func (s *webSocketHalf) gap(n int64) {
+	s.m.Lost = append(s.m.Lost, Hole{-1, n})
+	s.m.WireSize += n
+	s.w.grew = true
+	if s.state == wsPayloadState {
+		k := min(n, s.left)
+		n -= k
+		s.reading().lost += k
+		s.skip(k)
+	}
+	if n > 0 && !s.w.over {
+		s.lose(n)
+	}
+}
+
+// lose says that the next bytes need not be the start of a frame, since n are
+// missing before them.
+func (s *webSocketHalf) lose(n int64) {
+	s.w.span(unparsedSpan, len(s.buf))
+	s.buf = nil
+	if s.message.open {
+		s.message.lost += n
+		s.deliver(&s.message)
+	}
+	if s.inflate != nil {
+		s.inflate.lost = true
+	}
+	s.missed = max(1, s.missed+n)
+	s.state, s.w.lossy = wsResyncState, true
+	s.finder = frameFinder{read: s.evidence, first: -1, need: wsResync}
+}
+
+// wsResync is the evidence that a frameFinder needs: headers of WebSocket
+// frames are short.
+const wsResync = 5
+
+// evidence is the read of a frameFinder. Text that is UTF-8 tells most.
+func (s *webSocketHalf) evidence(p []byte) frameEvidence {
+	f, ok, more := parseWebSocketFrame(p)
+	switch {
+	case more:
+		return frameEvidence{score: needMore}
+	case !ok, f.masked != (s.dir == s.w.client), f.compressed && s.inflate == nil, f.length > maxHead/4:
+		return frameEvidence{seen: min(len(p), maxWSHeader), score: notFrame}
+	}
+	size := f.size + int(f.length)
+	if f.opcode != opText || f.compressed || !f.final || f.length < 8 || f.length > 4<<10 {
+		return frameEvidence{size: size, seen: f.size, score: 1}
+	}
+	if len(p) < size {
+		return frameEvidence{score: needMore}
+	}
+	text := bytes.Clone(p[f.size:size])
+	for i := range text {
+		text[i] ^= f.key[i&3]
+	}
+	if !utf8.Valid(text) {
+		return frameEvidence{seen: size, score: notFrame}
+	}
+	return frameEvidence{size: size, seen: size, score: 3}
+}
+
+// search looks for frames.
+func (s *webSocketHalf) search(p []byte) ([]byte, bool) {
+	s.buf = append(s.buf, p...)
+	n, _ := s.finder.find(s.buf)
+	if n >= 0 {
+		s.w.span(unparsedSpan, n)
+		s.state = wsHeaderState
+		return s.took(s.buf, n), true
+	}
+	if n = s.finder.keep(); n > 0 {
+		s.w.span(unparsedSpan, n)
+		s.finder.drop(n)
+		s.buf = append(s.buf[:0], s.buf[n:]...)
+	}
+	return nil, false
+}
+
+func (w *webSocket) end(d Dir, t time.Time, why error) {
+	s := &w.halves[d]
+	if !t.IsZero() {
+		s.t = t
+	}
+	w.span(unparsedSpan, len(s.buf))
+	s.buf, s.ended, s.why = nil, true, why
+	if w.over {
+		return
+	}
+	if s.state == wsPayloadState {
+		m := s.reading()
+		m.cut += s.left
+		if s.why = cmp.Or(why, ErrCut); s.frame.isControl() {
+			s.deliver(m)
+		}
+	}
+	if s.message.open {
+		s.why = cmp.Or(why, ErrCut)
+		s.deliver(&s.message)
+	}
+	if w.halves[d.Peer()].ended && !w.over {
+		w.finish()
+	}
+	w.show()
+}
+
+// finish ends the exchange. A WebSocket that no side has closed was cut off,
+// whatever became of the connection (RFC 6455, section 7.1.5).
+func (w *webSocket) finish() {
+	w.over, w.grew = true, true
+	out, in := &w.halves[Out], &w.halves[In]
+	x := w.x
+	switch {
+	case w.lossy:
+		x.Err = ErrLost
+	case !out.closed && !in.closed:
+		x.Err = cmp.Or(out.why, in.why)
+	}
+	if x.Err == nil && !x.Request.Done {
+		x.Err = ErrCut
+	}
+	x.Response.Done = x.Err == nil
+}
+
+// An inflater reads compressed messages (RFC 7692, section 7.2.2).
+type inflater struct {
+	keeps  bool   // messages refer to the ones before them
+	window []byte // the end of those
+	lost   bool   // window is not known
+	r      io.ReadCloser
+}
+
+// inflateTail ends the last block of a message, and the stream after it.
+const inflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
+
+const windowSize = 32 << 10
+
+// message returns the data of p without compression, and how much of it at its
+// end is left out. Where ok is false it returns what came.
+func (f *inflater) message(p *partialMessage) (data []byte, cut int64, ok bool) {
+	if f.keeps && f.lost || p.lost > 0 || p.cut > 0 {
+		f.lost = true
+		return p.data, p.cut, false
+	}
+	src := io.MultiReader(bytes.NewReader(p.data), strings.NewReader(inflateTail))
+	if f.r == nil {
+		f.r = flate.NewReaderDict(src, f.window)
+	} else if err := f.r.(flate.Resetter).Reset(src, f.window); err != nil {
+		return p.data, 0, false
+	}
+	var out bytes.Buffer
+	if _, err := io.Copy(&out, io.LimitReader(f.r, maxMessage+1)); err != nil || out.Len() > maxMessage {
+		f.lost = true
+		return p.data, 0, false
+	}
+	data = out.Bytes()
+	if f.keeps {
+		f.window = append(f.window, data[max(0, len(data)-windowSize):]...)
+		f.window = append(f.window[:0], f.window[max(0, len(f.window)-windowSize):]...)
+	}
+	return data, 0, true
+}
