@@ -114,3 +114,28 @@ func flagNames(tcp *layers.TCP) string {
 	}
 	return names
 }
+
+// The checksum is that of a sum of 16-bit words, one by one.
+func TestChecksum(t *testing.T) {
+	for n := range 200 {
+		for _, fill := range []byte{0, 0xff, 0x5a} {
+			b := bytes.Repeat([]byte{fill}, n)
+			for i := 0; i < n; i += 7 {
+				b[i] ^= byte(n)
+			}
+			var want uint32
+			for i := 0; i < n; i += 2 {
+				want += uint32(b[i]) << 8
+				if i+1 < n {
+					want += uint32(b[i+1])
+				}
+			}
+			for want>>16 > 0 {
+				want = want>>16 + want&0xffff
+			}
+			if got := checksum(b, 0); got != ^uint16(want) {
+				t.Fatalf("%d bytes %#x: %#x, want %#x", n, fill, got, ^uint16(want))
+			}
+		}
+	}
+}
