@@ -45,6 +45,8 @@ type Writer struct {
 	pageOf map[process]string
 	totals totals
 	err    error // the first error of out, which ends the file
+
+	processes []processEvent
 }
 
 // totals are what the comment of a file sums up.
@@ -173,9 +175,10 @@ func (w *Writer) end() []byte {
 		comment = append(comment, w.opts.Comment)
 	}
 	end, err := json.Marshal(struct {
-		Pages   []page `json:"pages"`
-		Comment string `json:"comment"`
-	}{w.pages, strings.Join(comment, "; ")})
+		Pages     []page         `json:"pages"`
+		Processes []processEvent `json:"_processes,omitempty"`
+		Comment   string         `json:"comment"`
+	}{w.pages, w.processes, strings.Join(comment, "; ")})
 	if err != nil { // strings and numbers always can be marshalled
 		panic(err)
 	}
