@@ -25,6 +25,9 @@ type Options struct {
 	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 16 MiB
 	All    bool // every process that is visible from here, but this one
 	Follow bool // what recorded processes fork, too
+	// Strangers asks for Exec events of processes that are not recorded, too,
+	// for who waits for a program to start.
+	Strangers bool
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a
@@ -58,7 +61,8 @@ type Process struct {
 
 // A ProcessEvent is news of a recorded process.
 type ProcessEvent struct {
-	Kind ProcessKind
+	Kind     ProcessKind
+	Stranger bool // not recorded: see [Options]
 	Process
 	Args   []string // of Exec; cut after the first 4 KiB
 	Status int      // of Exited: as of wait(2), -1 where unknown

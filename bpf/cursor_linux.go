@@ -21,6 +21,7 @@ const (
 	kindExit
 	kindAddress
 	kindName
+	kindStranger
 )
 
 // A connKey tells connections apart: a pointer of one run of a program, since
@@ -150,6 +151,11 @@ func (c *cursor) event(b []byte) {
 	case kindExec:
 		if e := view[tlsExec](b); e != nil {
 			c.exec(e)
+		}
+	case kindStranger:
+		if e := view[tlsExec](b); e != nil {
+			pr := Process{PID: int(h.Pid), Comm: cString(e.Comm[:]), Exe: e.exe()}
+			c.send(Event{Process: &ProcessEvent{Kind: Exec, Stranger: true, Process: pr, Args: e.args(), Time: c.time(h.Time)}})
 		}
 	case kindExit:
 		c.exit(h)
@@ -285,15 +291,27 @@ func (c *cursor) start(e *tlsStart) {
 func (c *cursor) exec(e *tlsExec) {
 	pr := c.process(&e.Head)
 	c.endProcess(e.Head.Tgid, pr, e.Head.Epoch, record.EndClean)
-	pr.epoch, pr.Comm, pr.Exe = e.Head.Epoch, cString(e.Comm[:]), readExe(pr.PID)
-	if pr.Exe == "" {
-		pr.Exe = cString(e.File[:])
-	}
+	pr.epoch, pr.Comm, pr.Exe = e.Head.Epoch, cString(e.Comm[:]), e.exe()
 	ev := c.newsEvent(Exec, pr, &e.Head)
-	if raw := e.Args[:min(int(e.Head.Len), len(e.Args))]; len(raw) > 0 {
-		ev.Args = strings.Split(string(bytes.TrimSuffix(raw, []byte{0})), "\x00")
-	}
+	ev.Args = e.args()
 	c.send(Event{Process: ev})
+}
+
+// exe returns the path of the program, as it was named where the process is
+// gone or may not be looked at.
+func (e *tlsExec) exe() string {
+	if exe := readExe(int(e.Head.Pid)); exe != "" {
+		return exe
+	}
+	return cString(e.File[:])
+}
+
+func (e *tlsExec) args() []string {
+	raw := e.Args[:min(int(e.Head.Len), len(e.Args))]
+	if len(raw) == 0 {
+		return nil
+	}
+	return strings.Split(string(bytes.TrimSuffix(raw, []byte{0})), "\x00")
 }
 
 func (c *cursor) exit(h *tlsHead) {

@@ -114,7 +114,8 @@ func (p *Probe) load(o Options) error {
 	p.nested = ns.Ino != initialPIDNamespace
 	for name, value := range map[string]any{
 		"watermark": uint64(size) / 4, "pidns": uint32(ns.Ino), "all": o.All, "follow": o.Follow,
-		"cookies": p.cookies, "nested": p.nested,
+		"strangers": o.Strangers,
+		"cookies":   p.cookies, "nested": p.nested,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)

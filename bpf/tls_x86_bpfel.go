@@ -208,6 +208,7 @@ const (
 	tlsVarFollow        = "follow"
 	tlsVarNested        = "nested"
 	tlsVarPidns         = "pidns"
+	tlsVarStrangers     = "strangers"
 	tlsVarWatermark     = "watermark"
 )
 
@@ -295,6 +296,7 @@ type tlsVariableSpecs struct {
 	Follow    *ebpf.VariableSpec `ebpf:"follow"`
 	Nested    *ebpf.VariableSpec `ebpf:"nested"`
 	Pidns     *ebpf.VariableSpec `ebpf:"pidns"`
+	Strangers *ebpf.VariableSpec `ebpf:"strangers"`
 	Watermark *ebpf.VariableSpec `ebpf:"watermark"`
 }
 
@@ -348,6 +350,7 @@ type tlsVariables struct {
 	Follow    *ebpf.Variable `ebpf:"follow"`
 	Nested    *ebpf.Variable `ebpf:"nested"`
 	Pidns     *ebpf.Variable `ebpf:"pidns"`
+	Strangers *ebpf.Variable `ebpf:"strangers"`
 	Watermark *ebpf.Variable `ebpf:"watermark"`
 }
 

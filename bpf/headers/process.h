@@ -105,10 +105,18 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	struct task_struct *task = (void *)ctx->args[0];
 	struct process *p = find_process(tgid, task);
 
+	struct process stranger = {};
+
 	bpf_map_delete_elem(&threads, &id);
-	if (!p)
+	if (!p && !strangers)
 		return 0;
-	p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
+	if (!p) {
+		stranger.pid = own_pid(task);
+		if (!stranger.pid)
+			return 0;
+	} else {
+		p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
+	}
 	struct exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		COUNT(ring_events, 1);
@@ -116,7 +124,7 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	}
 	struct linux_binprm *bprm = (void *)ctx->args[2];
 	__u64 args = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - args;
-	e->head = process_head(EXEC, tgid, p);
+	e->head = p ? process_head(EXEC, tgid, p) : process_head(STRANGER, tgid, &stranger);
 	e->head.off = n;
 	asm volatile("" : "+r"(n));
 	if (n > sizeof(e->args))

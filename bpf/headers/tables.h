@@ -15,7 +15,7 @@ enum dir { OUT, IN };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, STRANGER };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -36,7 +36,7 @@ struct start { /* START: head.ssl is the tgid of the parent that was recorded, i
 	__u8 comm[16];
 };
 
-struct exec { /* EXEC: head.off is the size of all arguments */
+struct exec { /* EXEC, STRANGER (not recorded): head.off is the size of all arguments */
 	struct head head;
 	__u8 comm[16];
 	__u8 file[256];
@@ -149,6 +149,7 @@ const volatile __u32 pidns = 0;     /* inode of the recorder's pid namespace */
 const volatile bool nested = false; /* which is not the first pid namespace */
 const volatile bool all = false;    /* record every process */
 const volatile bool cookies = false; /* the kernel has bpf_get_attach_cookie (5.15) */
+const volatile bool strangers = false; /* tell of what other processes run */
 const volatile bool follow = false; /* record what recorded processes fork */
 
 struct {
