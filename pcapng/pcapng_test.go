@@ -21,12 +21,15 @@ import (
 // line a chunk: what a file has to preserve.
 type dump struct {
 	lines map[uint64]*[]string
-	last  map[string]record.Chunk // by connection and direction: to join chunks
 	conns map[uint64]*record.Conn
+	last  map[uint64]*record.Chunk // that of the last line
 }
 
+// inPieces is the length from which on a chunk may come back in pieces.
+const inPieces = 49152
+
 func newDump() *dump {
-	return &dump{map[uint64]*[]string{}, map[string]record.Chunk{}, map[uint64]*record.Conn{}}
+	return &dump{map[uint64]*[]string{}, map[uint64]*record.Conn{}, map[uint64]*record.Chunk{}}
 }
 
 func (d *dump) WriteChunk(c record.Chunk) error {
@@ -35,7 +38,14 @@ func (d *dump) WriteChunk(c record.Chunk) error {
 		lines = new([]string)
 		d.lines[c.Conn.ID], d.conns[c.Conn.ID] = lines, c.Conn
 	}
-	if len(c.Data) > 0 {
+	last := d.last[c.Conn.ID]
+	if last != nil && len(last.Data) >= inPieces && len(c.Data) > 0 && last.Dir == c.Dir && last.Time.Equal(c.Time) &&
+		last.Off+int64(len(last.Data)) == c.Off {
+		c.Off, c.Data = last.Off, append(last.Data, c.Data...)
+		*lines = (*lines)[:len(*lines)-1]
+	}
+	if c.Data = bytes.Clone(c.Data); len(c.Data) > 0 {
+		d.last[c.Conn.ID] = &c
 		*lines = append(*lines, fmt.Sprintf("%s %d %s %q", c.Dir, c.Off, c.Time.Format("05.000000000"), c.Data))
 	}
 	if c.End != record.EndNone {
