@@ -27,12 +27,13 @@ type format struct {
 	open    func(w io.Writer, o OutputOptions) (sink, error)
 }
 
-// A sink is a format's writer of a file. Flush may be nil.
+// A sink is a format's writer of a file. Flush and len may be nil.
 type sink struct {
 	chunks    record.ChunkWriter
 	exchanges record.ExchangeWriter
 	flush     func() error
 	close     func() error
+	len       func() int64 // bytes of a file that has to be split; nil where it need not be
 }
 
 func formats() []format {
@@ -51,7 +52,7 @@ func openHAR(w io.Writer, o OutputOptions) (sink, error) {
 	if err != nil {
 		return sink{}, err
 	}
-	return sink{exchanges: h, close: h.Close}, nil
+	return sink{exchanges: h, close: h.Close, len: h.Len}, nil
 }
 
 func openGzip(w io.Writer, o OutputOptions) (sink, error) {
@@ -140,6 +141,7 @@ type OutputOptions struct {
 	View          string       // of the format txt; "" means full
 	Text          view.Options // of the format txt
 	Stdout        io.Writer    // what the path "-" is
+	Notice        func(string) // told what the user should know of the files; may be nil
 }
 
 // An Output stores a recording in one format. It is a [record.ChunkWriter] and
@@ -150,7 +152,8 @@ type OutputOptions struct {
 // The file is created when there is something to write, at the latest by
 // Close, so that a command that comes to nothing leaves none. It can be read
 // by its owner only, who is the caller of sudo where there is one. A file that
-// was there is overwritten.
+// was there is overwritten. A HAR file that becomes too long for its readers
+// goes on in further files; see [Output.Paths].
 type Output struct {
 	path string
 	opts OutputOptions
@@ -158,12 +161,13 @@ type Output struct {
 	sink
 	file *os.File
 	made bool
+	parts
 }
 
 // NewOutput returns an Output of the file at path, or of OutputOptions.Stdout
 // for "-". It checks what can be checked without creating the file.
 func NewOutput(name, path string, o OutputOptions) (*Output, error) {
-	out := &Output{path: path, opts: o}
+	out := &Output{path: path, opts: o, parts: parts{limit: maxHAR}}
 	for _, f := range formats() {
 		if f.name == name {
 			out.format = f
@@ -203,7 +207,22 @@ func (o *Output) WriteExchange(x *record.Exchange) error {
 	if err := o.Create(); err != nil {
 		return err
 	}
+	if err := o.split(x); err != nil {
+		return err
+	}
 	return o.wrap(o.exchanges.WriteExchange(x))
+}
+
+// WriteProcess implements [record.ProcessWriter]. Formats that have no place for
+// processes leave them out.
+func (o *Output) WriteProcess(p *record.ProcessEvent) error {
+	if err := o.Create(); err != nil {
+		return err
+	}
+	if w, ok := o.exchanges.(record.ProcessWriter); ok {
+		return o.wrap(w.WriteProcess(p))
+	}
+	return nil
 }
 
 // Flush makes what was written so far readable by others.
@@ -256,6 +275,11 @@ func (o *Output) Create() error {
 		}
 		o.file, w = f, f
 	}
+	return o.begin(w)
+}
+
+// begin begins the file w.
+func (o *Output) begin(w io.Writer) error {
 	var err error
 	if o.sink, err = o.open(w, o.opts); err != nil {
 		return o.wrap(err)

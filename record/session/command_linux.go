@@ -157,15 +157,21 @@ func (c *command) abandon() {
 	c.cmd.Wait()
 }
 
-// wait returns the exit code of the command, 128+N where signal N ended it, as
-// a shell has it.
+// wait returns the exit code of the command, as a shell has it.
 func (c *command) wait() int {
 	c.cmd.Wait()
-	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if ok && status.Signaled() {
-		return 128 + int(status.Signal())
+	if status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok {
+		return shellStatus(status)
 	}
 	return c.cmd.ProcessState.ExitCode()
+}
+
+// shellStatus is the exit code, or 128+N where signal N ended the process.
+func shellStatus(s syscall.WaitStatus) int {
+	if s.Signaled() {
+		return 128 + int(s.Signal())
+	}
+	return s.ExitStatus()
 }
 
 // Shim is the [ShimCommand]: it waits for its launch and becomes the command.

@@ -49,7 +49,8 @@ type Options struct {
 	JSON      bool
 	Version   string // of this program, for the files
 
-	noExec, noReadline bool // see -E and -B: without such events there is nothing to leave out
+	NoExec     bool // leave out process events
+	NoReadline bool // leave out lines typed into bash; there are none yet
 }
 
 // ParseOptions reads the command line of record. An error is a
@@ -99,8 +100,8 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.Var(size{&o.MaxSize}, "max-size", "stop after `SIZE` of captured data; 0 no limit")
 	o.Buffer = 16 << 20
 	fs.Var(size{&o.Buffer}, "buffer", "`SIZE` of the ring buffer")
-	fs.BoolVarP(&o.noExec, "no-exec", "E", false, "leave out process events")
-	fs.BoolVarP(&o.noReadline, "no-readline", "B", false, "leave out lines typed into bash")
+	fs.BoolVarP(&o.NoExec, "no-exec", "E", false, "leave out process events")
+	fs.BoolVarP(&o.NoReadline, "no-readline", "B", false, "leave out lines typed into bash")
 	fs.BoolVar(&o.Strict, "strict", false, "exit 5 when anything was lost or cut")
 	fs.StringVar(&o.User, "user", "", "run the command as user `NAME`")
 	fs.StringVar(&o.ReadyFile, "ready-file", "", "create `PATH` when all probes are attached")

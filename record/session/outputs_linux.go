@@ -27,6 +27,7 @@ type outputs struct {
 	bytes     bool               // some of them take chunks
 	chunks    record.ChunkWriter // nil where none does
 	exchanges record.ExchangeWriter
+	redact    redact.Profile
 	stderr    io.Writer
 }
 
@@ -35,18 +36,19 @@ type output struct {
 	record.ChunkWriter    // nil where exchanges are all that it takes
 	record.ExchangeWriter // nil likewise
 	flush, close          func() error
-	path                  string // "" for the live view
+	paths                 func() []string // of the files; nil for the live view
 	err                   error  // why it has stopped
 }
 
 // newOutputs creates the files that o asks for and the live view.
 func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
-	out := &outputs{stderr: stderr}
+	out := &outputs{stderr: stderr, redact: o.Redact}
 	files, err := o.files()
 	if err != nil {
 		return nil, err
 	}
 	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout,
+		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
 		w, err := replay.NewOutput(f.format, f.path, opts)
@@ -56,7 +58,10 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		if err != nil {
 			return nil, errors.Join(err, out.remove())
 		}
-		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close, path: f.path}
+		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close}
+		if f.path != "-" {
+			a.paths = w.Paths
+		}
 		if w.TakesChunks() {
 			a.ChunkWriter, out.bytes = w, true
 		}
@@ -186,6 +191,17 @@ func (w exchangeOutputs) WriteExchange(x *record.Exchange) error {
 	return w.each(func(o *output) error { return o.WriteExchange(x) })
 }
 
+// WriteProcess passes on news of a process to the outputs that take them.
+func (out *outputs) WriteProcess(e *record.ProcessEvent) error {
+	e = redact.Process(e, out.redact)
+	return out.each(func(o *output) error {
+		if w, ok := o.ExchangeWriter.(record.ProcessWriter); ok {
+			return w.WriteProcess(e)
+		}
+		return nil
+	})
+}
+
 // errNoOutput ends a recording that nothing takes any more.
 var errNoOutput = errors.New("no output is left to record to")
 
@@ -243,8 +259,10 @@ func (out *outputs) remove() error {
 	var errs []error
 	for _, o := range out.all {
 		errs = append(errs, o.close())
-		if o.path != "" && o.path != "-" {
-			errs = append(errs, os.Remove(o.path))
+		if o.paths != nil {
+			for _, path := range o.paths() {
+				errs = append(errs, os.Remove(path))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -265,8 +283,8 @@ func (out *outputs) failed() bool {
 func (out *outputs) paths() []string {
 	var paths []string
 	for _, o := range out.all {
-		if o.path != "" && o.path != "-" {
-			paths = append(paths, o.path)
+		if o.paths != nil {
+			paths = append(paths, o.paths()...)
 		}
 	}
 	return paths

@@ -245,8 +245,7 @@ func (r *recorder) event(e bpf.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.Process != nil {
-		r.process(e.Process)
-		return nil
+		return r.process(e.Process)
 	}
 	if err := r.asm.WriteChunk(e.Chunk); err != nil {
 		return err
@@ -268,11 +267,22 @@ func (r *recorder) limitReached() bool {
 }
 
 // process looks for TLS in a program that a recorded process has become, and
-// for targets among those that start.
-func (r *recorder) process(p *bpf.ProcessEvent) {
-	if p.Kind == bpf.Exec {
+// passes on what has happened.
+func (r *recorder) process(p *bpf.ProcessEvent) error {
+	e := &record.ProcessEvent{Time: p.Time, PID: p.PID, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe}
+	switch p.Kind {
+	case bpf.Exec:
 		r.hooks.watch(p.PID)
+		e.Kind, e.Args = record.Exec, p.Args
+	case bpf.Exited:
+		e.Kind, e.Status = record.Exit, shellStatus(syscall.WaitStatus(p.Status))
+	default:
+		return nil
 	}
+	if r.o.NoExec {
+		return nil
+	}
+	return r.out.WriteProcess(e)
 }
 
 // watch stops the recording on signals, at the time limit and at the end of

@@ -74,6 +74,24 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 	return v.Flush()
 }
 
+// WriteProcess implements [record.ProcessWriter]: a line for each event.
+func (v *live) WriteProcess(p *record.ProcessEvent) error {
+	v.interrupt()
+	what := p.Exe
+	switch p.Kind {
+	case record.Exec:
+		if len(p.Args) > 0 {
+			what = strings.Join(p.Args, " ")
+		}
+	case record.Exit:
+		what = "status " + strconv.Itoa(p.Status)
+	case record.Line:
+		what = p.Line
+	}
+	v.printf("* %s %s[%d] %s %s\n", v.clock(p.Time), p.Comm, p.PID, v.paint(dim, string(p.Kind)), what)
+	return v.Flush()
+}
+
 // interrupt ends the line of text that is open, if there is one.
 func (v *live) interrupt() {
 	if v.inLine {
