@@ -35,6 +35,7 @@ type options struct {
 	viewSet bool // on the command line
 	file    string
 	filter  filter.Filter
+	notice  func(string)
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -96,6 +97,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.Redact == redact.None {
 		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
 	}
+	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", text) }
 	return o.replay(ctx, src, name, stdout)
 }
 

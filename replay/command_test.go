@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,5 +190,26 @@ func TestBody(t *testing.T) {
 	}
 	if got := run(t, input, "-V", "body", "-i", "1", "--no-decode"); !strings.HasPrefix(got, "\x1f\x8b") {
 		t.Errorf("--no-decode: %q", got)
+	}
+}
+
+// A body that is not whole comes out as far as it goes, and that is said.
+func TestBrokenBody(t *testing.T) {
+	var coded bytes.Buffer
+	z := gzip.NewWriter(&coded)
+	z.Write(bytes.Repeat([]byte("0123456789"), 1000))
+	z.Close()
+	rec := fmt.Sprintf("> \"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n\"\n< \"HTTP/1.1 200 OK\\r\\nContent-Encoding: gzip\\r\\nContent-Length: 500\\r\\n\\r\\n\"\n< cut %q\n",
+		coded.Bytes()[:coded.Len()-10])
+	path := filepath.Join(t.TempDir(), "x.rec")
+	if err := os.WriteFile(path, []byte(rec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := tryRun(t, asPcapng(t, path), "-V", "body")
+	if err == nil || !strings.Contains(err.Error(), "exchange 1: body: ") {
+		t.Errorf("error %v", err)
+	}
+	if !strings.HasPrefix(out, "0123456789") {
+		t.Errorf("output %.40q", out)
 	}
 }

@@ -13,10 +13,17 @@ import (
 )
 
 // body writes the body of one side, the response unless told otherwise, and
-// nothing else.
-type body struct{ *printer }
+// nothing else. Of one that cannot be decoded to its end it writes the start;
+// Close then returns why.
+type body struct {
+	*printer
+	errs []error
+}
 
-func newBody(p *printer) View { return &body{p} }
+func newBody(p *printer) View { return &body{printer: p} }
+
+// maxErrors is how many errors of bodies are kept.
+const maxErrors = 10
 
 // WriteExchange implements [record.ExchangeWriter].
 func (v *body) WriteExchange(x *record.Exchange) error {
@@ -28,27 +35,28 @@ func (v *body) WriteExchange(x *record.Exchange) error {
 		m = &x.Request.Message
 	}
 	r, err := open(m, v.Encoded)
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(v.pass(r), r.Close())
 	}
-	defer r.Close()
-	if err := v.pass(r); err != nil {
-		return fmt.Errorf("exchange %d: body: %w", x.ID, err)
+	if err != nil && len(v.errs) < maxErrors {
+		v.errs = append(v.errs, fmt.Errorf("exchange %d: body: %w", x.ID, err))
 	}
 	return v.Flush()
 }
 
+// Close returns the errors of the bodies.
+func (v *body) Close() error { return errors.Join(append(v.errs, v.Flush())...) }
+
 // pass copies r: escaped to a terminal, as it is elsewhere.
 func (p *printer) pass(r io.Reader) error {
 	if !p.Terminal {
-		_, err := io.Copy(p.Writer, r)
+		// Not by ReadFrom, which would keep an error of r for one of ours.
+		_, err := io.Copy(struct{ io.Writer }{p.Writer}, r)
 		return err
 	}
 	e := &escaper{w: p.Writer}
-	if _, err := io.Copy(e, r); err != nil {
-		return err
-	}
-	return e.Close()
+	_, err := io.Copy(e, r)
+	return errors.Join(err, e.Close())
 }
 
 // raw writes messages as they were sent, but for the transfer coding of
