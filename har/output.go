@@ -16,22 +16,30 @@ type output interface {
 	abort() error
 	// finish ends the file.
 	finish(trailer []byte) error
+	// len is how many bytes long the file is.
+	len() int64
 }
+
+// Len returns how many bytes long the file is by now, which is what importers
+// bound: V8 has no strings of 512 MiB.
+func (w *Writer) Len() int64 { return w.out.len() }
 
 // A sequential is an output that can only be appended to.
 type sequential struct {
-	w    io.Writer
-	next []byte // what is to be written first
+	w       io.Writer
+	next    []byte // what is to be written first
+	written int64
 }
 
 func newSequential(w io.Writer, head []byte) (*sequential, error) {
-	_, err := w.Write(head)
-	return &sequential{w, []byte("\n")}, err
+	n, err := w.Write(head)
+	return &sequential{w, []byte("\n"), int64(n)}, err
 }
 
 func (s *sequential) spill(p []byte) error {
 	s.next = append(s.next, p...)
-	_, err := s.w.Write(s.next)
+	n, err := s.w.Write(s.next)
+	s.written += int64(n)
 	s.next = s.next[:0]
 	return err
 }
@@ -44,8 +52,11 @@ func (s *sequential) commit(p, _ []byte) error {
 
 func (s *sequential) abort() error { return nil }
 
+func (s *sequential) len() int64 { return s.written }
+
 func (s *sequential) finish(trailer []byte) error {
-	_, err := s.w.Write(trailer)
+	n, err := s.w.Write(trailer)
+	s.written += int64(n)
 	return err
 }
 
@@ -88,6 +99,7 @@ func asFile(w io.Writer) (f file, start int64, ok bool) {
 // the file is whole.
 type inPlace struct {
 	f       file
+	start   int64  // where the HAR begins in f
 	end     int64  // of the entries, where the trailer is
 	size    int64  // of the file
 	trailer []byte // after the entries
@@ -105,7 +117,7 @@ const partialName = `],"_partial":[`
 const pageSize = 4096
 
 func newInPlace(f file, start int64, head, trailer []byte) (*inPlace, error) {
-	o := &inPlace{f: f, end: start, size: start, comma: "\n", spaces: bytes.Repeat([]byte(" "), spillSize)}
+	o := &inPlace{f: f, start: start, end: start, size: start, comma: "\n", spaces: bytes.Repeat([]byte(" "), spillSize)}
 	if _, err := f.WriteAt(append(head, trailer...), start); err != nil {
 		return nil, err
 	}
@@ -171,6 +183,8 @@ func (o *inPlace) write(at int64) error {
 	_, err := o.f.WriteAt(o.buf, at)
 	return err
 }
+
+func (o *inPlace) len() int64 { return o.size - o.start }
 
 func (o *inPlace) abort() error {
 	if _, err := o.f.WriteAt(o.trailer, o.end); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -98,7 +99,24 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
 	}
 	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", text) }
-	return o.replay(ctx, src, name, stdout)
+	err = o.replay(ctx, src, name, stdout)
+	leftOut(src, name, stderr)
+	return err
+}
+
+// leftOut says which connections of src had no exchanges to show.
+func leftOut(src *Source, name string, stderr io.Writer) {
+	for _, proto := range slices.Sorted(maps.Keys(src.Conns)) {
+		n := src.Conns[proto]
+		switch proto {
+		case "HTTP/1", "HTTP/2", "WebSocket":
+		case "TLS":
+			fmt.Fprintf(stderr, "ssltape: %s: left out connections that speak TLS: %d\n", name, n)
+			fmt.Fprintln(stderr, "hint: a capture from the network is encrypted; ssltape record sees what the program says, and Wireshark decrypts where it has the secrets")
+		default:
+			fmt.Fprintf(stderr, "ssltape: %s: left out connections that speak neither HTTP/1 nor HTTP/2 (%s): %d\n", name, proto, n)
+		}
+	}
 }
 
 // parse reads the command line and refuses what does not go together.

@@ -39,7 +39,7 @@ func (o *Output) split(x *record.Exchange) error {
 		return nil
 	}
 	if !o.regular() {
-		o.notice("%s: more than %d MB, which Chrome may not open", o.path, o.limit/1e6)
+		o.notice("output %s: more than %d MB, which Chrome does not open", o.path, o.limit/1e6)
 		return nil
 	}
 	err := o.wrap(o.close())
@@ -50,7 +50,7 @@ func (o *Output) split(x *record.Exchange) error {
 	if err != nil {
 		return o.wrap(err)
 	}
-	o.notice("%s: is as long as Chrome opens; the recording goes on in %s", o.path, path)
+	o.notice("output %s: is as long as Chrome can open; it goes on in %s", o.path, path)
 	o.file, o.more = f, append(o.more, path)
 	return o.begin(f)
 }

@@ -37,7 +37,7 @@ type output struct {
 	record.ExchangeWriter // nil likewise
 	flush, close          func() error
 	paths                 func() []string // of the files; nil for the live view
-	err                   error  // why it has stopped
+	err                   error           // why it has stopped
 }
 
 // newOutputs creates the files that o asks for and the live view.
