@@ -39,7 +39,7 @@ type queue struct {
 	cond   sync.Cond // queue has changed
 	blocks []*block
 	free   []*block
-	bytes  int
+	bytes  int // of memory of blocks put and not recycled
 	limit  int
 	err    error // of the sender
 	done   bool  // nothing will be put any more
@@ -72,8 +72,15 @@ func (q *queue) put(b *block) {
 		q.cond.Wait()
 	}
 	q.blocks = append(q.blocks, b)
-	q.bytes += len(b.buf)
+	q.bytes += cap(b.buf)
 	q.cond.Broadcast()
+}
+
+// idle reports whether the consumer has taken all that was put.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.blocks) == 0
 }
 
 // finish tells the consumer that nothing follows.
@@ -105,7 +112,7 @@ func (q *queue) take() (*block, error) {
 func (q *queue) recycle(b *block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.bytes -= len(b.buf)
+	q.bytes -= cap(b.buf)
 	q.cond.Broadcast()
 	if len(q.free) < 8 {
 		*b = block{buf: b.buf[:0], ends: b.ends[:0]}
@@ -160,7 +167,8 @@ func (p *Probe) fill() error {
 			return fmt.Errorf("read ring buffer: %w", err)
 		}
 		seen := p.Loss().RingEvents
-		if pending != nil || len(b.ends) > 0 {
+		// A consumer that is behind gets full blocks, or few events would take much memory.
+		if pending != nil || len(b.ends) > 0 && (stopping || p.queue.idle()) {
 			b.clock, b.after, b.lossy = clock(), pending, seen > 0
 			pending = nil
 			p.queue.put(b)
