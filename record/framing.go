@@ -132,7 +132,7 @@ func (s *half) chunkSize(p []byte) ([]byte, bool) {
 		return s.notChunked(all)
 	}
 	size, exact := parseChunkSize(all[n : n+i])
-	if size < 0 && s.chunks > 0 && !s.lineEnded { // junk after a chunk's data
+	if size < 0 && s.chunks > 0 && !s.lineEnded && !s.torn { // junk after a chunk's data
 		s.note(badChunk)
 		s.span(framingSpan, i+1)
 		s.lineEnded = true
@@ -157,8 +157,12 @@ func (s *half) chunkSize(p []byte) ([]byte, bool) {
 // not. Such a request cannot be delimited; of a response, what follows is body
 // to those who are not stricter.
 func (s *half) notChunked(p []byte) ([]byte, bool) {
-	s.note(badChunk)
 	rest := s.took(p, 0)
+	if s.torn { // what was taken for a chunk after a hole was none
+		s.state = rechunkState
+		return rest, true
+	}
+	s.note(badChunk)
 	if s.dir == s.h.reqs && s.framing.last {
 		s.fail(ErrSyntax)
 		return rest, true

@@ -57,6 +57,8 @@ type half struct {
 	left      int64 // bytes to come of the body or the chunk, or untilEnd
 	chunks    int   // seen so far
 	lineEnded bool  // after the data of the last chunk
+	torn      bool  // bytes of the framing were lost, but its end may be found
+	atHole    bool  // they were lost just before
 	marked    bool  // there is a mark for the chunk being read
 	grew      bool  // since the last emit
 	full      bool  // no more of the body is kept
@@ -78,6 +80,7 @@ const (
 	chunkSizeState              // the line before a chunk
 	chunkDataState              // a chunk
 	trailerState                // what follows the last chunk
+	rechunkState                // in a chunked body; the next chunk is looked for
 	searchState                 // unknown: the next message is looked for
 	holdState                   // for later: half.h.held
 )
@@ -132,6 +135,8 @@ func (s *half) step(p []byte) (rest []byte, more bool) {
 		return s.chunkData(p)
 	case trailerState:
 		return s.trailer(p)
+	case rechunkState:
+		return s.rechunk(p)
 	case searchState:
 		return s.search(p)
 	}
@@ -209,9 +214,13 @@ func (s *half) show() {
 
 // finish ends the message being read, which is complete.
 func (s *half) finish() {
-	s.m.Done = true
 	p := s.p
 	s.state = startState
+	if s.torn {
+		s.over(ErrLost)
+		return
+	}
+	s.m.Done = true
 	s.over(nil)
 	if s == &s.h.req {
 		s.h.mayHold(p)
@@ -241,7 +250,7 @@ func (s *half) over(err error) {
 	if s.events != nil {
 		s.events.close()
 	}
-	s.p, s.m, s.events, s.grew, s.full, s.scan = nil, nil, nil, false, false, 0
+	s.p, s.m, s.events, s.grew, s.full, s.torn, s.scan = nil, nil, nil, false, false, false, 0
 	if p.err == nil {
 		p.err = err
 	}
@@ -310,6 +319,10 @@ func (h *http1) turn() {
 	if r.state == peekState && len(r.buf) == 0 {
 		r.resolve(true)
 	}
+	if r.state == rechunkState && !h.pipelined {
+		r.fail(ErrLost)
+		return
+	}
 	if r.state == searchState && !h.pipelined {
 		h.drop(h.open, ErrLost)
 		r.lose()
@@ -333,26 +346,13 @@ func (s *half) gap(n int64) {
 		s.decide(s.likelyOver())
 	}
 	if s.state == bodyState || s.state == chunkDataState {
-		k := n
-		if s.left >= 0 {
-			k = min(n, s.left)
-			s.left -= k
-		}
-		s.hole(Hole{s.m.Body.Len(), k})
-		s.m.BodySize += k
-		if s.events != nil {
-			s.events.gap()
-		}
-		if n -= k; s.left == 0 {
-			if s.state == bodyState {
-				s.bodyEnd()
-			} else {
-				s.state = chunkSizeState
-			}
-		}
-		if n == 0 {
+		if n = s.skip(n); n == 0 {
 			return
 		}
+	}
+	if s.state == chunkSizeState || s.state == rechunkState {
+		s.tear(n)
+		return
 	}
 	s.lossy = true
 	h := s.h
@@ -371,6 +371,28 @@ func (s *half) gap(n int64) {
 		s.dropHit(h.open[:len(h.open)-1])
 	}
 	s.lose()
+}
+
+// skip skips what is missing of the body or the chunk and returns how much
+// more than that is.
+func (s *half) skip(n int64) (more int64) {
+	k := n
+	if s.left >= 0 {
+		k = min(n, s.left)
+		s.left -= k
+	}
+	s.hole(Hole{s.m.Body.Len(), k})
+	s.m.BodySize += k
+	if s.events != nil {
+		s.events.gap()
+	}
+	switch {
+	case s.left == 0 && s.state == bodyState:
+		s.bodyEnd()
+	case s.left == 0:
+		s.state = chunkSizeState
+	}
+	return n - k
 }
 
 // hole says that bytes of the message being read are missing.
@@ -416,6 +438,8 @@ func (s *half) end(why error) {
 		switch {
 		case why == nil && s.m != nil && (s.state == trailerState || s.state == bodyState && s.left == untilEnd):
 			s.finish()
+		case s.torn:
+			s.fail(ErrLost)
 		case why == nil:
 			s.fail(ErrCut)
 		default:

@@ -205,3 +205,91 @@ func (s *half) believes() bool {
 	}
 	return !s.lossy || len(h.open) == 0 || h.pipelined || h.resp.lossy || h.resp.state == searchState || h.open[0].answered
 }
+
+// tear says that n bytes are missing where chunks are framed. What comes next
+// is often a chunk all the same: a lost read is a whole number of them.
+func (s *half) tear(n int64) {
+	s.span(framingSpan, len(s.buf))
+	s.buf = nil
+	s.hole(Hole{s.m.Body.Len(), n})
+	if s.events != nil {
+		s.events.gap()
+	}
+	s.torn, s.atHole, s.lineEnded, s.state = true, true, false, rechunkState
+}
+
+// rechunk looks for the line of a chunk, or the next message, at the hole and
+// after each line end.
+func (s *half) rechunk(p []byte) ([]byte, bool) {
+	all := s.join(p)
+	dropped := 0
+	for len(all) > 0 {
+		v := isOther
+		if s.atHole || s.lineEnded {
+			v = s.judgeChunk(all)
+		}
+		switch v {
+		case undecided:
+			if dropped > 0 {
+				s.buf = nil
+			}
+			return s.wait(all)
+		case isChunk:
+			s.state, s.lineEnded = chunkSizeState, true
+			return s.took(all, 0), true
+		case isRequest, isResponse:
+			rest := s.took(all, 0)
+			s.fail(ErrLost)
+			return rest, true
+		}
+		n := bytes.IndexByte(all, '\n') + 1
+		if s.atHole, s.lineEnded = false, n > 0; n == 0 {
+			n = len(all)
+		}
+		s.span(framingSpan, n)
+		all, dropped = all[n:], dropped+n
+	}
+	s.buf = nil
+	return nil, false
+}
+
+const isChunk = verdict(255) // of judgeChunk
+
+// judgeChunk tells whether a chunk starts at p. At a hole its line is enough;
+// elsewhere the chunk must end where the line says.
+func (s *half) judgeChunk(p []byte) verdict {
+	if s.atHole {
+		p = bytes.TrimLeft(p, "\r\n")
+	}
+	i := bytes.IndexByte(p[:min(len(p), maxChunkLine)], '\n')
+	switch {
+	case i < 0 && len(p) >= maxChunkLine:
+		return isOther
+	case i < 0:
+		return undecided
+	}
+	size, exact := parseChunkSize(p[:i])
+	if !exact || size > maxLine {
+		if _, ok := parseStatusLine(p[:i]); ok && s == &s.h.resp {
+			return isResponse
+		}
+		if s == &s.h.req && isStrictRequest(p[:i]) {
+			return isRequest
+		}
+		return isOther
+	}
+	if s.atHole {
+		return isChunk
+	}
+	rest := p[i+1:]
+	switch n := int(size); {
+	case len(rest) < n+2:
+		return undecided
+	case rest[n] != '\r' || rest[n+1] != '\n':
+		return isOther
+	}
+	return isChunk
+}
+
+// maxChunkLine is how long the line of a chunk is that is looked for.
+const maxChunkLine = 256

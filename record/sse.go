@@ -49,6 +49,7 @@ type eventParser struct {
 	typ, id string
 	data    []byte
 	hasData bool
+	torn    bool // bytes before the next line are missing
 	skip    bool // until the next empty line
 	size    int  // bytes of what was emitted and is held
 }
@@ -91,6 +92,8 @@ func (e *eventParser) oneLine(line []byte) {
 	}
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
+	torn := e.torn
+	e.torn = false
 	switch string(name) {
 	case "event":
 		e.typ = string(value)
@@ -103,6 +106,9 @@ func (e *eventParser) oneLine(line []byte) {
 		if bytes.IndexByte(value, 0) < 0 {
 			e.id = string(value)
 		}
+	case "", "retry":
+	default:
+		e.skip = e.skip || torn
 	}
 }
 
@@ -112,7 +118,7 @@ func (e *eventParser) dispatch() {
 		e.size += eventSize
 		e.emit(Event{Type: e.typ, ID: strings.Clone(e.id), Data: string(e.data)})
 	}
-	e.typ, e.data, e.hasData, e.skip = "", nil, false, false
+	e.typ, e.data, e.hasData, e.skip, e.torn = "", nil, false, false, false
 }
 
 // close shows what was not finished.
@@ -124,9 +130,11 @@ func (e *eventParser) close() {
 	e.line = nil
 }
 
-// gap says that bytes are missing: the event that they were in is not shown.
+// gap says that bytes are missing: the event that they were in is not shown,
+// nor what follows of it, unless that looks like the start of one.
 func (e *eventParser) gap() {
-	e.line, e.sawCR, e.begun, e.skip = nil, false, true, true
+	e.typ, e.data, e.hasData = "", nil, false
+	e.line, e.sawCR, e.begun, e.torn = nil, false, true, true
 }
 
 // An eventStream fills the events of a response while its body comes, content
