@@ -31,19 +31,30 @@ const (
 // returns reports whether the call is followed to its return.
 func (c call) returns() bool { return c != callFree && c != callClear && c != callCtrl }
 
-// functions of OpenSSL and of what has its interface.
-var functions = []struct {
+// A function is one of a TLS library.
+type function struct {
 	name string
 	call call
-}{
-	{"SSL_read", callRead},
-	{"SSL_write", callWrite},
-	{"SSL_read_ex", callReadEx},
-	{"SSL_write_ex", callWriteEx},
-	{"SSL_write_ex2", callWriteEx2},
-	{"SSL_free", callFree},
-	{"SSL_clear", callClear},
-	{"SSL_ctrl", callCtrl},
+}
+
+// libraries are the TLS libraries that export their functions, and those
+// functions. A file belongs to the first one of which it has any.
+var libraries = [][]function{
+	{ // OpenSSL, and what has its interface
+		{"SSL_read", callRead},
+		{"SSL_write", callWrite},
+		{"SSL_read_ex", callReadEx},
+		{"SSL_write_ex", callWriteEx},
+		{"SSL_write_ex2", callWriteEx2},
+		{"SSL_free", callFree},
+		{"SSL_clear", callClear},
+		{"SSL_ctrl", callCtrl},
+	},
+	{ // GnuTLS: ssize_t f(session, data, size)
+		{"gnutls_record_recv", callRead},
+		{"gnutls_record_send", callWrite},
+		{"gnutls_deinit", callFree},
+	},
 }
 
 // inners are functions that OpenSSL does not export, found by the calls of
@@ -62,6 +73,7 @@ var inners = []struct {
 // An image is an ELF file whose symbols have been looked up.
 type image struct {
 	raw  io.ReaderAt
+	size int64
 	file *elf.File
 	syms map[string]uint64 // addresses of functions
 }
@@ -87,7 +99,11 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 			err = fmt.Errorf("read %s: %v", path, r)
 		}
 	}()
-	if fi, err := os.Stat(path); err == nil && !fi.Mode().IsRegular() {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return a, nil, err
+	}
+	if !fi.Mode().IsRegular() {
 		return a, nil, fmt.Errorf("read %s: not a file", path)
 	}
 	f, err := os.Open(path)
@@ -97,14 +113,20 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	defer f.Close()
 	ef, err := elf.NewFile(f)
 	if err != nil {
-		return a, nil, fmt.Errorf("read %s: %w", path, err)
+		return a, nil, fmt.Errorf("%s: %w: not an ELF file (%v)", path, ErrNoTLS, err)
 	}
-	im := image{raw: f, file: ef, syms: map[string]uint64{}}
+	im := image{raw: f, size: fi.Size(), file: ef, syms: map[string]uint64{}}
 	if err := im.findSymbols(); err != nil {
 		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
 	a = Attachment{Path: path, Library: im.name(path)}
 	sites, a.Skipped = im.sites(inner)
+	if len(sites) == 0 && inner {
+		sites, a.Library, err = im.linked(path, a.Library)
+	}
+	if err != nil {
+		return a, nil, err
+	}
 	for _, s := range sites {
 		a.Functions = append(a.Functions, s.Function)
 	}
@@ -131,7 +153,7 @@ func (im *image) sites(inner bool) (sites []site, skipped []string) {
 	if covered["SSL_write_ex2"] {
 		covered["SSL_write_ex"] = true
 	}
-	for _, fn := range functions {
+	for _, fn := range im.library() {
 		switch addr := im.syms[fn.name]; {
 		case addr == 0:
 			skipped = append(skipped, fn.name)
@@ -140,6 +162,16 @@ func (im *image) sites(inner bool) (sites []site, skipped []string) {
 		}
 	}
 	return sites, skipped
+}
+
+// library returns the functions of the library that im is, or nothing.
+func (im *image) library() []function {
+	for _, fns := range libraries {
+		if slices.ContainsFunc(fns, func(fn function) bool { return im.syms[fn.name] != 0 }) {
+			return fns
+		}
+	}
+	return nil
 }
 
 // add appends the site of the function at addr, if that is in the file.
@@ -161,10 +193,8 @@ func (im *image) findSymbols() error {
 			return err
 		}
 		for _, s := range syms {
-			for _, fn := range functions {
-				if s.Name == fn.name && s.Section != elf.SHN_UNDEF && s.Value != 0 {
-					im.syms[s.Name] = s.Value
-				}
+			if isFunction(s.Name) && s.Section != elf.SHN_UNDEF && s.Value != 0 {
+				im.syms[s.Name] = s.Value
 			}
 		}
 		if len(im.syms) > 0 {
@@ -172,6 +202,17 @@ func (im *image) findSymbols() error {
 		}
 	}
 	return nil
+}
+
+func isFunction(name string) bool {
+	for _, fns := range libraries {
+		for _, fn := range fns {
+			if fn.name == name {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // name returns what the file is called in a recording: its soname, else the

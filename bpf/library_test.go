@@ -14,7 +14,7 @@ func TestInspectRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused := map[string]string{
-		text:                          "read ",
+		text:                          "not an ELF file",
 		dir:                           "not a file",
 		filepath.Join(dir, "missing"): "no such file",
 		"/proc/self/exe":              ErrNoTLS.Error(), // Go's TLS has no such functions

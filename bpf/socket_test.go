@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -130,5 +131,47 @@ c.getresponse().read()`, port},
 				t.Errorf("server names of %+v, want %q", tp.conns, name)
 			}
 		})
+	}
+}
+
+// A connection that was open before the recording began.
+func TestAddressOfOpenConnection(t *testing.T) {
+	l := &ledger{seen: map[string]string{}}
+	url, node := l.servers(t, 1, true)[0], program(t, "node")
+	script := `const https = require("https"), agent = new https.Agent({keepAlive: true, maxSockets: 1});
+		const get = (path) => new Promise((done) => https.get(process.argv[1] + path,
+			{agent, rejectUnauthorized: false}, (r) => { r.resume(); r.on("end", done); }));
+		get("/before").then(() => { console.log("ready");
+			process.stdin.once("data", () => get("/after").then(() => process.exit(0))); });`
+	cmd := exec.Command(node, "-e", script, url)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	if _, err := stdout.Read(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, Options{})
+	if err := p.AddProcess(cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Attach(node); err != nil {
+		t.Fatal(err)
+	}
+	stdin.Write([]byte("\n"))
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	if right, absent := l.compare(t, read(t, p)); right != 1 || absent != 0 {
+		t.Errorf("%d addresses right, %d absent", right, absent)
 	}
 }
