@@ -76,6 +76,7 @@ func newHTTP2(c *connection, lost [2]bool) *http2 {
 		*s = http2Half{h: h, dir: Dir(d), table: newHeaderTable()}
 		if lost[d] {
 			s.resync()
+			s.lossy = false // what was before the recording is not missing
 		}
 	}
 	return h
@@ -304,6 +305,7 @@ func (s *http2Half) endBlock() {
 // resync says that the next bytes need not be the start of a frame.
 func (s *http2Half) resync() {
 	s.h.span(unparsedSpan, len(s.buf))
+	s.doubt(int64(len(s.buf)))
 	s.buf, s.stream, s.state, s.lossy = nil, nil, resyncState, true
 	s.finder = newHTTP2Finder(http2Resync)
 	if s.block.open {
@@ -319,11 +321,13 @@ func (s *http2Half) search(p []byte) ([]byte, bool) {
 	n, _ := s.finder.find(s.buf)
 	if n >= 0 {
 		s.h.span(unparsedSpan, n)
+		s.doubt(int64(n))
 		s.state = frameState
 		return s.took(s.buf, n), true
 	}
 	if n = s.finder.keep(); n > 0 {
 		s.h.span(unparsedSpan, n)
+		s.doubt(int64(n))
 		s.finder.drop(n)
 		s.buf = append(s.buf[:0], s.buf[n:]...)
 	}

@@ -139,7 +139,7 @@ func readHTTP2(p []byte) frameEvidence {
 		}
 		return frameEvidence{size: size, seen: frameHeaderSize, score: 1}
 	}
-	if f.length > 16<<10 {
+	if !f.likely() {
 		return no
 	}
 	if len(p) < size {
@@ -148,12 +148,23 @@ func readHTTP2(p []byte) frameEvidence {
 	return frameEvidence{size: size, seen: size, score: f.evidence(p[frameHeaderSize:size])}
 }
 
+// likely reports whether a frame other than DATA is worth waiting for.
+func (f frameHeader) likely() bool {
+	switch f.kind {
+	case frameHeaders, framePushPromise:
+		return f.has(flagEndHeaders) && f.length > 0 && f.length <= 16<<10
+	case frameContinuation: // of no use without the frame before it
+		return false
+	}
+	return f.length <= 256
+}
+
 // evidence says how much the payload of a frame other than DATA tells.
 func (f frameHeader) evidence(payload []byte) int {
 	switch f.kind {
 	case frameHeaders, framePushPromise:
 		block, _, ok := f.fragment(payload)
-		if !ok || len(block) == 0 || !f.has(flagEndHeaders) {
+		if !ok || len(block) == 0 {
 			return notFrame
 		}
 		switch headerKind(block) {
@@ -163,8 +174,6 @@ func (f frameHeader) evidence(payload []byte) int {
 			return 1
 		}
 		return 2
-	case frameContinuation:
-		return notFrame // of no use without the frame before it
 	case frameSettings:
 		for p := payload; len(p) > 0; p = p[6:] {
 			if p[0] != 0 { // identifiers are small

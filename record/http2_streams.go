@@ -135,6 +135,9 @@ func (st *stream) begin(s *http2Half, b *streamHead) *Message {
 	m.Proto, m.Start, m.End = "HTTP/2", b.from, s.t
 	m.Header = b.fields
 	m.HeadSize = int64(b.size)
+	if b.size > 0 {
+		st.sides[s.side()].missing = 0 // nothing comes before the head
+	}
 	st.head(s, b)
 	return m
 }
@@ -367,7 +370,7 @@ func (s *http2Half) doubt(n int64) {
 		st := s.h.streams[id]
 		v := &st.sides[s.side()]
 		switch {
-		case v.over:
+		case v.over || n == 0:
 			continue
 		case st.tunnel != nil:
 			st.tunnel.gap(s.dir, n)
@@ -444,7 +447,10 @@ func (st *stream) fail(err error) {
 			}
 			st.tunnel.end(d, h.halves[d].t, err)
 		} else {
-			st.resolve(v)
+			if n := st.sides[v].missing; n > 0 {
+				st.message(v).Lost = append(st.message(v).Lost, Hole{-1, n})
+				st.lose(ErrLost)
+			}
 			st.lose(err)
 		}
 	}

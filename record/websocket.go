@@ -248,8 +248,8 @@ func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
 		if f.opcode == opContinuation {
 			s.message.lost = s.missed
 		}
+		s.missed = 0
 	}
-	s.missed = 0
 	if s.left == 0 {
 		s.endFrame()
 	}
