@@ -215,6 +215,33 @@ func TestManyConnections(t *testing.T) {
 	runtime.KeepAlive(conns)
 }
 
+// TestHoleThenJunk checks that looking for a chunk after a hole is bounded.
+func TestHoleThenJunk(t *testing.T) {
+	for name, junk := range map[string]string{"newlines": "\r\n", "lines": "x\n", "sizes": "ffff\r\n", "binary": "\x00"} {
+		a := record.NewAssembler(newSink(t), record.Options{MaxBody: 1000})
+		conn := &record.Conn{ID: 1}
+		in := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab"
+		if err := send(t, a, conn, getRequest, in); err != nil {
+			t.Fatal(err)
+		}
+		before := heap()
+		off := int64(len(in) + 10)
+		for range 200 {
+			p := []byte(strings.Repeat(junk, 10000))
+			if err := a.WriteChunk(record.Chunk{Conn: conn, Dir: record.In, Off: off, Data: p}); err != nil {
+				t.Fatal(err)
+			}
+			off += int64(len(p))
+		}
+		if grown := heap() - before; grown > 1<<20 {
+			t.Errorf("%s: %d bytes are held", name, grown)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestNoLeak checks that decoders of streams that never ended are gone.
 func TestNoLeak(t *testing.T) {
 	before := runtime.NumGoroutine()

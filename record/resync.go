@@ -259,6 +259,9 @@ const isChunk = verdict(255) // of judgeChunk
 // elsewhere the chunk must end where the line says.
 func (s *half) judgeChunk(p []byte) verdict {
 	if s.atHole {
+		if len(p) > maxLine {
+			return isOther
+		}
 		p = bytes.TrimLeft(p, "\r\n")
 	}
 	i := bytes.IndexByte(p[:min(len(p), maxChunkLine)], '\n')
