@@ -213,3 +213,28 @@ func TestBrokenBody(t *testing.T) {
 		t.Errorf("output %.40q", out)
 	}
 }
+
+// What cannot be shown is named and counted.
+func TestLeftOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.rec")
+	rec := `> "SSH-2.0-x\r\n"
+< "\x00\x00\x01\x14binary"
+> c=2 "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
+< c=2 "\x16\x03\x03\x00\x05\x02\x00\x00\x01\x00"
+`
+	if err := os.WriteFile(path, []byte(rec), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, stderr bytes.Buffer
+	if err := Run(context.Background(), []string{"-"}, bytes.NewReader(asPcapng(t, path)), &out, &stderr); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"speak neither HTTP/1 nor HTTP/2 (unknown): 1\n", "speak TLS: 1\n", "hint: "} {
+		if !strings.Contains(stderr.String(), want) {
+			t.Errorf("stderr %q lacks %q", stderr.String(), want)
+		}
+	}
+	if out.Len() > 0 {
+		t.Errorf("stdout %q", out.String())
+	}
+}

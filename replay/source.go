@@ -17,7 +17,8 @@ import (
 
 // A Source is a stored recording. It can be read once, from start to end.
 type Source struct {
-	Format string // "har", "jsonl", "pcapng" or "pcap"
+	Format string         // "har", "jsonl", "pcapng" or "pcap"
+	Conns  map[string]int // after Copy, where bytes are stored: connections by what they speak
 
 	// One of the two is set, by what the format stores.
 	chunks    iter.Seq2[record.Chunk, error]
@@ -132,8 +133,9 @@ func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter
 	if chunks != nil {
 		tee = append(tee, chunks)
 	}
-	err := record.Copy(s.chunks, tee)
-	return errors.Join(err, a.Close())
+	err := errors.Join(record.Copy(s.chunks, tee), a.Close())
+	s.Conns = a.Stats().Conns
+	return err
 }
 
 // copyExchanges passes each exchange of src to w; src releases them.
