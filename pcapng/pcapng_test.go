@@ -25,8 +25,9 @@ type dump struct {
 	last  map[uint64]*record.Chunk // that of the last line
 }
 
-// inPieces is the length from which on a chunk may come back in pieces.
-const inPieces = 49152
+// inPieces is the length from which on a chunk may come back in pieces: what
+// three TLS records carry, less a first line that was held back.
+const inPieces = 49152 - 8192
 
 func newDump() *dump {
 	return &dump{map[uint64]*[]string{}, map[uint64]*record.Conn{}, map[uint64]*record.Chunk{}}
