@@ -259,10 +259,10 @@ const isChunk = verdict(255) // of judgeChunk
 // elsewhere the chunk must end where the line says.
 func (s *half) judgeChunk(p []byte) verdict {
 	if s.atHole {
-		if len(p) > maxLine {
+		all := len(p)
+		if p = bytes.TrimLeft(p, "\r\n"); all-len(p) > maxLine {
 			return isOther
 		}
-		p = bytes.TrimLeft(p, "\r\n")
 	}
 	i := bytes.IndexByte(p[:min(len(p), maxChunkLine)], '\n')
 	switch {
