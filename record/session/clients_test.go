@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -150,5 +152,100 @@ func TestEventStream(t *testing.T) {
 		if e.Response.Content.MimeType != "text/event-stream" {
 			t.Errorf("%s: MIME type %q", name, e.Response.Content.MimeType)
 		}
+	}
+}
+
+// Wget speaks TLS through GnuTLS.
+func TestWget(t *testing.T) {
+	needs(t, "wget")
+	s := startServer(t)
+	written, converted := recordCommand(t, "wget", "-q", "--ca-certificate="+s.CertFile, "-O", "/dev/null",
+		s.URL+"/bytes/0", s.URL+"/bytes/100000", s.URL+"/chunked/10000000")
+	for _, h := range []harFile{written, converted} {
+		checkDownload(t, h, "/bytes/0", 0)
+		checkDownload(t, h, "/bytes/100000", 100_000)
+		checkDownload(t, h, "/chunked/10000000", 10_000_000)
+	}
+}
+
+const bunClient = `
+const [url, body] = process.argv.slice(2);
+for (const n of [0, 1, 16384, 100000, 10000000]) await (await fetch(url + '/bytes/' + n)).arrayBuffer();
+const r = await fetch(url + '/upload', {method: 'POST', body: Bun.file(body)});
+if (!r.ok) process.exit(1);
+await (await fetch(url + '/v1/messages', {method: 'POST', body: '{}'})).text();
+`
+
+// Bun has BoringSSL linked in, without a symbol of it.
+func TestBun(t *testing.T) {
+	needs(t, "tar")
+	for _, version := range []string{"1.4.5", "1.3.14"} {
+		t.Run(version, func(t *testing.T) {
+			bun := unpackBun(t, "linux-x64-"+version)
+			s := startServer(t)
+			upload := sessiontest.Body(300_000)
+			file := writeFile(t, "upload", upload)
+			script := writeFile(t, "client.mjs", []byte(bunClient))
+			written, converted := recordCommand(t, "env", "NODE_EXTRA_CA_CERTS="+s.CertFile, bun, script, s.URL, file)
+			for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+				for _, n := range sizes {
+					checkDownload(t, h, fmt.Sprint("/bytes/", n), n)
+				}
+				checkUpload(t, h, upload)
+				if n := len(h.find(t, "/v1/messages").Events); n != sessiontest.Events {
+					t.Errorf("%s: %d events, want %d", name, n, sessiontest.Events)
+				}
+			}
+		})
+	}
+}
+
+// unpackBun returns the path of a bun that npm has packed.
+func unpackBun(t *testing.T, name string) string {
+	t.Helper()
+	pack := filepath.Join(os.Getenv("SSLTAPE_NPM"), "oven-bun-"+name+".tgz")
+	if _, err := os.Stat(pack); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skipf("no bun: %v", err)
+	}
+	dir := t.TempDir()
+	tool(t, "tar", "xzf", pack, "-C", dir)
+	return filepath.Join(dir, "package", "bin", "bun")
+}
+
+// A script that starts node that starts curl: all are recorded.
+func TestChildren(t *testing.T) {
+	needs(t, "node", "curl")
+	s := startServer(t)
+	script := writeFile(t, "script", []byte(fmt.Sprintf(`#!/bin/sh
+		curl -sS --http1.1 --cacert %[1]s -o /dev/null %[2]s/echo?first
+		NODE_EXTRA_CA_CERTS=%[1]s node -e "
+			const https = require('https'), {execFileSync} = require('child_process');
+			https.get('%[2]s/echo?second', r => r.resume().on('end', () => {
+				execFileSync('curl', ['-sS', '--http1.1', '--cacert', '%[1]s', '-o', '/dev/null', '%[2]s/echo?third']);
+			}));"
+		exit 7
+	`, s.CertFile, s.URL)))
+	if err := os.Chmod(script, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := recordArgs(t, "--", script)
+	if r.code != 7 {
+		t.Errorf("exit code %d, want that of the script, 7", r.code)
+	}
+	h := readHAR(t, r.har)
+	for path, comm := range map[string]string{"/echo?first": "curl", "/echo?second": "node", "/echo?third": "curl"} {
+		if e := h.find(t, path); e.Process.Comm != comm {
+			t.Errorf("%s is from %s, want %s", path, e.Process.Comm, comm)
+		}
+	}
+	events := map[string]int{}
+	for _, p := range h.Log.Processes {
+		events[p.Event+" "+p.Comm]++
+	}
+	if events["exec curl"] != 2 || events["exec node"] != 1 || events["exit curl"] != 2 {
+		t.Errorf("process events: %v", events)
 	}
 }

@@ -32,11 +32,10 @@ func newHooks(p *bpf.Probe, logf func(string, ...any)) *hooks {
 // attach hooks the file at path where it has TLS functions; a file that was
 // tried before is left alone.
 func (h *hooks) attach(path string) error {
-	var st syscall.Stat_t
-	if err := syscall.Stat(path, &st); err != nil {
-		return &os.PathError{Op: "stat", Path: path, Err: err}
+	id, err := identify(path)
+	if err != nil {
+		return err
 	}
-	id := fileID{st.Dev, st.Ino}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.tried[id] {
@@ -45,7 +44,9 @@ func (h *hooks) attach(path string) error {
 	h.tried[id] = true
 	a, err := h.probe.Attach(path)
 	if err != nil {
-		if !errors.Is(err, bpf.ErrNoTLS) {
+		if errors.Is(err, os.ErrNotExist) { // the process has ended; another one may run the file
+			delete(h.tried, id)
+		} else if !errors.Is(err, bpf.ErrNoTLS) {
 			h.missed = append(h.missed, err)
 			h.logf("%v", err)
 		}
@@ -84,16 +85,39 @@ func (h *hooks) scan(pid int) {
 	h.attachAll(files)
 }
 
-// watch hooks the program that process pid has just become, and what it loads
-// in its first moments: the loader maps libraries after the exec.
-func (h *hooks) watch(pid int) {
-	h.attach(fmt.Sprintf("/proc/%d/exe", pid))
+// watch hooks the program that process pid has just become, which waits for
+// that, and what it loads in its first moments: the loader maps libraries
+// after the exec. child says that the process is a child of ours.
+func (h *hooks) watch(pid int, child bool) {
+	exe := fmt.Sprintf("/proc/%d/exe", pid)
+	release := func() {}
+	if !h.knows(exe) {
+		release = hold(pid, child)
+	}
 	go func() {
+		h.attach(exe)
+		release()
 		for _, d := range []time.Duration{2, 10, 50, 200, 1000, 5000} {
 			time.Sleep(d * time.Millisecond)
 			h.scan(pid)
 		}
 	}()
+}
+
+// knows reports whether the file at path was tried before.
+func (h *hooks) knows(path string) bool {
+	id, err := identify(path)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return err == nil && h.tried[id]
+}
+
+func identify(path string) (fileID, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return fileID{st.Dev, st.Ino}, nil
 }
 
 // count returns the number of files that are hooked.

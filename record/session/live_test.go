@@ -63,8 +63,12 @@ func needs(t *testing.T, tools ...string) {
 // under test must not judge itself.
 type harFile struct {
 	Log struct {
-		Comment string
-		Entries []harEntry
+		Comment   string
+		Entries   []harEntry
+		Processes []struct {
+			Event, Comm string
+			PID         int
+		} `json:"_processes"`
 	}
 }
 

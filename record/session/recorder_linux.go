@@ -272,7 +272,7 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 	e := &record.ProcessEvent{Time: p.Time, PID: p.PID, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe}
 	switch p.Kind {
 	case bpf.Exec:
-		r.hooks.watch(p.PID)
+		r.hooks.watch(p.PID, r.cmd != nil && p.PID == r.cmd.pid())
 		e.Kind, e.Args = record.Exec, p.Args
 	case bpf.Exited:
 		e.Kind, e.Status = record.Exit, shellStatus(syscall.WaitStatus(p.Status))

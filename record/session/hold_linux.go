@@ -1,0 +1,57 @@
+package session
+
+import (
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// hold stops process pid until the function that it returns is called, so that
+// its new program says nothing before it is hooked. It does its best: a
+// process that cannot be stopped runs on.
+//
+// A child of ours gets SIGSTOP, which only we can notice. Any other one is
+// stopped as a debugger does it: its parent, which may be a shell with job
+// control, does not see that (ptrace(2), PTRACE_SEIZE).
+func hold(pid int, child bool) (release func()) {
+	if child {
+		if syscall.Kill(pid, syscall.SIGSTOP) != nil {
+			return func() {}
+		}
+		return func() { syscall.Kill(pid, syscall.SIGCONT) }
+	}
+	held, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // the thread is the tracer
+		defer runtime.UnlockOSThread()
+		traced := seize(pid)
+		close(held)
+		<-done
+		if traced {
+			unix.PtraceDetach(pid)
+		}
+	}()
+	<-held
+	return func() { close(done) }
+}
+
+// seize stops process pid as its debugger and reports whether it did. A
+// process that ends meanwhile, or has a debugger, is not ours to stop.
+func seize(pid int) bool {
+	if unix.PtraceSeize(pid) != nil {
+		return false
+	}
+	if unix.PtraceInterrupt(pid) != nil {
+		unix.PtraceDetach(pid)
+		return false
+	}
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, unix.WALL, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		return err == nil && status.Stopped()
+	}
+}
