@@ -78,6 +78,9 @@ func (w *factWriter) WriteExchange(x *record.Exchange) error {
 	for _, e := range x.Response.Events {
 		fmt.Fprintf(&b, "  event %v %s %q\n", e.Time.UTC(), e.Type, e.Data)
 	}
+	for _, m := range x.WebSocket {
+		fmt.Fprintf(&b, "  message %v %v %d %q\n", m.Time.UTC(), m.FromClient, m.Opcode, m.Data)
+	}
 	*w = append(*w, b.String())
 	return nil
 }
@@ -89,6 +92,9 @@ func TestConversions(t *testing.T) {
 		input := asPcapng(t, path)
 		want := facts(t, input)
 		for _, way := range ways {
+			if filepath.Base(path) == "ws.rec" && way != "pcapng" {
+				continue // HAR keeps no messages of WebSockets
+			}
 			t.Run(filepath.Base(path)+"/"+way, func(t *testing.T) {
 				b := input
 				for _, format := range strings.Fields(way) {

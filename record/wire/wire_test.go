@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -161,7 +162,13 @@ func (c *conns) WriteChunk(k record.Chunk) error {
 
 // What a Writer makes of exchanges is assembled to the same exchanges.
 func TestRoundTrip(t *testing.T) {
-	const path = "../../testdata/sse.rec"
+	for _, path := range []string{"../../testdata/sse.rec", "../../replay/testdata/mixed.rec", "../../replay/testdata/chat.rec", "../../replay/testdata/ws.rec"} {
+		t.Run(filepath.Base(path), func(t *testing.T) { roundTrip(t, path) })
+	}
+}
+
+func roundTrip(t *testing.T, path string) {
+	t.Helper()
 	var want, got notes
 	a := record.NewAssembler(&want, record.Options{})
 	if err := record.Copy(recordtest.Open(t, path), a); err != nil {
@@ -196,6 +203,6 @@ func (n *notes) WriteExchange(x *record.Exchange) error {
 		}
 		fmt.Fprintf(n, "%v %v %q %v %v %v\n", m.Proto, m.Header, b, m.Lost, m.Start, m.End)
 	}
-	fmt.Fprintln(n, x.ID, x.Request.Method, x.URL(), x.Response.Status, x.Response.Events, x.Err)
+	fmt.Fprintln(n, x.Request.Method, x.URL(), x.Response.Status, x.Response.Events, x.WebSocket, x.Err)
 	return nil
 }

@@ -17,8 +17,8 @@ const pieceSize = 32 << 10
 // out of one message by message, when the latter is all that there is. Each
 // exchange is written when it is done, on the connection it came on, request
 // first. An exchange after which a connection can carry no more (one that was
-// cut, or whose response ends with the connection) ends it; the next one of
-// that connection then gets a new one.
+// cut, whose response ends with the connection, or that began another
+// protocol) ends it; the next one of that connection then gets a new one.
 //
 // Lost and cut bytes become holes of the same length. What was not HTTP/1
 // becomes HTTP/1.1.
@@ -60,7 +60,7 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 		d.data(m.Time, frame(m))
 	}
 	err := errors.Join(out.err, in.err)
-	if err == nil && (x.Err != nil || in.closes || len(x.WebSocket) > 0) {
+	if err == nil && (x.Err != nil || in.closes || x.Response.Status == 101 || len(x.WebSocket) > 0) {
 		end := record.EndClean
 		if x.Err != nil {
 			end = record.EndCut
