@@ -75,6 +75,12 @@ func TestWriter(t *testing.T) {
 			x.Response = response(nil, "abc")
 			x.Response.Proto = "HTTP/2.0"
 		}, "> GET / HTTP/1.1|Host: b.test|x: 1|Content-Length: 2||\n> hi\n< HTTP/1.1 200 OK|Content-Length: 3||\n< abc\n"},
+		"HTTP/2 as recorded": {func(x *record.Exchange) {
+			x.Request.Proto, x.Request.Header = "HTTP/2.0", record.Fields{{Name: "x", Value: "1"}}
+			x.Request.Pseudo = record.Fields{{Name: ":authority", Value: "b.test"}}
+			x.Response = response(nil, "")
+			x.Response.Proto = "HTTP/2.0"
+		}, "> GET / HTTP/1.1|Host: b.test|x: 1||\n< HTTP/1.1 200 OK|Content-Length: 0||\n"},
 		"interim": {func(x *record.Exchange) {
 			x.Response = response(record.Fields{{Name: "Content-Length", Value: "0"}}, "")
 			x.Response.Interim = []record.Interim{{Status: 103, Reason: "Early Hints", Header: record.Fields{{Name: "Link", Value: "x"}}}}
