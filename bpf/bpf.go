@@ -83,6 +83,7 @@ type Attachment struct {
 	Library   string // such as "libssl.so.3"
 	Functions []Function
 	Skipped   []string // functions that this library could have and does not
+	flags     uint32   // where a connection's shutdown flags are in it, 0 where unknown
 }
 
 // Loss counts what passed through the recorded connections and was not

@@ -70,6 +70,9 @@ var inners = []struct {
 	{"ssl_write_internal", callWriteEx, "SSL_write", "SSL_write_ex", x86asm.RCX},
 }
 
+// shutdownGetter returns the flags of a connection's shutdown (SSL_get_shutdown(3)).
+const shutdownGetter = "SSL_get_shutdown"
+
 // An image is an ELF file whose symbols have been looked up.
 type image struct {
 	raw  io.ReaderAt
@@ -119,7 +122,7 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	if err := im.findSymbols(); err != nil {
 		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
-	a = Attachment{Path: path, Library: im.name(path)}
+	a = Attachment{Path: path, Library: im.name(path), flags: im.flagsOffset()}
 	sites, a.Skipped = im.sites(inner)
 	if len(sites) == 0 && inner {
 		sites, a.Library, err = im.linked(path, a.Library)
@@ -193,7 +196,7 @@ func (im *image) findSymbols() error {
 			return err
 		}
 		for _, s := range syms {
-			if isFunction(s.Name) && s.Section != elf.SHN_UNDEF && s.Value != 0 {
+			if (isFunction(s.Name) || s.Name == shutdownGetter) && s.Section != elf.SHN_UNDEF && s.Value != 0 {
 				im.syms[s.Name] = s.Value
 			}
 		}

@@ -73,6 +73,7 @@ func TestPair(t *testing.T) {
 		{"mixed", "new w1 x2 r w3 rx free", []outcome{{6, 0, clean, cut}}, false},
 		{"peek", "new w500 p500 p100 r free", []outcome{{500, 0, clean, cut}}, false},
 		{"shutdown", "new w10 r shutdown free", []outcome{{10, 0, clean, cut}}, true},
+		{"eof", "new w10 r eof free", []outcome{{10, 0, clean, cut}}, false},
 		{"exit", "new w10 r", []outcome{{10, 0, clean, cut}}, false},
 		{"reuse", "new w1 r free new w2 r free new w3 r free", []outcome{
 			{1, 0, clean, cut}, {2, 0, clean, cut}, {3, 0, clean, cut}}, false},
@@ -153,12 +154,12 @@ func (p *Probe) attachLibssl(t *testing.T, lib string, inner bool) {
 		}
 		return
 	}
-	_, sites, err := inspect(lib, false)
+	a, sites, err := inspect(lib, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.libraries = append(p.libraries, "libssl.so.3")
-	links, err := p.attach(lib, sites)
+	links, err := p.attach(lib, sites, a.flags)
 	p.links = append(p.links, links...)
 	if err != nil {
 		t.Fatal(err)

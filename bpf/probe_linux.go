@@ -199,7 +199,7 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 		return a, err
 	}
 	p.libraries = append(p.libraries, a.Library) // before its first event
-	links, err := p.attach(path, sites)
+	links, err := p.attach(path, sites, a.flags)
 	if err != nil {
 		return a, errors.Join(err, closeAll(links))
 	}
@@ -210,7 +210,7 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 
 // attach hooks sites, returns before entries: a return without an entry is
 // ignored, an entry without a return would be taken for a call around others.
-func (p *Probe) attach(path string, sites []site) ([]link.Link, error) {
+func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, error) {
 	ex, err := link.OpenExecutable(path)
 	if err != nil {
 		return nil, fmt.Errorf("probe %s: %w", path, err)
@@ -227,9 +227,10 @@ func (p *Probe) attach(path string, sites []site) ([]link.Link, error) {
 		}
 		at[prog] = append(at[prog], s.Offset)
 	}
+	cookie := uint64(len(p.libraries)) | uint64(flags)<<32
 	var links []link.Link
 	for _, prog := range order {
-		ls, err := p.hook(ex, prog, at[prog])
+		ls, err := p.hook(ex, prog, at[prog], cookie)
 		links = append(links, ls...)
 		if err != nil {
 			return links, fmt.Errorf("probe %s: %w", path, err)
@@ -239,9 +240,8 @@ func (p *Probe) attach(path string, sites []site) ([]link.Link, error) {
 }
 
 // hook attaches prog at the given places of ex.
-func (p *Probe) hook(ex *link.Executable, prog *ebpf.Program, offsets []uint64) ([]link.Link, error) {
+func (p *Probe) hook(ex *link.Executable, prog *ebpf.Program, offsets []uint64, cookie uint64) ([]link.Link, error) {
 	returns := prog == p.objs.TlsReturn
-	cookie := uint64(len(p.libraries))
 	if p.multi {
 		attach := ex.UprobeMulti
 		if returns {

@@ -113,6 +113,24 @@ func (im *image) handsOn(addr uint64, count x86asm.Reg) (uint64, countArg) {
 	return 0, countOther
 }
 
+// flagsOffset returns where in a connection its shutdown flags are, as
+// SSL_get_shutdown reads them, or 0 where it does more than that.
+func (im *image) flagsOffset() uint32 {
+	at := uint32(0)
+	for _, in := range im.code(im.syms[shutdownGetter]) {
+		m, load := in.Args[1].(x86asm.Mem)
+		switch {
+		case in.Op == x86asm.MOV && in.Args[0] == x86asm.EAX && load && m.Base == x86asm.RDI && m.Index == 0 && at == 0:
+			at = uint32(m.Disp)
+		case in.Op == x86asm.RET:
+			return at
+		case !isStraight(in) || writes(in, x86asm.RDI) && at == 0 || writes(in, x86asm.RAX):
+			return 0
+		}
+	}
+	return 0
+}
+
 // isStackAddress reports whether in is mov reg, rsp or lea reg, [rsp+n].
 func isStackAddress(in insn) bool {
 	if in.Op == x86asm.LEA {

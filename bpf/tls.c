@@ -177,11 +177,27 @@ static __always_inline bool leave_frame(struct thread *t, __u64 sp, struct frame
 #define RETURN_SIZE 0
 #endif
 
+#define SSL_RECEIVED_SHUTDOWN 2
+
+/* closed_by_peer tells close_notify from other reasons to return 0: by the
+ * library's own flag where it is known where that is, else by whether the
+ * thread has seen the end of a socket before. */
+static __always_inline bool closed_by_peer(struct thread *t, struct frame *f) {
+	__u32 flag_at = f->library >> 32, flags = 0;
+
+	if (f->dir != IN)
+		return false;
+	if (!flag_at)
+		return f->closes && !t->eof;
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(f->ssl + flag_at));
+	return flags & SSL_RECEIVED_SHUTDOWN;
+}
+
 static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, __s32 ret) {
 	struct conn_key key = {f->ssl, f->epoch, tgid};
 	__u64 n = ret;
 
-	if (ret < 0 || (ret == 0 && !f->closes))
+	if (ret < 0 || (ret == 0 && !closed_by_peer(t, f)))
 		return;
 	struct conn *c = find_conn(&key, f->pid, f->library);
 	if (ret == 0) {

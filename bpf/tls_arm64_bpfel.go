@@ -150,6 +150,7 @@ type tlsThread struct {
 		Pad     uint8
 		Library uint64
 	}
+	Eof       uint64
 	Receiving uint64
 	Received  struct {
 		_       structs.HostLayout

@@ -128,6 +128,8 @@ static __always_inline int transfer(struct sock *sk, enum dir dir, __s32 n) {
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
 	struct address address;
 
+	if (t && dir == IN && n >= 0)
+		t->eof = n == 0;
 	if (!t || n <= 0)
 		return 0;
 	__u64 socket = read_address(sk, &address);

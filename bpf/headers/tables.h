@@ -116,7 +116,7 @@ struct frame { /* a call that has not returned */
 	__u8 closes;  /* a return value of 0 means close_notify */
 	__u8 counted; /* a call within this one has counted the same bytes */
 	__u8 pad;
-	__u64 library;
+	__u64 library; /* cookie: number of the library, and << 32 where its flags are in *ssl */
 };
 
 struct thread {
@@ -124,6 +124,7 @@ struct thread {
 	struct frame frames[FRAMES];
 	/* Use of sockets outside of the functions, by programs that hand the
 	 * bytes over in memory: see socket.h. */
+	__u64 eof;       /* the last receive found the end of the stream */
 	__u64 receiving; /* the struct sock of a receive that has not returned */
 	struct {
 		__u64 socket, owner, left;

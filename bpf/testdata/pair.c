@@ -1,7 +1,8 @@
 // pair CERT KEY STEP...: a client and a server in one process, joined by
-// memory BIOs. A step is new, free, clear, shutdown, kill, wN (the client
-// writes N bytes in one call), xN (likewise by SSL_write_ex), r (the server
-// reads all there is), rx (by SSL_read_ex) or pN (the server peeks).
+// memory BIOs. A step is new, free, clear, shutdown, kill, eof (the client is
+// gone without close_notify), wN (the client writes N bytes in one call), xN
+// (likewise by SSL_write_ex), r (the server reads all there is), rx (by
+// SSL_read_ex) or pN (the server peeks).
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -65,6 +66,11 @@ static void step(const char *s) {
 	} else if (!strcmp(s, "shutdown")) {
 		SSL_shutdown(client);
 		check(SSL_read(server, buf, sizeof buf) == 0, "read of close_notify");
+	} else if (!strcmp(s, "eof")) {
+		BIO_set_mem_eof_return(SSL_get_rbio(server), 0);
+		n = SSL_read(server, buf, sizeof buf);
+		fprintf(stderr, "eof: %ld\n", n);
+		check(n <= 0 && SSL_get_error(server, n) != SSL_ERROR_ZERO_RETURN, "read of nothing");
 	} else if (!strcmp(s, "kill")) {
 		raise(SIGKILL);
 	} else if (*s == 'w') {
