@@ -1,10 +1,12 @@
 package har
 
 import (
+	"encoding/base64"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"ssltape/record"
 )
@@ -27,7 +29,11 @@ func newEntry(x *record.Exchange, req, res *payload) *entry {
 	for _, ev := range x.Response.Events {
 		e.Events = append(e.Events, newEvent(ev))
 	}
-	upgrade := x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
+	for i := range x.WebSocket {
+		e.WebSocket = append(e.WebSocket, newWebSocketMessage(&x.WebSocket[i]))
+	}
+	upgrade := len(x.WebSocket) > 0 || strings.EqualFold(x.Request.Pseudo.Get(":protocol"), "websocket") ||
+		x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
 	if upgrade || strings.HasPrefix(e.Request.URL, "ws") {
 		e.ResourceType = "websocket"
 	}
@@ -108,9 +114,9 @@ func newRequest(x *record.Exchange, p *payload) request {
 	r := request{
 		Method:       asUTF8(m.Method),
 		URL:          urlOf(x),
-		HTTPVersion:  asUTF8(m.Proto),
+		HTTPVersion:  versionOf(m.Proto),
 		Cookies:      requestCookies(m.Header),
-		Headers:      newFields(m.Header),
+		Headers:      append(newFields(m.Pseudo), newFields(m.Header)...),
 		HeadersSize:  integer(m.HeadSize),
 		BodySize:     integer(m.BodySize),
 		TransferSize: integer(m.WireSize),
@@ -141,7 +147,7 @@ func newResponse(x *record.Exchange, p *payload) response {
 	r := response{
 		Status:       integer(m.Status),
 		StatusText:   asUTF8(m.Reason),
-		HTTPVersion:  asUTF8(m.Proto),
+		HTTPVersion:  versionOf(m.Proto),
 		Cookies:      responseCookies(m.Header),
 		Headers:      newFields(m.Header),
 		Content:      content{MimeType: "x-unknown"},
@@ -197,6 +203,27 @@ func newEvent(ev record.Event) event {
 		e.Name = "message"
 	}
 	return e
+}
+
+func newWebSocketMessage(m *record.WebSocketMessage) webSocketMessage {
+	w := webSocketMessage{Type: "receive", Time: seconds(m.Time.UnixMicro()), Opcode: integer(m.Opcode), Data: m.Data,
+		Deflated: m.Deflated, Lost: integer(m.Lost), Cut: integer(m.Cut)}
+	if m.FromClient {
+		w.Type = "send"
+	}
+	isText := m.Opcode == 1 && !m.Deflated
+	if w.Base64 = isText && !utf8.ValidString(m.Data); w.Base64 || !isText {
+		w.Data = base64.StdEncoding.EncodeToString([]byte(m.Data))
+	}
+	return w
+}
+
+// versionOf returns proto as HAR files have it.
+func versionOf(proto string) string {
+	if proto == "HTTP/2" {
+		return "HTTP/2.0"
+	}
+	return asUTF8(proto)
 }
 
 func losses(side string, holes []record.Hole) []lost {

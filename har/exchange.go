@@ -32,6 +32,9 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 	if err := e.Request.restore(x); err != nil {
 		return nil, err
 	}
+	if e.ID != 0 {
+		restorePseudo(&x.Request)
+	}
 	if err := e.Response.restore(x); err != nil {
 		return nil, err
 	}
@@ -40,6 +43,11 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 	}
 	e.restoreTimes(x)
 	e.restoreEvents(&x.Response)
+	for i := range e.WebSocket {
+		if m := &e.WebSocket[i]; *m != (webSocketMessage{}) {
+			x.WebSocket = append(x.WebSocket, m.restore())
+		}
+	}
 	x.Err = e.err()
 	x.Request.Done = !e.Request.Incomplete
 	x.Response.Done = !e.Response.Incomplete && (x.Response.Seen() || x.Err == nil)
@@ -49,7 +57,7 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 
 func (r *request) restore(x *record.Exchange) error {
 	m := &x.Request
-	m.Method, m.Proto, m.Target = r.Method, r.HTTPVersion, targetOf(withoutFragment(r.URL))
+	m.Method, m.Proto, m.Target = r.Method, protoOf(r.HTTPVersion), targetOf(withoutFragment(r.URL))
 	if r.Target != nil {
 		m.Target = *r.Target
 	}
@@ -71,9 +79,41 @@ func (r *request) restore(x *record.Exchange) error {
 	return nil
 }
 
+// restorePseudo takes the pseudo-header fields out of Header again. Other
+// producers list all of HTTP/2 there, in orders of their own; those stay.
+func restorePseudo(r *record.Request) {
+	n := 0
+	for n < len(r.Header) && strings.HasPrefix(r.Header[n].Name, ":") {
+		n++
+	}
+	if n > 0 {
+		r.Pseudo, r.Header = r.Header[:n:n], r.Header[n:]
+	}
+}
+
+func (m *webSocketMessage) restore() record.WebSocketMessage {
+	w := record.WebSocketMessage{Time: time.UnixMicro(int64(m.Time)).UTC(), FromClient: m.Type == "send", Opcode: byte(m.Opcode),
+		Data: m.Data, Deflated: m.Deflated, Lost: max(0, int64(m.Lost)), Cut: max(0, int64(m.Cut))}
+	if m.Opcode == 1 && !m.Base64 && !m.Deflated {
+		return w
+	}
+	if data, err := base64.StdEncoding.DecodeString(m.Data); err == nil {
+		w.Data = string(data)
+	}
+	return w
+}
+
+// protoOf returns the version that HAR files call v.
+func protoOf(v string) string {
+	if v == "HTTP/2.0" {
+		return "HTTP/2"
+	}
+	return v
+}
+
 func (r *response) restore(x *record.Exchange) error {
 	m := &x.Response
-	m.Status, m.Reason, m.Proto = int(r.Status), r.StatusText, r.HTTPVersion
+	m.Status, m.Reason, m.Proto = int(r.Status), r.StatusText, protoOf(r.HTTPVersion)
 	if m.Status <= 0 {
 		m.Status = 0
 	} else if m.Proto == "" {
@@ -233,7 +273,7 @@ func (e *entry) err() error {
 	if s == "" {
 		return nil
 	}
-	for _, known := range []error{record.ErrCut, record.ErrStopped, record.ErrLost, record.ErrSyntax} {
+	for _, known := range []error{record.ErrCut, record.ErrStopped, record.ErrLost, record.ErrSyntax, record.ErrReset} {
 		if before, ok := strings.CutSuffix(s, known.Error()); ok {
 			return fmt.Errorf("%s%w", before, known)
 		}

@@ -35,6 +35,8 @@ type entry struct {
 	Lost          []lost   `json:"_lost,omitempty"`
 	Anomalies     []string `json:"_anomalies,omitempty"`
 	Events        []event  `json:"_eventSourceMessages,omitempty"`
+
+	WebSocket []webSocketMessage `json:"_webSocketMessages,omitempty"`
 }
 
 type process struct {
@@ -146,6 +148,19 @@ type event struct {
 	Name string  `json:"eventName"`
 	ID   string  `json:"eventId"`
 	Data string  `json:"data"`
+}
+
+// A webSocketMessage is in the shape of Chrome, which has data of other opcodes
+// than 1 in base64.
+type webSocketMessage struct {
+	Type     string  `json:"type"` // "send" or "receive", by the client
+	Time     seconds `json:"time"`
+	Opcode   integer `json:"opcode"`
+	Data     string  `json:"data"`
+	Base64   bool    `json:"_base64,omitempty"`   // of text that is not UTF-8 too
+	Deflated bool    `json:"_deflated,omitempty"` // compressed still, since something was lost
+	Lost     integer `json:"_lost,omitempty"`     // bytes that are missing in data
+	Cut      integer `json:"_cut,omitempty"`      // bytes that are missing at its end
 }
 
 type page struct {

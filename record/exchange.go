@@ -91,7 +91,7 @@ func (m *Message) LostBytes() int64 {
 type Request struct {
 	Message
 	Method, Target string // as sent; Method is "" where the request was not seen
-	Pseudo         Fields // pseudo-header fields of HTTP/2 (RFC 9113, section 8.3.1), Header has the others
+	Pseudo         Fields // of HTTP/2: :scheme, :authority, :protocol (RFC 9113, section 8.3.1); not in Header
 }
 
 // A Response is the second half of an [Exchange].
@@ -184,7 +184,7 @@ func (x *Exchange) URL() string {
 	if i := strings.Index(t, "://"); i > 0 && !strings.ContainsAny(t[:i], "/?#") {
 		return t
 	}
-	if x.Request.Method == "CONNECT" && !x.Request.Pseudo.Has(":path") {
+	if x.Request.Method == "CONNECT" && !x.Request.Pseudo.Has(":protocol") {
 		return x.scheme() + "://" + t
 	}
 	if t == "" || t[0] != '/' {

@@ -187,7 +187,12 @@ func (s *http2Half) request(b streamHead) {
 // for CONNECT section 8.5 and RFC 8441, section 4).
 func (st *stream) setRequest(pseudo Fields) {
 	r := &st.x.Request
-	r.Pseudo, r.Method = pseudo, pseudo.Get(":method")
+	for _, f := range pseudo {
+		if f.Name != ":method" && f.Name != ":path" {
+			r.Pseudo = append(r.Pseudo, f)
+		}
+	}
+	r.Method = pseudo.Get(":method")
 	if r.Target = pseudo.Get(":path"); r.Method == "CONNECT" && r.Target == "" {
 		r.Target = pseudo.Get(":authority")
 	}
@@ -480,7 +485,7 @@ func (st *stream) settle() {
 // reset reads RST_STREAM (RFC 9113, section 6.4).
 func (s *http2Half) reset(id, code uint32) {
 	if st := s.h.streams[id]; st != nil {
-		st.fail(fmt.Errorf("%w: %s by the %s", ErrReset, resetReason(code), s.side()))
+		st.fail(fmt.Errorf("%s by the %s: %w", resetReason(code), s.side(), ErrReset))
 	}
 }
 
@@ -491,10 +496,11 @@ const maxDebug = 200
 func (s *http2Half) lastStream(payload []byte) {
 	h := s.h
 	last, code := binary.BigEndian.Uint32(payload)&^(1<<31), binary.BigEndian.Uint32(payload[4:])
-	err := fmt.Errorf("%w: GOAWAY %s by the %s", ErrReset, resetReason(code), s.side())
+	reason := fmt.Sprintf("GOAWAY %s by the %s", resetReason(code), s.side())
 	if debug := payload[8:]; len(debug) > 0 {
-		err = fmt.Errorf("%w: %q", err, debug[:min(len(debug), maxDebug)])
+		reason += fmt.Sprintf(", %q", debug[:min(len(debug), maxDebug)])
 	}
+	err := fmt.Errorf("%s: %w", reason, ErrReset)
 	if code != 0 {
 		h.goAway = err
 	}
