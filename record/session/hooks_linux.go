@@ -85,17 +85,12 @@ func (h *hooks) scan(pid int) {
 	h.attachAll(files)
 }
 
-// watch hooks the program that process pid has just become, which waits for
-// that, and what it loads in its first moments: the loader maps libraries
-// after the exec. child says that the process is a child of ours.
-func (h *hooks) watch(pid int, child bool) {
-	exe := fmt.Sprintf("/proc/%d/exe", pid)
-	release := func() {}
-	if !h.knows(exe) {
-		release = hold(pid, child)
-	}
+// watch hooks the program that process pid has just become, and then calls
+// release; and what it loads in its first moments: the loader maps libraries
+// after the exec.
+func (h *hooks) watch(pid int, release func()) {
 	go func() {
-		h.attach(exe)
+		h.attach(fmt.Sprintf("/proc/%d/exe", pid))
 		release()
 		for _, d := range []time.Duration{2, 10, 50, 200, 1000, 5000} {
 			time.Sleep(d * time.Millisecond)

@@ -108,7 +108,8 @@ func (r *recorder) attach() (err error) {
 	if r.o.All && os.Geteuid() != 0 {
 		return &replay.Error{Code: 3, Err: errors.New("--all: processes of other users need root"), Hint: "run with sudo, or name the processes"}
 	}
-	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow})
+	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow,
+		Strangers: len(r.o.Comm) > 0 || r.o.Exe != ""})
 	if err != nil {
 		return privilege(err)
 	}
@@ -269,10 +270,19 @@ func (r *recorder) limitReached() bool {
 // process looks for TLS in a program that a recorded process has become, and
 // passes on what has happened.
 func (r *recorder) process(p *bpf.ProcessEvent) error {
+	if p.Stranger && !r.adopt(p) {
+		return nil
+	}
 	e := &record.ProcessEvent{Time: p.Time, PID: p.PID, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe}
 	switch p.Kind {
 	case bpf.Exec:
-		r.hooks.watch(p.PID, r.cmd != nil && p.PID == r.cmd.pid())
+		if !p.Stranger {
+			release := func() {}
+			if !r.hooks.knows(fmt.Sprintf("/proc/%d/exe", p.PID)) {
+				release = hold(p.PID, r.cmd != nil && p.PID == r.cmd.pid())
+			}
+			r.hooks.watch(p.PID, release)
+		}
 		e.Kind, e.Args = record.Exec, p.Args
 	case bpf.Exited:
 		e.Kind, e.Status = record.Exit, shellStatus(syscall.WaitStatus(p.Status))
@@ -283,6 +293,22 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 		return nil
 	}
 	return r.out.WriteProcess(e)
+}
+
+// adopt records a process that has just become a program that -c or --exe
+// asks for. It waits meanwhile.
+func (r *recorder) adopt(p *bpf.ProcessEvent) bool {
+	if !(process{pid: p.PID, comm: p.Comm, exe: p.Exe}).matches(r.o) || !ours(p.PID) {
+		return false
+	}
+	release := hold(p.PID, false)
+	if err := r.probe.AddProcess(p.PID); err != nil { // it has ended
+		r.logf("%v", err)
+		release()
+		return false
+	}
+	r.hooks.watch(p.PID, release)
+	return true
 }
 
 // watch stops the recording on signals, at the time limit and at the end of

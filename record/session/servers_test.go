@@ -250,3 +250,26 @@ func get(t *testing.T, c *http.Client, url string) {
 	defer resp.Body.Close()
 	io.Copy(io.Discard, resp.Body)
 }
+
+// With -c and --exe processes are recorded that start later, from their first
+// request on.
+func TestLaterProcesses(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-c", "cur?"}, {"--exe", curl}} {
+		r := startRecording(t, args...)
+		tool(t, "curl", "-sS", "--http1.1", "--cacert", s.CertFile, "-o", "/dev/null", s.URL+"/echo?one")
+		tool(t, "sh", "-c", fmt.Sprintf("curl -sS --http1.1 --cacert %s -o /dev/null %s/echo?two", s.CertFile, s.URL))
+		r.stop(t)
+		h := readHAR(t, r.har)
+		for _, path := range []string{"/echo?one", "/echo?two"} {
+			if e := h.find(t, path); e.Process.Comm != "curl" {
+				t.Errorf("%q: %s is from %s", args, path, e.Process.Comm)
+			}
+		}
+	}
+}
