@@ -3,6 +3,8 @@ package record_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -402,13 +404,13 @@ func FuzzHTTP2(f *testing.F) {
 			seed++
 		}
 	}
-	for _, write := range http2Cases {
+	for _, name := range slices.Sorted(maps.Keys(http2Cases)) {
 		k := newTalk()
-		write(k)
+		http2Cases[name](k)
 		add(k.chunks)
 	}
-	for _, write := range webSocketCases {
-		add(write().chunks)
+	for _, name := range slices.Sorted(maps.Keys(webSocketCases)) {
+		add(webSocketCases[name]().chunks)
 	}
 	f.Fuzz(checkCuts)
 }

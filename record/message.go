@@ -158,6 +158,9 @@ func (s *half) lostRequest() {
 	p.note(noRequest)
 	p.err, p.reqOver = ErrLost, true
 	s.h.open = append(s.h.open, p)
+	if err := s.h.resp.ended; err != nil { // it was held until then
+		s.h.drop([]*pair{p}, err)
+	}
 }
 
 // head reads the head that the held bytes and p start with.
