@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"hash"
 )
 
@@ -22,6 +23,29 @@ const (
 	// connection starts anew, since a TLS session cannot have a hole.
 	FramingTLS
 )
+
+// Set makes f the framing called s: "plain" or "tls". With it, and Type, a
+// Framing is the value of a flag.
+func (f *Framing) Set(s string) error {
+	for _, known := range []Framing{FramingPlain, FramingTLS} {
+		if s == known.String() {
+			*f = known
+			return nil
+		}
+	}
+	return fmt.Errorf("framing %q: choose plain or tls", s)
+}
+
+// Type says what the flag takes.
+func (f *Framing) Type() string { return "framing" }
+
+// String returns the name that Set takes.
+func (f Framing) String() string {
+	if f == FramingTLS {
+		return "tls"
+	}
+	return "plain"
+}
 
 // Content types and versions of TLS records (RFC 5246, section 6.2.1).
 const (

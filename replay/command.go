@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ssltape/pcapng"
 	"ssltape/record/filter"
 	"ssltape/record/redact"
 	"ssltape/record/view"
@@ -24,6 +25,7 @@ type options struct {
 	Filters  []string
 	Outputs  []string
 	Redact   redact.Profile
+	Framing  pcapng.Framing
 	Side     string
 	NoDecode bool
 	Sort     string
@@ -48,7 +50,8 @@ func (o *options) flags() *pflag.FlagSet {
 	fs.VarP(&o.IDs, "id", "i", "only exchanges with these numbers: `3,7-9`")
 	fs.StringArrayVarP(&o.Filters, "filter", "F", nil, "only exchanges that match `EXPR`; words after FILE are such, too")
 	fs.StringArrayVarP(&o.Outputs, "output", "o", nil, "write to `[FORMAT:]FILE` instead of showing; can be repeated")
-	fs.Var(profile{&o.Redact}, "redact", "take out secrets: `secrets|strict|none`")
+	fs.Var(&o.Redact, "redact", "take out secrets: `secrets|strict|none`")
+	fs.Var(&o.Framing, "framing", "of pcapng files: `plain|tls`; tls is for Wireshark alone, with https URLs at the real port")
 	fs.StringVar(&o.Side, "side", "", "show only `request|response`")
 	fs.BoolVar(&o.NoDecode, "no-decode", false, "show bodies with their content coding")
 	fs.StringVar(&o.Sort, "sort", "", "order by `time|size|duration`")

@@ -68,7 +68,7 @@ func openGzip(w io.Writer, o OutputOptions) (sink, error) {
 }
 
 func openPcapng(w io.Writer, o OutputOptions) (sink, error) {
-	p, err := pcapng.NewWriter(w, pcapng.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
+	p, err := pcapng.NewWriter(w, pcapng.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction, Framing: o.Framing})
 	if err != nil {
 		return sink{}, err
 	}
@@ -134,10 +134,11 @@ func ParseOutput(arg string) (format, path string, err error) {
 
 // OutputOptions say what is written and what a file tells of itself.
 type OutputOptions struct {
-	Version       string       // of ssltape
-	Comment       string       // what else there is to say, such as the command line
-	Redaction     string       // profile of the redaction that ran
-	FromExchanges bool         // only WriteExchange is called: make bytes out of exchanges where they are stored
+	Version       string // of ssltape
+	Comment       string // what else there is to say, such as the command line
+	Redaction     string // profile of the redaction that ran
+	FromExchanges bool   // only WriteExchange is called: make bytes out of exchanges where they are stored
+	Framing       pcapng.Framing
 	View          string       // of the format txt; "" means full
 	Text          view.Options // of the format txt
 	Stdout        io.Writer    // what the path "-" is

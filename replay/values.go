@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	"ssltape/record/redact"
 )
 
 // ids is the value of --id: ranges of numbers, both ends included.
@@ -38,15 +36,4 @@ func (v ids) has(id uint64) bool {
 		}
 	}
 	return false
-}
-
-// profile is the value of --redact.
-type profile struct{ p *redact.Profile }
-
-func (v profile) String() string { return v.p.String() }
-func (v profile) Type() string   { return "profile" }
-
-func (v profile) Set(s string) (err error) {
-	*v.p, err = redact.ParseProfile(s)
-	return err
 }

@@ -22,6 +22,3 @@ const (
 	Strict  = scan.Strict  // also what says who it was and what was said
 )
 
-// ParseProfile returns the profile called s: "none", "secrets" or "strict". The
-// error names the choices.
-func ParseProfile(s string) (Profile, error) { return scan.ParseProfile(s) }

@@ -29,17 +29,22 @@ const (
 	Strict                 // also what says who it was and what was said
 )
 
-// ParseProfile returns the profile called s: "none", "secrets" or "strict".
-func ParseProfile(s string) (Profile, error) {
-	for _, p := range []Profile{None, Secrets, Strict} {
-		if s == p.String() {
-			return p, nil
+// Set makes p the profile called s: "none", "secrets" or "strict". With it, and
+// Type, a Profile is the value of a flag.
+func (p *Profile) Set(s string) error {
+	for _, known := range []Profile{None, Secrets, Strict} {
+		if s == known.String() {
+			*p = known
+			return nil
 		}
 	}
-	return None, fmt.Errorf("redaction %q: choose secrets, strict or none", s)
+	return fmt.Errorf("redaction %q: choose secrets, strict or none", s)
 }
 
-// String returns the name that [ParseProfile] takes.
+// Type says what the flag takes.
+func (p *Profile) Type() string { return "profile" }
+
+// String returns the name that Set takes.
 func (p Profile) String() string {
 	switch p {
 	case None:

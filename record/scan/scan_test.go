@@ -5,13 +5,14 @@ import (
 	"testing"
 )
 
-func TestParseProfile(t *testing.T) {
+func TestProfile(t *testing.T) {
+	var got Profile
 	for _, p := range []Profile{None, Secrets, Strict} {
-		if got, err := ParseProfile(p.String()); got != p || err != nil {
+		if err := got.Set(p.String()); got != p || err != nil {
 			t.Errorf("%v: %v, %v", p, got, err)
 		}
 	}
-	_, err := ParseProfile("all")
+	err := got.Set("all")
 	if err == nil || !strings.Contains(err.Error(), "secrets, strict or none") {
 		t.Errorf("error does not name the choices: %v", err)
 	}

@@ -85,6 +85,7 @@ type harEntry struct {
 		Method, URL string
 		Headers     []nameValue
 		BodySize    int64
+		HTTPVersion string
 		PostData    *struct{ Text, Encoding, MimeType string }
 	}
 	Response struct {
@@ -92,7 +93,18 @@ type harEntry struct {
 		Headers  []nameValue
 		Content  struct{ Text, Encoding, MimeType string }
 		BodySize int64
+
+		HTTPVersion string
+		Trailers    []nameValue `json:"_trailers"`
+		Interim     []struct{}  `json:"_interim"`
 	}
+	Comment      string
+	ResourceType string   `json:"_resourceType"`
+	Anomalies    []string `json:"_anomalies"`
+	WebSocket    []struct {
+		Type, Data string
+		Opcode     int
+	} `json:"_webSocketMessages"`
 	Events []struct {
 		Time                     float64
 		EventName, EventID, Data string

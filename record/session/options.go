@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ssltape/pcapng"
 	"ssltape/record/filter"
 	"ssltape/record/redact"
 	"ssltape/replay"
@@ -35,6 +36,7 @@ type Options struct {
 	Filter    filter.Filter
 	Filtered  bool // Filter leaves something out
 	Redact    redact.Profile
+	Framing   pcapng.Framing
 	MaxBody   int64 // bytes of a body that are kept; 0 no limit
 	Time      time.Duration
 	Count     int   // exchanges; 0 no limit
@@ -88,10 +90,11 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.Follow, "follow", true, "record children of the targets too")
 	fs.StringArrayVarP(&o.Outputs, "output", "o", nil, "write `[FORMAT:]FILE`: .har .har.gz .pcapng .jsonl .txt; repeatable")
 	fs.StringArrayP("write", "w", nil, "write pcapng to `FILE`, same as -o pcapng:FILE")
+	fs.Var(&o.Framing, "framing", "of pcapng files: `plain|tls`; tls is for Wireshark alone, with https URLs at the real port")
 	fs.BoolVar(&o.Print, "print", false, "show live on stdout; on when there is no -o and no COMMAND")
 	fs.StringVarP(&o.View, "view", "V", "", "live view `NAME`: one of the views of replay")
 	fs.StringArrayP("filter", "F", nil, "keep only exchanges that match `EXPR`, in every output")
-	fs.Var(profile{&o.Redact}, "redact", "replace secrets: `secrets|strict|none`")
+	fs.Var(&o.Redact, "redact", "replace secrets: `secrets|strict|none`")
 	o.Redact = redact.Secrets
 	o.MaxBody = 64 << 20
 	fs.VarP(size{&o.MaxBody}, "max-body", "s", "keep at most `SIZE` of a body; 0 no limit")
@@ -160,16 +163,6 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 
 func usageError(text, hint string) error {
 	return &replay.Error{Code: 2, Err: errors.New(text), Hint: hint}
-}
-
-// profile is the value of --redact.
-type profile struct{ p *redact.Profile }
-
-func (v profile) String() string { return v.p.String() }
-func (v profile) Type() string   { return "profile" }
-func (v profile) Set(s string) (err error) {
-	*v.p, err = redact.ParseProfile(s)
-	return err
 }
 
 // size is the value of a flag that is a number of bytes: 65536, 64k, 16MiB.

@@ -47,7 +47,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout,
+	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout, Framing: o.Framing,
 		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {

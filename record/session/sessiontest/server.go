@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// A Server answers these requests, over HTTP/1.1 and TLS:
+// A Server answers these requests, over TLS:
 //
 //	GET  /bytes/N      N bytes that are the same each time
 //	GET  /chunked/N    the same bytes in the chunked transfer coding
@@ -45,12 +45,17 @@ type Server struct {
 
 // Start starts a Server on a free port of loopback and writes its certificate
 // and key to the folder dir.
-func Start(dir string) (*Server, error) {
+func Start(dir string) (*Server, error) { return start(dir, "http/1.1") }
+
+// StartHTTP2 is Start for a Server that prefers HTTP/2.
+func StartHTTP2(dir string) (*Server, error) { return start(dir, "h2", "http/1.1") }
+
+func start(dir string, protocols ...string) (*Server, error) {
 	cert, err := writeCertificate(dir)
 	if err != nil {
 		return nil, err
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: protocols})
 	if err != nil {
 		return nil, err
 	}
