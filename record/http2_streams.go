@@ -201,7 +201,7 @@ func (st *stream) setRequest(pseudo Fields) {
 // push makes an exchange of which the server sends the request too (RFC 9113,
 // section 8.4).
 func (s *http2Half) push(b streamHead) {
-	if b.promised == 0 || s.h.streams[b.promised] != nil {
+	if s.side() != responseSide || b.promised == 0 || s.h.streams[b.promised] != nil {
 		return
 	}
 	st := s.h.open(b.promised, nil)
