@@ -24,6 +24,12 @@ demo: build
 test: tools build
 	go test ./...
 
+# Firefox opens what is written.
+.PHONY: test-firefox
+test-firefox:
+	@.ci/packages firefox-esr:firefox-esr python3:python3
+	go test ./har -count 1 -run TestFirefox -firefox
+
 # The folder of what comes from npm, for the tests that need it.
 export SSLTAPE_NPM ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/npm
 

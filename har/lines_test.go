@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -134,5 +136,64 @@ func TestWriteEntry(t *testing.T) {
 	want := `{"type":"exchange","id":7,"entry":` + b.String() + "}\n"
 	if got := writeLines(t, exchange()); !strings.HasPrefix(string(got), want) {
 		t.Errorf("line %s, want %s", got, want)
+	}
+}
+
+// TestLinesSchema checks that lines of all types, of all recordings, are as
+// testdata/jsonl.schema.json says, which allows nothing that it does not name.
+func TestLinesSchema(t *testing.T) {
+	dir := t.TempDir()
+	var xs []*record.Exchange
+	for _, rec := range recordings(t) {
+		text, err := os.ReadFile(strings.TrimSuffix(rec, ".rec") + ".har")
+		if err != nil {
+			t.Fatal(err)
+		}
+		xs = append(xs, read(t, text)...)
+	}
+	var b bytes.Buffer
+	w := har.NewLinesWriter(&b, har.Options{Version: "0.1.0", Redaction: "none", Comment: "from a test"})
+	for _, p := range []record.ProcessEvent{
+		{Time: t0, Kind: record.Exec, PID: 7, PPID: 1, Comm: "bash", Exe: "/bin/bash", Args: []string{"bash", "-i"}},
+		{Time: t0, Kind: record.Line, PID: 7, Comm: "bash", Line: "ls"},
+		{Time: t0, Kind: record.Exit, PID: 7, Comm: "bash"},
+	} {
+		if err := w.WriteProcess(&p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, x := range xs {
+		if err := w.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good, bad := filepath.Join(dir, "good.jsonl"), filepath.Join(dir, "bad.jsonl")
+	wrong := strings.Join([]string{
+		`{"type":"end","exchanges":1,"incomplete":0,"lost":0}`,
+		`{"type":"process","time":"yesterday","event":"exec","pid":1,"comm":"a"}`,
+		`{"type":"exchange","id":1,"entry":{}}`,
+		`{"type":"other"}`,
+	}, "\n")
+	if err := errors.Join(os.WriteFile(good, b.Bytes(), 0o600), os.WriteFile(bad, []byte(wrong), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	type judged struct {
+		At    string
+		Why   []string
+		Types map[string]int
+	}
+	all := node[judged](t, "schema.mjs", "../testdata/jsonl.schema.json", good)
+	for _, j := range all[:len(all)-1] {
+		t.Errorf("%s: %s", j.At, strings.Join(j.Why, "; "))
+	}
+	want := map[string]int{"exchange": len(xs), "process": 3, "end": 1}
+	if got := all[len(all)-1].Types; !maps.Equal(got, want) {
+		t.Errorf("lines %v, want %v", got, want)
+	}
+	if n := len(node[judged](t, "schema.mjs", "../testdata/jsonl.schema.json", bad)) - 1; n != 4 {
+		t.Errorf("%d of 4 wrong lines are refused", n)
 	}
 }

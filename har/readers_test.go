@@ -1,7 +1,6 @@
 package har_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
@@ -40,34 +39,53 @@ type shown struct {
 	Body         string   `json:"body"`
 }
 
-// judge returns what Chrome DevTools' importer and har-validator make of the
-// files. Both run in Node, from the folder that SSLTAPE_NPM names.
-func judge(t *testing.T, files ...string) []verdict {
+// missing ends a test whose tool is not there, which CI does not put up with.
+func missing(t *testing.T, tool string) {
 	t.Helper()
-	dir := os.Getenv("SSLTAPE_NPM")
-	if dir == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("SSLTAPE_NPM is not set: it names the folder where testdata/npm is installed")
-		}
-		t.Skip("DevTools' importer and har-validator: SSLTAPE_NPM does not name where testdata/npm is installed")
+	if os.Getenv("CI") == "true" {
+		t.Fatal("missing: " + tool)
 	}
-	cmd := exec.Command("node", append([]string{"testdata/npm/check.mjs"}, files...)...)
+	t.Skip("missing: " + tool)
+}
+
+// node runs a script of testdata/npm and decodes the lines of its output. The
+// packages are in the folder that SSLTAPE_NPM names.
+func node[T any](t *testing.T, script string, args ...string) []T {
+	t.Helper()
+	if os.Getenv("SSLTAPE_NPM") == "" {
+		missing(t, "SSLTAPE_NPM, which names the folder where testdata/npm is installed")
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		missing(t, "node")
+	}
+	return lines[T](t, exec.Command("node", append([]string{"testdata/npm/" + script}, args...)...))
+}
+
+// lines runs cmd and decodes the lines of its output.
+func lines[T any](t *testing.T, cmd *exec.Cmd) []T {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("check.mjs: %v\n%s", err, stderr.String())
+		t.Fatalf("%v: %v\n%s", cmd, err, stderr.String())
 	}
-	var all []verdict
-	lines := bufio.NewScanner(bytes.NewReader(out))
-	lines.Buffer(nil, 1<<26)
-	for lines.Scan() {
-		var v verdict
-		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
-			t.Fatal(err)
+	var all []T
+	for line := range bytes.Lines(out) {
+		var v T
+		if err := json.Unmarshal(line, &v); err != nil {
+			t.Fatalf("%v: %v in %s", cmd, err, line)
 		}
 		all = append(all, v)
 	}
+	return all
+}
+
+// judge returns what Chrome DevTools' importer and har-validator make of the
+// files.
+func judge(t *testing.T, files ...string) []verdict {
+	t.Helper()
+	all := node[verdict](t, "check.mjs", files...)
 	if len(all) != len(files) {
 		t.Fatalf("%d verdicts of %d files", len(all), len(files))
 	}
@@ -116,7 +134,7 @@ func compareShown(t *testing.T, e shown, x *record.Exchange) {
 	}
 	want := shown{
 		Method: x.Request.Method, Status: x.Response.Status,
-		Type: "fetch", TransferSize: x.Response.WireSize, MS: float64(x.Duration().Microseconds()) / 1e3,
+		Type: kindOf(x), TransferSize: x.Response.WireSize, MS: float64(x.Duration().Microseconds()) / 1e3,
 		Body: string(body), URL: e.URL, Remote: e.Remote, // the last two are not ours alone
 	}
 	for _, ev := range x.Response.Events {
@@ -124,9 +142,6 @@ func compareShown(t *testing.T, e shown, x *record.Exchange) {
 	}
 	if x.Conn.ID != 0 {
 		want.ID = strconv.FormatUint(x.Conn.ID, 10)
-	}
-	if x.Response.Status == 101 || strings.HasPrefix(x.Request.Target, "ws") {
-		want.Type = "websocket"
 	}
 	if !utf8.Valid(body) {
 		want.Body = "base64:" + base64.StdEncoding.EncodeToString(body)
@@ -137,4 +152,12 @@ func compareShown(t *testing.T, e shown, x *record.Exchange) {
 	if !reflect.DeepEqual(e, want) {
 		t.Errorf("%s: DevTools shows\n%+v, want\n%+v", x.URL(), e, want)
 	}
+}
+
+// kindOf returns the resource type of x in DevTools.
+func kindOf(x *record.Exchange) string {
+	if x.Response.Status == 101 || strings.HasPrefix(x.Request.Target, "ws") || x.Request.Pseudo.Has(":protocol") {
+		return "websocket"
+	}
+	return "fetch"
 }

@@ -1,0 +1,145 @@
+// Opens HAR files in the Network panel of Chrome DevTools, as its users do.
+//
+//	SSLTAPE_NPM=DIR node panel.mjs CHROMIUM FILE...
+//
+// Each file gives one line of JSON: the rows that the panel shows, the events
+// of the EventStream tab of the first row that has one, in UTC, and the error
+// of the import. A picture of the first file's goes to the file that SHOT names.
+import {spawn} from 'node:child_process';
+import fs from 'node:fs';
+import {createRequire} from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+
+const dir = path.resolve(process.env.SSLTAPE_NPM);
+const {chromium} = createRequire(path.join(dir, 'package.json'))('playwright-core');
+const [program, ...files] = process.argv.slice(2);
+
+// A browser that serves its DevTools front end at an address of its own.
+async function launch(profile) {
+  const child = spawn(program, [
+    '--headless=new', '--no-sandbox', '--disable-gpu', '--user-data-dir=' + profile, '--remote-debugging-port=0',
+    '--remote-allow-origins=*', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--lang=en-US', 'about:blank',
+  ], {stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, TZ: 'UTC'}});
+  const host = await new Promise((resolve, reject) => {
+    let text = '';
+    child.stderr.on('data', d => {
+      text += d;
+      const m = /DevTools listening on ws:\/\/([^/]+)\//.exec(text);
+      if (m) resolve(m[1]);
+    });
+    child.once('error', reject);
+    child.once('exit', code => reject(Error(`${program}: exit ${code}\n${text}`)));
+  });
+  child.removeAllListeners('exit');
+  return {child, host};
+}
+
+// A page with the Network panel. Without screencast it has the whole width.
+async function open(browser, host) {
+  const targets = await (await fetch(`http://${host}/json/list`)).json();
+  const target = targets.find(t => t.type === 'page' && t.url === 'about:blank');
+  const page = await browser.contexts()[0].newPage();
+  page.setDefaultTimeout(60000);
+  await page.setViewportSize({width: 1200, height: 700});
+  await page.addInitScript(() => { try { localStorage.setItem('screencast-enabled', 'false'); } catch {} });
+  await page.goto(`http://${host}/devtools/inspector.html?ws=${host}/devtools/page/${target.id}&panel=network`);
+  await page.locator('input[type=file]').waitFor({state: 'attached'});
+  await page.evaluate(async () => {
+    const {Console} = await import('/devtools/core/common/common.js');
+    window.importError = '';
+    Console.Console.instance().addEventListener('messageAdded', e => {
+      if (/HAR/.test(e.data.text)) window.importError = e.data.text;
+    });
+  });
+  return page;
+}
+
+// By path: what Playwright passes through itself must not be above 50 MB.
+async function choose(page, file) {
+  const cdp = await page.context().newCDPSession(page);
+  const handle = await page.locator('input[type=file]').evaluateHandle(e => { window.fileInput = e; return e; });
+  const {result} = await cdp.send('Runtime.evaluate', {expression: 'window.fileInput'});
+  await cdp.send('DOM.enable');
+  await cdp.send('DOM.setFileInputFiles', {objectId: result.objectId, files: [path.resolve(file)]});
+  await handle.dispose();
+  await page.waitForFunction(async () => {
+    const {NetworkLog} = await import('/devtools/models/logs/logs.js');
+    return window.importError || NetworkLog.NetworkLog.instance().requests().length > 0;
+  });
+}
+
+const grid = '.network-log-grid tbody tr.data-grid-data-grid-node';
+
+// What the panel shows, of which only what is in sight is in the document.
+async function rows(page) {
+  const n = await page.evaluate(async () => {
+    const {NetworkLog} = await import('/devtools/models/logs/logs.js');
+    return NetworkLog.NetworkLog.instance().requests().length;
+  });
+  await page.setViewportSize({width: 1200, height: Math.max(480, 300 + 45 * n)});
+  await page.waitForFunction(([grid, n]) => {
+    const all = (root, out = []) => {
+      out.push(...root.querySelectorAll(grid));
+      for (const e of root.querySelectorAll('*')) if (e.shadowRoot) all(e.shadowRoot, out);
+      return out;
+    };
+    return all(document).length >= n;
+  }, [grid, n], {timeout: 20000}).catch(() => {});
+  return page.locator(grid).evaluateAll(trs => trs.map(tr => {
+    const cell = name => tr.querySelector(`td.${name}-column`)?.innerText.trim() ?? '';
+    return {name: cell('name'), status: cell('status'), type: cell('type'), size: cell('size')};
+  }));
+}
+
+// The events of the first row of an event stream.
+async function events(page, shown, shot) {
+  const name = await page.evaluate(async () => {
+    const {NetworkLog} = await import('/devtools/models/logs/logs.js');
+    return NetworkLog.NetworkLog.instance().requests().find(r => r.eventSourceMessages().length)?.name();
+  });
+  const i = shown.findIndex(r => r.name === name);
+  if (i < 0) return [];
+  const cell = page.locator(`${grid} td.name-column`).nth(i);
+  await cell.scrollIntoViewIfNeeded();
+  const box = await cell.boundingBox();
+  await page.mouse.click(box.x + 60, box.y + 5);
+  const tab = page.getByRole('tab', {name: 'EventStream'});
+  await tab.click();
+  const messages = page.locator('.event-source-messages-view tbody tr.data-grid-data-grid-node');
+  await messages.first().waitFor({state: 'attached'});
+  if (shot) {
+    const handles = page.locator('.event-source-messages-view .data-grid-resizer');
+    for (const [i, dx] of [[1, 80], [2, -60]]) { // so that types and times are whole
+      const box = await handles.nth(i).boundingBox();
+      await page.mouse.move(box.x + box.width / 2, box.y + 5);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width / 2 + dx, box.y + 5, {steps: 4});
+      await page.mouse.up();
+    }
+    await page.mouse.move(700, 470);
+    await page.screenshot({path: shot, clip: {x: 0, y: 0, width: 1200, height: 330}});
+  }
+  return messages.evaluateAll(trs => trs.map(tr => [...tr.querySelectorAll('td')].map(td => td.innerText.trim())));
+}
+
+const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'har-panel-'));
+const {child, host} = await launch(profile);
+try {
+  const browser = await chromium.connectOverCDP('http://' + host);
+  for (const file of files) {
+    const page = await open(browser, host);
+    await choose(page, file);
+    const shown = await rows(page);
+    const error = await page.evaluate(() => window.importError);
+    console.log(JSON.stringify({file, error, rows: shown, events: await events(page, shown, file === files[0] && process.env.SHOT)}));
+    await page.close();
+  }
+  await browser.close();
+} finally {
+  const gone = new Promise(resolve => child.once('exit', resolve));
+  child.kill();
+  await gone;
+  fs.rmSync(profile, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
+}
