@@ -92,7 +92,8 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 		if path != "-" && sameFile(path, name) {
 			return nil, usage(fmt.Errorf("output %s: is the input", path), "write to another file, then rename it")
 		}
-		opts := OutputOptions{Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout, Notice: o.notice}
+		opts := OutputOptions{
+			Framing: o.Framing, Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout, Notice: o.notice}
 		if o.Redact != redact.None {
 			opts.Redaction = o.Redact.String()
 		}
