@@ -7,9 +7,10 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 
 # A command that the tests run, and the Debian package that it comes in.
-TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common tcpdump:tcpdump tcpflow:tcpflow \
-        tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git \
-        nginx:nginx-light editcap:wireshark-common gcc:gcc clang:clang /usr/lib/chromium/chromium:chromium
+TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common editcap:wireshark-common tcpdump:tcpdump \
+        tcpflow:tcpflow tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git nginx:nginx-light \
+        wrk:wrk setcap:libcap2-bin gcc:gcc clang:clang ld.lld:lld objdump:binutils /usr/lib/chromium/chromium:chromium \
+        /usr/include/openssl/ssl.h:libssl-dev
 
 export CGO_ENABLED = 0
 
