@@ -107,7 +107,7 @@ func (t *twin) grow(x *record.Exchange) error {
 	t.ID, t.Server, t.Err = x.ID, x.Server, x.Err
 	t.Anomalies = append(t.Anomalies, x.Anomalies[min(t.anomalies, len(x.Anomalies)):]...)
 	t.anomalies = len(x.Anomalies)
-	t.Request.Method = x.Request.Method
+	t.Request.Method, t.Request.Pseudo = x.Request.Method, fields(x.Request.Pseudo, t.profile)
 	if t.target != x.Request.Target {
 		t.target = x.Request.Target
 		t.Request.Target = t.profile.URL(t.target)
@@ -116,6 +116,9 @@ func (t *twin) grow(x *record.Exchange) error {
 	for _, i := range x.Response.Interim[min(len(t.Response.Interim), len(x.Response.Interim)):] {
 		i.Header = fields(i.Header, t.profile)
 		t.Response.Interim = append(t.Response.Interim, i)
+	}
+	for _, m := range x.WebSocket[min(len(t.WebSocket), len(x.WebSocket)):] {
+		t.WebSocket = append(t.WebSocket, message(m, t.profile))
 	}
 	t.Response.Events = t.events.take(t.Response.Events, x.Response.Events, x.Done() || x.Response.Done)
 	if err := t.request.grow(&x.Request.Message, x.Done()); err != nil {
@@ -128,6 +131,23 @@ func (t *twin) grow(x *record.Exchange) error {
 		t.Anomalies = append(t.Anomalies, AnomalyBody)
 	}
 	return nil
+}
+
+// message returns m without its secrets. What cannot be looked into goes.
+func message(m record.WebSocketMessage, p Profile) record.WebSocketMessage {
+	if m.Deflated {
+		m.Cut += int64(len(m.Data))
+		m.Data = ""
+		return m
+	}
+	find := scan.Finder{Profile: p}
+	sink := scan.NewBody(&find, "")
+	sink.Write([]byte(m.Data), 0, len(m.Data))
+	sink.End()
+	if spans := find.Take(scan.Settled); len(spans) > 0 {
+		m.Data = string(scan.Replace(nil, []byte(m.Data), 0, spans))
+	}
+	return m
 }
 
 // AnomalyBody marks an exchange of which a body was taken out as a whole, since

@@ -176,3 +176,54 @@ func TestExchangesOwnership(t *testing.T) {
 		t.Error("the source is kept")
 	}
 }
+
+// messages keeps those of the exchanges that are done.
+type messages struct{ all []record.WebSocketMessage }
+
+func (w *messages) WriteExchange(x *record.Exchange) error {
+	if x.Done() {
+		w.all = append(w.all, x.WebSocket...)
+	}
+	return nil
+}
+
+func TestExchangesWebSocket(t *testing.T) {
+	const secret = "sk-ant-api03-" + "abcdefghijklmnopqrstuvwxyz"
+	x := &record.Exchange{ID: 1}
+	x.Request.Done, x.Response.Done = true, true
+	x.Request.Pseudo = record.Fields{{Name: ":authority", Value: "api.example.com"}}
+	x.WebSocket = []record.WebSocketMessage{
+		{FromClient: true, Opcode: 1, Data: `{"key":"` + secret + `","text":"hello"}`},
+		{Opcode: 1, Data: secret, Deflated: true},
+		{Opcode: 2, Data: "\x00\x01"},
+	}
+	var out messages
+	var url string
+	w := redact.Exchanges(record.ExchangeTee{&out, urls{&url}}, redact.Secrets)
+	if err := w.WriteExchange(x); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.all) != 3 || url != "https://api.example.com/" {
+		t.Fatalf("%d messages of %s", len(out.all), url)
+	}
+	if got := out.all[0].Data; strings.Contains(got, secret) || !strings.Contains(got, "hello") || !strings.Contains(got, "<redacted") {
+		t.Errorf("first message %q", got)
+	}
+	if got := out.all[1]; got.Data != "" || got.Cut != int64(len(secret)) {
+		t.Errorf("deflated message %+v", got)
+	}
+	if got := out.all[2].Data; got != "\x00\x01" {
+		t.Errorf("last message %q", got)
+	}
+	if !strings.Contains(x.WebSocket[0].Data, secret) {
+		t.Error("the exchange itself was changed")
+	}
+}
+
+// urls keeps the URL of the last exchange.
+type urls struct{ last *string }
+
+func (u urls) WriteExchange(x *record.Exchange) error {
+	*u.last = x.URL()
+	return nil
+}
