@@ -43,7 +43,7 @@ type output struct {
 // newOutputs creates the files that o asks for and the live view.
 func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	out := &outputs{stderr: stderr, redact: o.Redact}
-	files, err := o.files()
+	files, err := o.targets()
 	if err != nil {
 		return nil, err
 	}
@@ -87,9 +87,9 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 // A file is what one -o asks for.
 type file struct{ format, path string }
 
-// files returns the files to write: those of -o, else one named after the
+// targets returns the files to write: those of -o, else one named after the
 // command where the live view is not all that is wanted.
-func (o *Options) files() ([]file, error) {
+func (o *Options) targets() ([]file, error) {
 	var files []file
 	for _, arg := range o.Outputs {
 		format, path, err := replay.ParseOutput(arg)
@@ -279,13 +279,22 @@ func (out *outputs) failed() bool {
 	return false
 }
 
-// paths returns the names of the files.
-func (out *outputs) paths() []string {
-	var paths []string
+// A written is a file with what there is to say of it.
+type written struct {
+	path  string
+	early bool // it could not be written to its end
+}
+
+// files returns the files that there are.
+func (out *outputs) files() []written {
+	var files []written
 	for _, o := range out.all {
-		if o.paths != nil {
-			paths = append(paths, o.paths()...)
+		if o.paths == nil {
+			continue
+		}
+		for _, path := range o.paths() {
+			files = append(files, written{path, o.err != nil})
 		}
 	}
-	return paths
+	return files
 }

@@ -59,8 +59,12 @@ func (s *status) clear() {
 // counters returns one line on how far the recording has come.
 func (r *recorder) counters() string {
 	s, loss := r.asm.Stats(), r.probe.Loss()
+	paths := ""
+	for _, f := range r.out.files() {
+		paths += "  " + escape(f.path)
+	}
 	return fmt.Sprintf("%s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second),
-		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), strings.Join(append([]string{""}, r.out.paths()...), "  "))
+		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), paths)
 }
 
 // finish prints what was recorded and returns the exit code. cause is why the
@@ -98,7 +102,7 @@ func (r *recorder) summary() {
 	}
 	fmt.Fprintf(&b, ", %s, %s in %s\n", plural(r.connections(), "connection"), bytesText(int64(loss.Passed)), time.Since(r.start).Round(100*time.Millisecond))
 	if text := r.others(); text != "" {
-		fmt.Fprintf(&b, "ssltape: not HTTP/1: %s\n", text)
+		fmt.Fprintf(&b, "ssltape: not HTTP, kept in pcapng only: %s\n", text)
 	}
 	if loss.Bytes() > 0 {
 		fmt.Fprintf(&b, "ssltape: %s lost: %s\n", bytesText(int64(loss.Bytes())), causes(loss))
@@ -109,10 +113,14 @@ func (r *recorder) summary() {
 	if r.connections() == 0 {
 		b.WriteString(r.silence())
 	}
-	for i, path := range r.out.paths() {
-		fmt.Fprintf(&b, "ssltape: wrote %s", escape(path))
-		if i == 0 {
-			fmt.Fprintf(&b, "   (ssltape replay %s)", escape(path))
+	for i, f := range r.out.files() {
+		switch {
+		case f.early:
+			fmt.Fprintf(&b, "ssltape: wrote %s, which ends early", escape(f.path))
+		case i == 0:
+			fmt.Fprintf(&b, "ssltape: wrote %s   (ssltape replay %[1]s)", escape(f.path))
+		default:
+			fmt.Fprintf(&b, "ssltape: wrote %s", escape(f.path))
 		}
 		b.WriteByte('\n')
 	}
@@ -160,11 +168,12 @@ func (r *recorder) connections() int {
 	return n
 }
 
-// others names the connections that did not speak HTTP/1, with their number.
+// others names the connections that spoke what is not understood, with their
+// number.
 func (r *recorder) others() string {
 	var parts []string
 	for name, n := range r.asm.Stats().Conns {
-		if name != "HTTP/1" {
+		if !slices.Contains([]string{"HTTP/1", "HTTP/2", "WebSocket"}, name) {
 			parts = append(parts, fmt.Sprintf("%s (%s)", name, plural(n, "connection")))
 		}
 	}
