@@ -1,13 +1,10 @@
 package record
 
 import (
-	"encoding/binary"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A stream is an exchange as it grows, or a tunnel (RFC 9113, section 5).
@@ -257,50 +254,6 @@ func (s *http2Half) response(b streamHead) {
 	}
 }
 
-// beginTunnel makes what follows on the stream something else than HTTP.
-func (st *stream) beginTunnel(s *http2Half) {
-	x, h := st.x, st.h
-	over := st.sides[requestSide].over
-	x.Request.Done = true
-	st.sides = [2]streamSide{}
-	if strings.EqualFold(x.Request.Pseudo.Get(":protocol"), "websocket") { // RFC 8441, section 5
-		st.tunnel = newWebSocket(h.connection, x, h.client, st.grow)
-	} else {
-		x.Response.Done = true
-		x.Err = st.err
-		inner := &connection{Conn: h.Conn, a: h.a}
-		inner.become(protoTunnel, &opening{connection: inner})
-		st.tunnel = tunnel{inner}
-	}
-	if over {
-		st.sides[requestSide].over = true
-		st.tunnel.end(h.client, s.t, nil)
-	}
-}
-
-// upgradeHTTP2 returns the parser of what follows the 101 response to x: the
-// real one comes on stream 1 (RFC 7540, section 3.2).
-func upgradeHTTP2(c *connection, x *Exchange, client Dir) *http2 {
-	h := newHTTP2(c, [2]bool{})
-	h.setClient(client)
-	r := &x.Response
-	x.Response = Response{Interim: append(r.Interim, Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: r.End})}
-	st := h.open(1, x)
-	st.sides[requestSide].over = x.Request.Done
-	return h
-}
-
-// A tunnel is the parser of a stream that carries a connection.
-type tunnel struct{ *connection }
-
-func (t tunnel) data(d Dir, at time.Time, p []byte) { t.parser.data(d, at, p) }
-func (t tunnel) gap(d Dir, n int64)                 { t.parser.gap(d, n) }
-
-func (t tunnel) end(d Dir, at time.Time, why error) {
-	t.ended[d] = true
-	t.parser.end(d, at, why)
-}
-
 // wire counts n bytes of the message that s brings.
 func (st *stream) wire(s *http2Half, n int) {
 	if st == nil || st.tunnel != nil || st.sides[s.side()].over {
@@ -480,107 +433,4 @@ func (st *stream) settle() {
 		h.gone = h.gone[max(0, len(h.gone)-maxGone):]
 	}
 	st.grow()
-}
-
-// reset reads RST_STREAM (RFC 9113, section 6.4).
-func (s *http2Half) reset(id, code uint32) {
-	if st := s.h.streams[id]; st != nil {
-		st.fail(fmt.Errorf("%s by the %s: %w", resetReason(code), s.side(), ErrReset))
-	}
-}
-
-// maxDebug is how much is shown of what GOAWAY says to people.
-const maxDebug = 200
-
-// lastStream reads GOAWAY (RFC 9113, section 6.8).
-func (s *http2Half) lastStream(payload []byte) {
-	h := s.h
-	last, code := binary.BigEndian.Uint32(payload)&^(1<<31), binary.BigEndian.Uint32(payload[4:])
-	reason := fmt.Sprintf("GOAWAY %s by the %s", resetReason(code), s.side())
-	if debug := payload[8:]; len(debug) > 0 {
-		reason += fmt.Sprintf(", %q", debug[:min(len(debug), maxDebug)])
-	}
-	err := fmt.Errorf("%s: %w", reason, ErrReset)
-	if code != 0 {
-		h.goAway = err
-	}
-	if !h.known || s.side() == requestSide {
-		return
-	}
-	for _, id := range h.ids() {
-		if id%2 == 1 && id > last { // the client may send it again elsewhere
-			h.streams[id].fail(err)
-		}
-	}
-}
-
-// ids returns the numbers of the streams in order.
-func (h *http2) ids() []uint32 { return slices.Sorted(maps.Keys(h.streams)) }
-
-// endStreams ends what can no longer end in order since the direction is over.
-func (s *http2Half) endStreams(why error) {
-	h := s.h
-	cause := why
-	switch {
-	case h.goAway != nil:
-		cause = h.goAway
-	case why == nil:
-		cause = ErrCut
-	}
-	s.ended = cause
-	for _, id := range h.ids() {
-		st := h.streams[id]
-		if st.tunnel != nil {
-			v := &st.sides[s.side()]
-			if !v.over {
-				v.over = true
-				st.tunnel.end(s.dir, s.t, why)
-				st.settle()
-			}
-			continue
-		}
-		if s.side() == responseSide || !st.sides[requestSide].over {
-			st.fail(cause)
-		}
-	}
-}
-
-// span counts n bytes of the connection.
-func (s *connection) span(kind span, n int) {
-	stats := &s.a.stats
-	switch kind {
-	case headSpan:
-		stats.Head += int64(n)
-	case bodySpan:
-		stats.Body += int64(n)
-	case framingSpan:
-		stats.Framing += int64(n)
-	case unparsedSpan:
-		stats.Unparsed += int64(n)
-	}
-}
-
-// keep adds p, which came at t, to the body of m, a message of x, as far as
-// the limits allow. Where something was cut nothing can follow.
-func (s *connection) keep(x *Exchange, m *Message, p []byte, t time.Time) {
-	room := len(p)
-	if limit := s.a.opts.MaxBody; limit > 0 {
-		room = int(min(int64(room), limit-m.Body.Len()))
-	}
-	if m.Cut > 0 {
-		room = 0
-	}
-	if room > 0 {
-		if n := len(m.Marks); n == 0 || n < maxMarks && !m.Marks[n-1].Time.Equal(t) {
-			m.Marks = append(m.Marks, Mark{Off: m.Body.Len(), Time: t})
-		}
-		n, err := m.Body.Write(p[:room])
-		if err != nil {
-			x.note(bodyNotKept)
-			s.a.errs = append(s.a.errs, err)
-		}
-		room = n
-	}
-	m.Cut += int64(len(p) - room)
-	s.a.stats.Cut += int64(len(p) - room)
 }

@@ -414,3 +414,54 @@ func FuzzHTTP2(f *testing.F) {
 	}
 	f.Fuzz(checkCuts)
 }
+
+// BenchmarkHTTP2 is small JSON exchanges on one connection, and a download.
+func BenchmarkHTTP2(b *testing.B) {
+	body := `{"id":12345,"name":"something","tags":["a","b"],"ok":true}`
+	b.Run("exchanges", func(b *testing.B) {
+		k, out := newTalk(), &discard{}
+		w := tape{conn: k.conn, a: record.NewAssembler(out, record.Options{})}
+		for _, c := range k.chunks {
+			w.write(b, c.Dir, c.Data)
+		}
+		b.ReportAllocs()
+		for i := uint32(1); b.Loop(); i += 2 {
+			for d := range k.bytes {
+				k.bytes[d].Reset()
+			}
+			k.head(client, i, false, ":method: POST", ":scheme: https", ":authority: api.example.com", ":path: /v1/items?x=1", "content-type: application/json")
+			k.data(client, i, true, body)
+			k.ok(i, "content-type: application/json")
+			k.data(server, i, true, body)
+			w.write(b, client, k.bytes[client].Bytes())
+			w.write(b, server, k.bytes[server].Bytes())
+		}
+		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "exchanges/s")
+		if out.done != b.N {
+			b.Fatalf("%d exchanges, want %d", out.done, b.N)
+		}
+	})
+	b.Run("download", func(b *testing.B) {
+		const size = 1 << 30
+		b.SetBytes(size)
+		for b.Loop() {
+			k, out := newTalk(), &discard{}
+			w := tape{conn: k.conn, a: record.NewAssembler(out, record.Options{MaxBody: 64 << 20})}
+			k.get(1, "/")
+			k.send(client)
+			k.ok(1)
+			k.send(server)
+			for _, c := range k.chunks {
+				w.write(b, c.Dir, c.Data)
+			}
+			k.data(server, 1, false, strings.Repeat("x", 16<<10))
+			frame := k.bytes[server].Bytes()
+			for range size / (16 << 10) {
+				w.write(b, server, frame)
+			}
+			if err := w.a.Close(); err != nil || out.done != 1 {
+				b.Fatalf("%d exchanges, %v", out.done, err)
+			}
+		}
+	})
+}

@@ -1,14 +1,8 @@
 package record
 
 import (
-	"bytes"
 	"cmp"
-	"compress/flate"
-	"encoding/binary"
-	"io"
-	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Limits of what is kept of a WebSocket.
@@ -16,7 +10,6 @@ const (
 	maxMessage    = 16 << 20 // bytes of a message, compressed or not
 	messageWeight = 96       // counted for each message besides its data
 	maxControl    = 125      // bytes of a control frame, RFC 6455, section 5.5
-	maxWSHeader   = 14
 )
 
 // Opcodes (RFC 6455, section 11.8).
@@ -82,59 +75,6 @@ type partialMessage struct {
 	lost, cut  int64
 }
 
-// A webSocketFrame is the header of a frame (RFC 6455, section 5.2).
-type webSocketFrame struct {
-	final      bool
-	compressed bool // RSV1, RFC 7692, section 6
-	opcode     byte
-	masked     bool
-	key        [4]byte
-	length     int64
-	size       int // of the header
-}
-
-func (f *webSocketFrame) isControl() bool { return f.opcode&0x8 != 0 }
-
-// parseWebSocketFrame reads the header of a frame. more says that p is too
-// short; ok that there may be such a header.
-func parseWebSocketFrame(p []byte) (f webSocketFrame, ok, more bool) {
-	if len(p) < 2 {
-		return f, false, true
-	}
-	f.final, f.compressed, f.opcode = p[0]&0x80 != 0, p[0]&0x40 != 0, p[0]&0xf
-	f.masked, f.length, f.size = p[1]&0x80 != 0, int64(p[1]&0x7f), 2
-	switch {
-	case p[0]&0x30 != 0, f.opcode > opBinary && f.opcode < opClose, f.opcode > opPong:
-		return f, false, false
-	case f.isControl() && (!f.final || f.compressed || f.length > maxControl):
-		return f, false, false
-	case f.length == 126:
-		f.size = 4
-	case f.length == 127:
-		f.size = 10
-	}
-	if f.masked {
-		f.size += 4
-	}
-	if len(p) < f.size {
-		return f, false, true
-	}
-	switch f.length { // the shortest form has to be used
-	case 126:
-		f.length = int64(binary.BigEndian.Uint16(p[2:]))
-		ok = f.length > maxControl
-	case 127:
-		f.length = int64(binary.BigEndian.Uint64(p[2:]))
-		ok = f.length > 0xffff
-	default:
-		ok = true
-	}
-	if f.masked {
-		copy(f.key[:], p[f.size-4:f.size])
-	}
-	return f, ok, false
-}
-
 // newWebSocket returns the parser of the WebSocket that x began. It calls
 // grown each time x has grown.
 func newWebSocket(c *connection, x *Exchange, client Dir, grown func()) *webSocket {
@@ -152,33 +92,6 @@ func newWebSocket(c *connection, x *Exchange, client Dir, grown func()) *webSock
 		}
 	}
 	return w
-}
-
-// deflateExtension reports whether the server agreed to permessage-deflate,
-// and whether the messages of the client (0) and of the server (1) are
-// compressed with what came before them (RFC 7692, section 7.1.1).
-func deflateExtension(fs Fields) (on bool, keeps [2]bool) {
-	for _, f := range fs {
-		if !strings.EqualFold(f.Name, "Sec-WebSocket-Extensions") {
-			continue
-		}
-		for extension := range strings.SplitSeq(strings.ToLower(f.Value), ",") {
-			params := strings.Split(strings.ReplaceAll(extension, " ", ""), ";")
-			if params[0] != "permessage-deflate" {
-				continue
-			}
-			on, keeps = true, [2]bool{true, true}
-			for _, param := range params[1:] {
-				switch param {
-				case "client_no_context_takeover":
-					keeps[0] = false
-				case "server_no_context_takeover":
-					keeps[1] = false
-				}
-			}
-		}
-	}
-	return on, keeps
 }
 
 func (w *webSocket) data(d Dir, t time.Time, p []byte) {
@@ -389,36 +302,6 @@ func (s *webSocketHalf) lose(n int64) {
 	s.finder = frameFinder{read: s.evidence, first: -1, need: wsResync}
 }
 
-// wsResync is the evidence that a frameFinder needs: headers of WebSocket
-// frames are short.
-const wsResync = 5
-
-// evidence is the read of a frameFinder. Text that is UTF-8 tells most.
-func (s *webSocketHalf) evidence(p []byte) frameEvidence {
-	f, ok, more := parseWebSocketFrame(p)
-	switch {
-	case more:
-		return frameEvidence{score: needMore}
-	case !ok, f.masked != (s.dir == s.w.client), f.compressed && s.inflate == nil, f.length > maxHead/4:
-		return frameEvidence{seen: min(len(p), maxWSHeader), score: notFrame}
-	}
-	size := f.size + int(f.length)
-	if f.opcode != opText || f.compressed || !f.final || f.length < 8 || f.length > 4<<10 {
-		return frameEvidence{size: size, seen: f.size, score: 1}
-	}
-	if len(p) < size {
-		return frameEvidence{score: needMore}
-	}
-	text := bytes.Clone(p[f.size:size])
-	for i := range text {
-		text[i] ^= f.key[i&3]
-	}
-	if !utf8.Valid(text) {
-		return frameEvidence{seen: size, score: notFrame}
-	}
-	return frameEvidence{size: size, seen: size, score: 3}
-}
-
 // search looks for frames.
 func (s *webSocketHalf) search(p []byte) ([]byte, bool) {
 	s.buf = append(s.buf, p...)
@@ -479,43 +362,4 @@ func (w *webSocket) finish() {
 		x.Err = ErrCut
 	}
 	x.Response.Done = x.Err == nil
-}
-
-// An inflater reads compressed messages (RFC 7692, section 7.2.2).
-type inflater struct {
-	keeps  bool   // messages refer to the ones before them
-	window []byte // the end of those
-	lost   bool   // window is not known
-	r      io.ReadCloser
-}
-
-// inflateTail ends the last block of a message, and the stream after it.
-const inflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
-
-const windowSize = 32 << 10
-
-// message returns the data of p without compression, and how much of it at its
-// end is left out. Where ok is false it returns what came.
-func (f *inflater) message(p *partialMessage) (data []byte, cut int64, ok bool) {
-	if f.keeps && f.lost || p.lost > 0 || p.cut > 0 {
-		f.lost = true
-		return p.data, p.cut, false
-	}
-	src := io.MultiReader(bytes.NewReader(p.data), strings.NewReader(inflateTail))
-	if f.r == nil {
-		f.r = flate.NewReaderDict(src, f.window)
-	} else if err := f.r.(flate.Resetter).Reset(src, f.window); err != nil {
-		return p.data, 0, false
-	}
-	var out bytes.Buffer
-	if _, err := io.Copy(&out, io.LimitReader(f.r, maxMessage+1)); err != nil || out.Len() > maxMessage {
-		f.lost = true
-		return p.data, 0, false
-	}
-	data = out.Bytes()
-	if f.keeps {
-		f.window = append(f.window, data[max(0, len(data)-windowSize):]...)
-		f.window = append(f.window[:0], f.window[max(0, len(f.window)-windowSize):]...)
-	}
-	return data, 0, true
 }
