@@ -148,3 +148,17 @@ func equal(t *testing.T, got, want *record.Exchange) {
 		t.Errorf("got\n%+v\nwant\n%+v", g, w)
 	}
 }
+
+// TestUnknownKeys checks that what other programs, and later versions, put
+// beside the entries and into them is passed over wherever it stands.
+func TestUnknownKeys(t *testing.T) {
+	want := write(t, exchange(), exchange())
+	const more = `"_processes":[{"event":"exec","args":["a",null,{"entries":[{}]}]}],"_deep":[[[{"log":{"entries":[1]}}]]],"_n":-1e400,`
+	file := string(want)
+	for _, before := range []string{`"version":`, `"entries":[`, `"pages":`, `"startedDateTime":`, `"status":`, `"timings":{`} {
+		file = strings.ReplaceAll(file, before, more+before)
+	}
+	if got := write(t, read(t, []byte(`{"log_":{"entries":[{}]},`+file[1:]))...); !bytes.Equal(got, want) {
+		t.Error(diff(got, want))
+	}
+}

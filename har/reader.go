@@ -100,7 +100,9 @@ type reader struct {
 
 func newReader(in io.Reader, yield func(*record.Exchange, error) bool) *reader {
 	l := &limited{in, maxEntry}
-	return &reader{in: l, dec: json.NewDecoder(l), yield: yield}
+	dec := json.NewDecoder(l)
+	dec.UseNumber() // one that no float64 holds is no reason to stop
+	return &reader{in: l, dec: dec, yield: yield}
 }
 
 var errStop = errors.New("stop")

@@ -122,6 +122,7 @@ func (fs *fields) UnmarshalJSON(p []byte) error {
 // object reads {"name": "value", ...} in order.
 func (fs *fields) object(p []byte) {
 	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.UseNumber()
 	dec.Token() // the brace
 	for dec.More() {
 		name, err := dec.Token()
