@@ -26,10 +26,15 @@ const (
 	callFree      call = "tls_free"
 	callClear     call = "tls_clear"
 	callCtrl      call = "tls_ctrl"
+	callGoRead    call = "go_read"
+	callGoWrite   call = "go_write"
+	callGoClose   call = "go_close"
 )
 
 // returns reports whether the call is followed to its return.
-func (c call) returns() bool { return c != callFree && c != callClear && c != callCtrl }
+func (c call) returns() bool {
+	return c != callFree && c != callClear && c != callCtrl && c != callGoClose
+}
 
 // A function is one of a TLS library.
 type function struct {
@@ -84,7 +89,8 @@ type image struct {
 // A site is where a probe goes.
 type site struct {
 	Function
-	call call
+	call    call
+	returns []uint64 // offsets of the return instructions, of Go's functions only
 }
 
 // Inspect finds the TLS functions of the ELF file at path, a library or an
@@ -184,7 +190,7 @@ func (im *image) add(sites []site, name string, call call, addr uint64) []site {
 	if !ok {
 		return sites
 	}
-	return append(sites, site{Function{Name: name, Offset: off, How: how}, call})
+	return append(sites, site{Function: Function{Name: name, Offset: off, How: how}, call: call})
 }
 
 // findSymbols looks the functions up in .dynsym and, for executables that do

@@ -13,9 +13,10 @@ import (
 const minLinked = 1 << 20
 
 // linkedCalls says how the functions that package locate finds take their
-// arguments. Go's are missing: their convention is another one.
+// arguments.
 var linkedCalls = map[string]call{
 	"SSL_read": callRead, "SSL_write": callWrite, "ssl_read_internal": callReadInner, "tls_free": callFree, "SSL_free": callFree,
+	"crypto/tls.(*Conn).Read": callGoRead, "crypto/tls.(*Conn).Write": callGoWrite, "crypto/tls.(*Conn).Close": callGoClose,
 }
 
 // linked finds the TLS functions of an executable, or library, that has a TLS
@@ -65,13 +66,16 @@ func (im *image) linkedSites(lib *locate.Library) []site {
 			continue
 		}
 		at, _ := im.cheapSite(f.Addr)
+		if lib.Stack == locate.Go {
+			at = im.goSite(f.Addr)
+		}
 		off, mapped := im.offset(at)
 		if !mapped {
 			continue
 		}
-		read = read || c == callRead || c == callReadInner
-		write = write || c == callWrite || c == callWriteEx || c == callWriteEx2
-		sites = append(sites, site{Function{Name: f.Name, Offset: off, How: f.How}, c})
+		read = read || c == callRead || c == callReadInner || c == callGoRead
+		write = write || c == callWrite || c == callWriteEx || c == callWriteEx2 || c == callGoWrite
+		sites = append(sites, site{Function{Name: f.Name, Offset: off, How: f.How}, c, f.Returns})
 	}
 	if !read || !write {
 		return nil
@@ -93,11 +97,8 @@ func writeInner(version string) call {
 // refusal says what lib is and why it cannot be hooked.
 func refusal(lib *locate.Library) string {
 	what := strings.TrimSpace(string(lib.Stack) + " " + lib.Version)
-	switch {
-	case lib.Refused != nil:
+	if lib.Refused != nil {
 		return fmt.Sprintf("%s (%v)", what, lib.Refused)
-	case lib.Stack == locate.Go:
-		return what + " (its calls are not covered)"
 	}
 	return what
 }

@@ -133,7 +133,8 @@ func (p *Probe) load(o Options) error {
 		callRead: p.objs.TlsRead, callWrite: p.objs.TlsWrite,
 		callReadEx: p.objs.TlsReadEx, callWriteEx: p.objs.TlsWriteEx, callWriteEx2: p.objs.TlsWriteEx2,
 		callReadInner: p.objs.TlsReadInner, callFree: p.objs.TlsFree, callClear: p.objs.TlsClear,
-		callCtrl: p.objs.TlsCtrl,
+		callCtrl:   p.objs.TlsCtrl,
+		callGoRead: p.objs.GoRead, callGoWrite: p.objs.GoWrite, callGoClose: p.objs.GoClose,
 	}
 	return nil
 }
@@ -216,9 +217,11 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 		return nil, fmt.Errorf("probe %s: %w", path, err)
 	}
 	at := map[*ebpf.Program][]uint64{}
-	order := []*ebpf.Program{p.objs.TlsReturn}
+	order := []*ebpf.Program{p.objs.TlsReturn, p.objs.GoReturn}
 	for _, s := range sites {
-		if s.call.returns() {
+		if len(s.returns) > 0 {
+			at[p.objs.GoReturn] = append(at[p.objs.GoReturn], s.returns...)
+		} else if s.call.returns() {
 			at[p.objs.TlsReturn] = append(at[p.objs.TlsReturn], s.Offset)
 		}
 		prog := p.progs[s.call]
@@ -230,6 +233,9 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 	cookie := uint64(len(p.libraries)) | uint64(flags)<<32
 	var links []link.Link
 	for _, prog := range order {
+		if len(at[prog]) == 0 {
+			continue
+		}
 		ls, err := p.hook(ex, prog, at[prog], cookie)
 		links = append(links, ls...)
 		if err != nil {

@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"debug/elf"
+	"encoding/binary"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -64,6 +65,43 @@ func (im *image) cheapSite(addr uint64) (uint64, string) {
 		}
 	}
 	return addr, "entry"
+}
+
+// goSite returns where to probe the function of Go at addr: behind the check of
+// the stack, since a function starts again when its stack has grown, or was
+// wanted for something else. That is a push on amd64. A function without the
+// check, or with one that is not known, is probed at its entry: the arguments
+// of the last start are those that count.
+func (im *image) goSite(addr uint64) uint64 {
+	if im.file.Machine == elf.EM_AARCH64 {
+		return im.goSiteARM64(addr)
+	}
+	for _, in := range im.code(addr) {
+		switch {
+		case in.Op == x86asm.PUSH:
+			return in.addr
+		case in.Op == x86asm.JBE || in.Op == x86asm.CMP || in.Op == x86asm.LEA && in.Args[0] == x86asm.R12:
+		default:
+			return addr
+		}
+	}
+	return addr
+}
+
+// goSiteARM64 looks for the b.ls to the part that calls morestack.
+func (im *image) goSiteARM64(addr uint64) uint64 {
+	const maxCheck, mask, branchLS = 6, 0xff00001f, 0x54000009
+	var code [4 * maxCheck]byte
+	off, ok := im.offset(addr)
+	if _, err := im.raw.ReadAt(code[:], int64(off)); !ok || err != nil {
+		return addr
+	}
+	for i := uint64(0); i < maxCheck; i++ {
+		if binary.LittleEndian.Uint32(code[4*i:])&mask == branchLS {
+			return addr + 4*(i+1)
+		}
+	}
+	return addr
 }
 
 // inner returns the address of the function that wrapper and wrapperEx, of the

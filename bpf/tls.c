@@ -13,112 +13,14 @@
  * kind can be preempted by one another (Linux 6.0), so nothing is kept in
  * per-CPU memory but counters.
  */
+#include "headers/data.h"
+#include "headers/go.h"
 #include "headers/process.h"
 #include "headers/socket.h"
 #include "headers/tables.h"
 #include <bpf/bpf_tracing.h>
 
 char __license[] SEC("license") = "Dual MIT/GPL";
-
-/* ---- connections ---- */
-
-static __always_inline void send_end(struct conn_key *key, struct conn *c, enum dir dir, enum end end) {
-	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-
-	if (!e) {
-		struct end_key k = {*key, c->born, dir};
-		struct end_value v = {bpf_ktime_get_ns(), c->off[dir], end, c->pid, c->library};
-
-		COUNT(ring_events, 1);
-		if (bpf_map_update_elem(&ends, &k, &v, BPF_ANY))
-			COUNT(table_events, 1);
-		return;
-	}
-	*e = conn_head(END, key, c);
-	e->off = c->off[dir];
-	e->dir = dir;
-	e->end = end;
-	submit(e, sizeof(*e));
-}
-
-/* ---- data ---- */
-
-/* send_piece copies the n <= size bytes at buf. Its size must be a power of
- * two known at compile time, as the verifier wants that of a reservation. */
-#define send_piece(head, buf, n, size)                                         \
-	do {                                                                   \
-		struct {                                                       \
-			struct head head;                                      \
-			__u8 data[size];                                       \
-		} *e_ = bpf_ringbuf_reserve(&events, sizeof(*e_), 0);          \
-		if (!e_) {                                                     \
-			COUNT(ring_events, 1);                                 \
-			COUNT(ring_bytes, n);                                  \
-			break;                                                 \
-		}                                                              \
-		e_->head = *(head);                                            \
-		e_->head.len = n;                                              \
-		__u64 n_ = n;                                                  \
-		asm volatile("" : "+r"(n_)); /* shows the verifier the bound */ \
-		if (n_ > size)                                                 \
-			n_ = size;                                             \
-		if (bpf_probe_read_user(e_->data, n_, (void *)(buf))) {        \
-			bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);             \
-			COUNT(fault_events, 1);                                \
-			COUNT(fault_bytes, n);                                 \
-			break;                                                 \
-		}                                                              \
-		COUNT(captured, n);                                            \
-		submit(e_, sizeof(*e_));                                       \
-	} while (0)
-
-/* send_tail copies n < PIECE bytes, in an event not much larger than they. */
-#define send_class(head, buf, n, size)                                         \
-	if (n <= size) {                                                       \
-		send_piece(head, buf, n, size);                                \
-		return;                                                        \
-	}
-
-static __always_inline void send_tail(struct head *head, __u64 buf, __u64 n) {
-	send_class(head, buf, n, 64);
-	send_class(head, buf, n, 256);
-	send_class(head, buf, n, 512);
-	send_class(head, buf, n, 1024);
-	send_class(head, buf, n, 2048);
-	send_class(head, buf, n, 4096);
-	send_class(head, buf, n, 8192);
-	send_piece(head, buf, n, PIECE);
-}
-
-/* send copies the n bytes at buf, which head describes, in pieces. Both loops
- * are walked through by the verifier; large pieces keep that short. */
-static __always_inline void send(struct head *head, __u64 buf, __u64 n) {
-	__u64 bulks = n / BULK;
-
-	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++) {
-		send_piece(head, buf, BULK, BULK);
-		head->off += BULK;
-		buf += BULK;
-	}
-	if (bulks >= MAX_BULKS) {
-		if (n > MAX_CALL) {
-			COUNT(long_events, 1);
-			COUNT(long_bytes, n - MAX_CALL);
-		}
-		return;
-	}
-	n %= BULK;
-	for (__u32 i = 0; i < BULK / PIECE && n >= PIECE; i++) {
-		send_piece(head, buf, PIECE, PIECE);
-		head->off += PIECE;
-		buf += PIECE;
-		n -= PIECE;
-	}
-	if (n)
-		send_tail(head, buf, n);
-}
-
-/* ---- calls ---- */
 
 /* enter notes a call. Frames at or below its stack pointer are of calls that
  * were left by longjmp or an exception. */
@@ -199,12 +101,8 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 
 	if (ret < 0 || (ret == 0 && !closed_by_peer(t, f)))
 		return;
-	struct conn *c = find_conn(&key, f->pid, f->library);
 	if (ret == 0) {
-		if (c && !c->closed) {
-			c->closed = 1;
-			send_end(&key, c, IN, END_CLEAN);
-		}
+		peer_closed(&key, find_conn(&key, f->pid, f->library));
 		return;
 	}
 	if (f->count && bpf_probe_read_user(&n, sizeof(n), (void *)f->count)) {
@@ -217,26 +115,10 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 		if (i < t->depth && t->frames[i].ssl == f->ssl && t->frames[i].dir == f->dir)
 			t->frames[i].counted = 1;
 	}
-	if (c && c->closed && f->dir == IN) { /* used again without SSL_clear */
-		send_end(&key, c, OUT, END_CLEAN);
-		bpf_map_delete_elem(&conns, &key);
-		c = find_conn(&key, f->pid, f->library);
-	}
-	COUNT(passed, n);
-	if (!c) {
-		COUNT(table_events, 1);
-		COUNT(table_bytes, n);
+	struct conn *c = deliver(&key, f, n);
+	if (!c)
 		return;
-	}
-	__u32 dir = f->dir & 1;
-	struct head head = conn_head(DATA, &key, c);
-	head.off = c->off[dir];
-	head.dir = dir;
-	if (dir == OUT)
-		head.time = f->time;
-	c->off[dir] += n;
-	send(&head, f->buf, n);
-	if (dir == OUT)
+	if (f->dir == OUT)
 		did_write(t, &key, c, n);
 	else
 		did_read(t, &key, c, n);
@@ -275,31 +157,13 @@ int tls_write_ex2(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM5(ct
 SEC("uprobe/tls_read_inner")
 int tls_read_inner(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), true); }
 
-/* release ends the connection of the pointer, which is free for another one. */
-static __always_inline int release(struct pt_regs *ctx, bool unused_too) {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	struct process *p = recorded(tgid);
-
-	if (!p)
-		return 0;
-	struct conn_key key = {PT_REGS_PARM1(ctx), p->epoch, tgid};
-	struct conn *c = bpf_map_lookup_elem(&conns, &key);
-	if (!c || (!unused_too && !c->off[OUT] && !c->off[IN]))
-		return 0;
-	send_end(&key, c, OUT, END_CLEAN);
-	if (!c->closed)
-		send_end(&key, c, IN, END_CUT);
-	bpf_map_delete_elem(&conns, &key);
-	return 0;
-}
-
 /* void f(ssl) */
 SEC("uprobe/tls_free")
-int tls_free(struct pt_regs *ctx) { return release(ctx, true); }
+int tls_free(struct pt_regs *ctx) { return release(PT_REGS_PARM1(ctx), true); }
 
 /* int f(ssl), which OpenSSL also calls itself before a handshake */
 SEC("uprobe/tls_clear")
-int tls_clear(struct pt_regs *ctx) { return release(ctx, false); }
+int tls_clear(struct pt_regs *ctx) { return release(PT_REGS_PARM1(ctx), false); }
 
 #define SSL_CTRL_SET_TLSEXT_HOSTNAME 55
 

@@ -81,6 +81,37 @@ type tlsExec struct {
 	Args [3840]uint8
 }
 
+type tlsGoCall struct {
+	_     structs.HostLayout
+	Frame struct {
+		_       structs.HostLayout
+		Sp      uint64
+		Ssl     uint64
+		Buf     uint64
+		Count   uint64
+		Time    uint64
+		Epoch   uint64
+		Pid     uint32
+		Dir     uint8
+		Closes  uint8
+		Counted uint8
+		Pad     uint8
+		Library uint64
+	}
+	Born    uint64
+	Stack   uint64
+	Len     uint64
+	Pending uint64
+}
+
+type tlsGoPlace struct {
+	_     structs.HostLayout
+	G     uint64
+	Depth uint64
+	Tgid  uint32
+	Pad   uint32
+}
+
 type tlsHead struct {
 	_       structs.HostLayout
 	Time    uint64
@@ -182,10 +213,16 @@ const (
 	tlsMapConns         = "conns"
 	tlsMapEnds          = "ends"
 	tlsMapEvents        = "events"
+	tlsMapGoCalls       = "go_calls"
+	tlsMapGoWrites      = "go_writes"
 	tlsMapLosses        = "losses"
 	tlsMapProcesses     = "processes"
 	tlsMapThreads       = "threads"
 	tlsMapWanted        = "wanted"
+	tlsProgGoClose      = "go_close"
+	tlsProgGoRead       = "go_read"
+	tlsProgGoReturn     = "go_return"
+	tlsProgGoWrite      = "go_write"
 	tlsProgProcessExec  = "process_exec"
 	tlsProgProcessExit  = "process_exit"
 	tlsProgProcessFork  = "process_fork"
@@ -255,6 +292,10 @@ type tlsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tlsProgramSpecs struct {
+	GoClose      *ebpf.ProgramSpec `ebpf:"go_close"`
+	GoRead       *ebpf.ProgramSpec `ebpf:"go_read"`
+	GoReturn     *ebpf.ProgramSpec `ebpf:"go_return"`
+	GoWrite      *ebpf.ProgramSpec `ebpf:"go_write"`
 	ProcessExec  *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit  *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork  *ebpf.ProgramSpec `ebpf:"process_fork"`
@@ -282,6 +323,8 @@ type tlsMapSpecs struct {
 	Conns     *ebpf.MapSpec `ebpf:"conns"`
 	Ends      *ebpf.MapSpec `ebpf:"ends"`
 	Events    *ebpf.MapSpec `ebpf:"events"`
+	GoCalls   *ebpf.MapSpec `ebpf:"go_calls"`
+	GoWrites  *ebpf.MapSpec `ebpf:"go_writes"`
 	Losses    *ebpf.MapSpec `ebpf:"losses"`
 	Processes *ebpf.MapSpec `ebpf:"processes"`
 	Threads   *ebpf.MapSpec `ebpf:"threads"`
@@ -324,6 +367,8 @@ type tlsMaps struct {
 	Conns     *ebpf.Map `ebpf:"conns"`
 	Ends      *ebpf.Map `ebpf:"ends"`
 	Events    *ebpf.Map `ebpf:"events"`
+	GoCalls   *ebpf.Map `ebpf:"go_calls"`
+	GoWrites  *ebpf.Map `ebpf:"go_writes"`
 	Losses    *ebpf.Map `ebpf:"losses"`
 	Processes *ebpf.Map `ebpf:"processes"`
 	Threads   *ebpf.Map `ebpf:"threads"`
@@ -335,6 +380,8 @@ func (m *tlsMaps) Close() error {
 		m.Conns,
 		m.Ends,
 		m.Events,
+		m.GoCalls,
+		m.GoWrites,
 		m.Losses,
 		m.Processes,
 		m.Threads,
@@ -359,6 +406,10 @@ type tlsVariables struct {
 //
 // It can be passed to loadTlsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tlsPrograms struct {
+	GoClose      *ebpf.Program `ebpf:"go_close"`
+	GoRead       *ebpf.Program `ebpf:"go_read"`
+	GoReturn     *ebpf.Program `ebpf:"go_return"`
+	GoWrite      *ebpf.Program `ebpf:"go_write"`
 	ProcessExec  *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit  *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork  *ebpf.Program `ebpf:"process_fork"`
@@ -381,6 +432,10 @@ type tlsPrograms struct {
 
 func (p *tlsPrograms) Close() error {
 	return _TlsClose(
+		p.GoClose,
+		p.GoRead,
+		p.GoReturn,
+		p.GoWrite,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,

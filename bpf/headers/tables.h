@@ -136,6 +136,24 @@ struct thread {
 	} written; /* since the last send; born is 0 where there is nothing */
 };
 
+struct go_stack { /* runtime.stack of a goroutine */
+	__u64 lo, hi;
+};
+
+struct go_place { /* of a call of a goroutine */
+	__u64 g;
+	__u64 depth; /* distance of its frame from the upper end of the stack */
+	__u32 tgid, pad;
+};
+
+struct go_call { /* of crypto/tls that has not returned */
+	struct frame frame; /* without sp */
+	__u64 born;         /* of the connection, if anything had passed */
+	__u64 stack;        /* the upper end of the stack, if the buffer is on it */
+	__u64 len;          /* of the buffer */
+	__u64 pending;      /* it is in go_writes, or was delivered */
+};
+
 struct loss { /* bpf.Loss */
 	__u64 ring_events, ring_bytes;   /* no room in the ring buffer */
 	__u64 fault_events, fault_bytes; /* user page not readable */
@@ -179,6 +197,20 @@ struct {
 	__type(key, __u64); /* as of bpf_get_current_pid_tgid */
 	__type(value, struct thread);
 } threads SEC(".maps");
+
+struct { /* calls that never return, as when the process is killed, make room */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct go_place);
+	__type(value, struct go_call);
+} go_calls SEC(".maps");
+
+struct { /* writes in go_calls that have not been delivered */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct conn_key);
+	__type(value, struct go_place);
+} go_writes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
