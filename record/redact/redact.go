@@ -21,4 +21,3 @@ const (
 	Secrets = scan.Secrets // what gives access: credentials, cookies, keys, signatures
 	Strict  = scan.Strict  // also what says who it was and what was said
 )
-
