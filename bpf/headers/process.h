@@ -134,7 +134,7 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	BPF_CORE_READ_INTO(&e->comm, task, comm);
 	e->file[0] = 0;
 	bpf_probe_read_kernel_str(e->file, sizeof(e->file), BPF_CORE_READ(bprm, filename));
-	submit(e, sizeof(*e));
+	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP); /* it is to be hooked before it says anything */
 	return 0;
 }
 
