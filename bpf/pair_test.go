@@ -22,7 +22,7 @@ type pairProgram struct{ path, cert, key string }
 func buildPair(t *testing.T) pairProgram {
 	t.Helper()
 	dir := t.TempDir()
-	p := pairProgram{filepath.Join(dir, "pair"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")}
+	p := pairProgram{path: filepath.Join(dir, "pair")}
 	out, err := exec.Command(program(t, "cc"), "-O1", "-o", p.path, "testdata/pair.c", "-lssl", "-lcrypto").CombinedOutput()
 	if err != nil {
 		if os.Getenv("CI") != "true" {
@@ -30,6 +30,15 @@ func buildPair(t *testing.T) pairProgram {
 		}
 		t.Fatalf("build testdata/pair.c: %v\n%s", err, out)
 	}
+	p.cert, p.key = writeCertificate(t)
+	return p
+}
+
+// writeCertificate writes a certificate and its key, and returns their paths.
+func writeCertificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	s := httptest.NewTLSServer(nil)
 	defer s.Close()
 	c := s.TLS.Certificates[0]
@@ -38,13 +47,13 @@ func buildPair(t *testing.T) pairProgram {
 		t.Fatal(err)
 	}
 	for path, block := range map[string]*pem.Block{
-		p.cert: {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, p.key: {Type: "PRIVATE KEY", Bytes: der},
+		cert: {Type: "CERTIFICATE", Bytes: c.Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: der},
 	} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return p
+	return cert, key
 }
 
 // args returns the command line for the given steps.

@@ -91,7 +91,8 @@ static __always_inline void go_flush(struct conn_key *key) {
 }
 
 /* is_eof reports whether the error whose value is at data is io.EOF, an
- * errors.errorString: that crypto/tls returns for close_notify alone. */
+ * errors.errorString: that is close_notify, or the end of the socket between
+ * two records, which Go takes for it. */
 static __always_inline bool is_eof(__u64 data) {
 	struct {
 		__u64 text, len;

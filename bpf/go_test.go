@@ -1,0 +1,177 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"ssltape/record"
+)
+
+// buildGoPair builds testdata/gopair.
+func buildGoPair(t *testing.T) pairProgram {
+	t.Helper()
+	p := pairProgram{path: filepath.Join(t.TempDir(), "gopair")}
+	if out, err := exec.Command(program(t, "go"), "build", "-ldflags=-s -w", "-o", p.path, "./testdata/gopair").CombinedOutput(); err != nil {
+		t.Fatalf("build testdata/gopair: %v\n%s", err, out)
+	}
+	p.cert, p.key = writeCertificate(t)
+	return p
+}
+
+// recordGo records prog with the given steps.
+func recordGo(t *testing.T, prog pairProgram, steps string) *tape {
+	t.Helper()
+	p := open(t, Options{Buffer: 128 << 20})
+	if _, err := p.Attach(prog.path); err != nil {
+		t.Fatal(err)
+	}
+	goOn, wait := start(t, p, prog.args(steps)...)
+	goOn()
+	wait()
+	p.Stop()
+	tp := read(t, p)
+	if l := p.Loss(); l.Bytes() != 0 || l.Passed != l.Captured {
+		t.Errorf("loss %+v", l)
+	}
+	return tp
+}
+
+// Every way in which connections of Go carry bytes and end.
+func TestGoPair(t *testing.T) {
+	const clean, cut = record.EndClean, record.EndCut
+	prog := buildGoPair(t)
+	for _, tt := range []struct {
+		name, steps string
+		want        []outcome // of each connection, in the order in which they are met
+	}{
+		{"close", "new w10 r close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"close twice", "new w10 r close close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"exit", "new w10 r", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"close_notify", "new w10 r eof close", []outcome{{10, 0, clean, clean}, {0, 10, clean, cut}}},
+		{"close_notify with data", "old new w10 r last close", []outcome{{10, 5, clean, clean}, {5, 10, clean, cut}}},
+		{"socket's end", "new w10 r fin close", []outcome{{10, 0, clean, clean}, {0, 10, clean, cut}}},
+		{"cut", "new w10 r cut close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"closed in a read", "new w10 r wait close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"two", "new w1 r close new w2 r close", []outcome{{1, 0, clean, cut}, {0, 1, clean, cut}, {2, 0, clean, cut}, {0, 2, clean, cut}}},
+		{"pieces", "new w64 w65 w16383 w16384 w65537 w200000 r a70000 ra close", []outcome{
+			{298433, 70000, clean, cut}, {70000, 298433, clean, cut}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tp := recordGo(t, prog, tt.steps)
+			var got []outcome
+			for _, c := range tp.conns {
+				s := tp.streams[c]
+				got = append(got, outcome{int(s[0].final), int(s[1].final), s[0].end, s[1].end})
+				if c.Local.IsValid() || c.Remote.IsValid() {
+					t.Errorf("address %v-%v, which nothing proves", c.Local, c.Remote)
+				}
+			}
+			if !equal(got, tt.want) {
+				t.Errorf("connections %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A call within one of the same goroutine: TLS in TLS, as through a proxy.
+func TestGoNested(t *testing.T) {
+	tp := recordGo(t, buildGoPair(t), "new inside w10 r a2000 ra w30000 r close")
+	found := map[string]bool{}
+	for _, s := range tp.streams {
+		found[fmt.Sprintf("out %d, in %d", s[record.Out].final, s[record.In].final)] = true
+	}
+	if len(tp.conns) != 4 || !found["out 30010, in 2000"] || !found["out 2000, in 30010"] {
+		t.Errorf("%d connections: %v", len(tp.conns), found)
+	}
+}
+
+// What one goroutine writes comes before the answer to it, which another one
+// reads, maybe before the first has returned.
+func TestGoOrder(t *testing.T) {
+	const n = 5000
+	prog := buildGoPair(t)
+	p := open(t, Options{})
+	if _, err := p.Attach(prog.path); err != nil {
+		t.Fatal(err)
+	}
+	goOn, wait := start(t, p, prog.args(fmt.Sprint("new echo", n, " close"))...)
+	goOn()
+	wait()
+	p.Stop()
+	ends := map[*record.Conn]*[2]int64{}
+	ahead := map[*record.Conn]bool{} // what was read of what was written: the server's
+	for e, err := range p.Events() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Process != nil {
+			continue
+		}
+		c := e.Chunk
+		if ends[c.Conn] == nil {
+			ends[c.Conn] = new([2]int64)
+		}
+		ends[c.Conn][c.Dir] = c.Off + int64(len(c.Data))
+		ahead[c.Conn] = ahead[c.Conn] || ends[c.Conn][record.In] > ends[c.Conn][record.Out]
+	}
+	if len(ends) != 2 {
+		t.Fatalf("%d connections, want 2", len(ends))
+	}
+	clients := 0
+	for c, e := range ends {
+		if *e != [2]int64{8 * n, 8 * n} {
+			t.Errorf("%d bytes of each direction, want %d", *e, 8*n)
+		}
+		if !ahead[c] {
+			clients++
+		}
+	}
+	if clients != 1 {
+		t.Error("an answer comes before what it answers")
+	}
+}
+
+// The recorder is a program of Go, too, and does not record itself.
+func TestGoNotItself(t *testing.T) {
+	p := open(t, Options{All: true})
+	if _, err := p.Attach("/proc/self/exe"); err != nil {
+		t.Fatal(err)
+	}
+	s := server(t)
+	resp, err := s.Client().Get(s.URL + "/100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	p.Stop()
+	for _, c := range read(t, p).conns {
+		if c.PID == os.Getpid() {
+			t.Errorf("recorded %+v", *c)
+		}
+	}
+}
+
+func TestInspectGo(t *testing.T) {
+	prog := buildGoPair(t)
+	a, sites, err := inspect(prog.path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "gopair (Go crypto/tls " + runtime.Version() + ")"; a.Library != want {
+		t.Errorf("library %q, want %q", a.Library, want)
+	}
+	for _, s := range sites {
+		if s.call != callGoClose && len(s.returns) == 0 {
+			t.Errorf("%s has no return", s.Name)
+		}
+	}
+	if len(sites) != 3 {
+		t.Errorf("%d functions, want 3", len(sites))
+	}
+}

@@ -1,0 +1,153 @@
+// gopair CERT KEY STEP...: a client and a server in one process, on loopback.
+// A step is new, wN (the client writes N bytes), r (the server reads all of
+// them), aN (the server answers N bytes), ra (the client reads them), close (by
+// the client), eof (the server closes, the client reads that), fin (likewise,
+// without close_notify), cut (likewise, within a record), wait (a goroutine of
+// the client reads meanwhile), last (the server answers 5 bytes and closes
+// before the client reads them), echoN (the client writes N times, another
+// goroutine of it reads the answers), old (what new connects from then on is TLS 1.2)
+// or inside (new, within the TLS of the last new).
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+)
+
+type pair struct {
+	cert           tls.Certificate
+	client, server *tls.Conn
+	socket         net.Conn // of the server
+	written, read  int      // by the client and the server
+	version        uint16
+}
+
+func main() {
+	cert, err := tls.LoadX509KeyPair(os.Args[1], os.Args[2])
+	check(err)
+	p := pair{cert: cert}
+	for _, s := range os.Args[3:] {
+		p.step(s)
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func want(err, want error) {
+	if err != want {
+		panic(fmt.Sprintf("error %v, want %v", err, want))
+	}
+}
+
+func (p *pair) step(s string) {
+	name := strings.TrimRight(s, "0123456789")
+	n, _ := strconv.Atoi(s[len(name):])
+	switch name {
+	case "new":
+		p.connect(dial())
+	case "inside":
+		p.connect(p.client, p.server)
+	case "w":
+		_, err := p.client.Write(make([]byte, n))
+		check(err)
+		p.written += n
+	case "r":
+		readAll(p.server, p.written)
+		p.written = 0
+	case "a":
+		_, err := p.server.Write(make([]byte, n))
+		check(err)
+		p.read += n
+	case "ra":
+		readAll(p.client, p.read)
+		p.read = 0
+	case "close":
+		p.client.Close()
+	case "eof":
+		p.server.Close()
+		_, err := p.client.Read(make([]byte, 9))
+		want(err, io.EOF)
+	case "fin":
+		p.socket.Close()
+		_, err := p.client.Read(make([]byte, 9))
+		want(err, io.EOF)
+	case "cut":
+		p.socket.Write([]byte{23, 3, 3, 0, 99})
+		p.socket.Close()
+		_, err := p.client.Read(make([]byte, 9))
+		want(err, io.ErrUnexpectedEOF)
+	case "last":
+		p.server.Write(make([]byte, 5))
+		p.server.Close()
+		readAll(p.client, 5)
+	case "old":
+		p.version = tls.VersionTLS12
+	case "wait":
+		p.wait()
+	case "echo":
+		p.echo(n)
+	}
+}
+
+// dial returns the ends of a TCP connection.
+func dial() (client, server net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(err)
+	defer l.Close()
+	client, err = net.Dial("tcp", l.Addr().String())
+	check(err)
+	server, err = l.Accept()
+	check(err)
+	return client, server
+}
+
+func (p *pair) connect(client, server net.Conn) {
+	p.socket = server
+	p.client = tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: p.version})
+	p.server = tls.Server(server, &tls.Config{Certificates: []tls.Certificate{p.cert}})
+	done := make(chan error)
+	go func() { done <- p.server.Handshake() }()
+	check(p.client.Handshake())
+	check(<-done)
+}
+
+// wait leaves a goroutine in Read, until the connection is closed.
+func (p *pair) wait() {
+	c, entered := p.client, make(chan bool)
+	go func() {
+		close(entered)
+		c.Read(make([]byte, 9))
+	}()
+	<-entered
+}
+
+// echo writes n numbers, of which the server sends each one back, while another
+// goroutine reads.
+func (p *pair) echo(n int) {
+	go io.CopyN(p.server, p.server, int64(8*n))
+	next := make(chan bool)
+	go func() {
+		for range n {
+			readAll(p.client, 8)
+			next <- true
+		}
+	}()
+	for i := range n {
+		fmt.Fprintf(p.client, "%8d", i)
+		<-next
+	}
+}
+
+func readAll(c net.Conn, n int) {
+	_, err := io.CopyN(io.Discard, c, int64(n))
+	check(err)
+}
