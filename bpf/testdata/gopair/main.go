@@ -133,8 +133,11 @@ func (p *pair) wait() {
 // echo writes n numbers, of which the server sends each one back, while another
 // goroutine reads.
 func (p *pair) echo(n int) {
-	go io.CopyN(p.server, p.server, int64(8*n))
-	next := make(chan bool)
+	echoed, next := make(chan error), make(chan bool)
+	go func() {
+		_, err := io.CopyN(p.server, p.server, int64(8*n))
+		echoed <- err
+	}()
 	go func() {
 		for range n {
 			readAll(p.client, 8)
@@ -145,6 +148,7 @@ func (p *pair) echo(n int) {
 		fmt.Fprintf(p.client, "%8d", i)
 		<-next
 	}
+	check(<-echoed)
 }
 
 func readAll(c net.Conn, n int) {
