@@ -64,3 +64,8 @@ clean:
 .PHONY: test-kernels
 test-kernels:
 	.ci/kernels $(KERNELS)
+
+# What recording costs: against bare runs, and against empty probes. Takes minutes.
+.PHONY: bench-overhead
+bench-overhead:
+	go test -run '^$$' -bench Overhead -benchtime 3x ./bpf ./record/session

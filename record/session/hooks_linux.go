@@ -76,27 +76,40 @@ func (h *hooks) attachAll(paths []string) {
 	}
 }
 
-// scan hooks what process pid has mapped.
-func (h *hooks) scan(pid int) {
+// scan hooks what process pid has mapped. It reports whether pid is still
+// there.
+func (h *hooks) scan(pid int) bool {
 	files, err := mappedFiles(pid)
 	if err != nil {
-		return // it has ended
+		return false
 	}
 	h.attachAll(files)
+	return true
 }
 
 // watch hooks the program that process pid has just become, and then calls
-// release; and what it loads in its first moments: the loader maps libraries
-// after the exec.
+// release; and what it loads, in its first moments and later: the loader maps
+// libraries after the exec, and a program may load one at any time.
 func (h *hooks) watch(pid int, release func()) {
 	go func() {
 		h.attach(fmt.Sprintf("/proc/%d/exe", pid))
 		release()
-		for _, d := range []time.Duration{2, 10, 50, 200, 1000, 5000} {
+		for _, d := range []time.Duration{2, 10, 50, 200} {
 			time.Sleep(d * time.Millisecond)
 			h.scan(pid)
 		}
+		h.follow(pid)
 	}()
+}
+
+// rescan is how often a process is looked at for libraries that it has loaded.
+const rescan = time.Second
+
+// follow hooks what process pid loads until it ends.
+func (h *hooks) follow(pid int) {
+	for h.scan(pid) {
+		time.Sleep(rescan)
+	}
 }
 
 // knows reports whether the file at path was tried before.

@@ -43,7 +43,7 @@ func buildAndRun(m *testing.M) int {
 
 // needs skips the test where this machine cannot record or lacks a tool; in CI
 // that is a failure.
-func needs(t *testing.T, tools ...string) {
+func needs(t testing.TB, tools ...string) {
 	t.Helper()
 	skip := t.Skipf
 	if os.Getenv("CI") == "true" {
@@ -165,7 +165,7 @@ func (e harEntry) requestBody(t *testing.T) []byte {
 }
 
 // startServer starts the server that clients are recorded against.
-func startServer(t *testing.T) *sessiontest.Server {
+func startServer(t testing.TB) *sessiontest.Server {
 	t.Helper()
 	s, err := sessiontest.Start(t.TempDir())
 	if err != nil {

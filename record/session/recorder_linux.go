@@ -167,10 +167,13 @@ func (r *recorder) targetRunning() error {
 	}
 	if waits {
 		r.hooks.attachAll(systemLibraries())
-		return nil
-	}
-	if r.hooks.count() == 0 {
+	} else if r.hooks.count() == 0 {
 		return noTLS(roots)
+	}
+	if !r.o.All { // where each process would cost a look at its memory map a second
+		for _, pid := range pids {
+			go r.hooks.follow(pid)
+		}
 	}
 	return nil
 }
