@@ -17,11 +17,19 @@ import (
 const (
 	blockSize = 1 << 20
 	maxSample = 80 << 10 // no event of tls.c is larger
-	// queueLimit bounds the memory of a consumer that is slower than the
-	// recorded processes. Beyond it the ring buffer fills up and the kernel
-	// counts what is lost.
-	queueLimit = 256 << 20
+	minQueue  = 256 << 20
 )
+
+// queueLimit bounds the memory of a consumer that is slower than the recorded
+// processes: a sixteenth of what the machine has. Beyond it the ring buffer
+// fills up and the kernel counts what is lost.
+func queueLimit() int {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return minQueue
+	}
+	return max(minQueue, int(uint64(info.Totalram)*uint64(info.Unit)/16))
+}
 
 // A block holds events on their way from the ring buffer to the consumer.
 type block struct {
@@ -47,7 +55,7 @@ type queue struct {
 }
 
 func newQueue() *queue {
-	q := &queue{limit: queueLimit}
+	q := &queue{limit: queueLimit()}
 	q.cond.L = &q.mu
 	return q
 }
