@@ -50,6 +50,7 @@ const (
 	Exited
 )
 
+// String returns the name of k.
 func (k ProcessKind) String() string { return [...]string{"started", "exec", "exited"}[k] }
 
 // A Process is a recorded process, as it was at the time of an event.
@@ -118,6 +119,7 @@ type SupportError struct {
 	Hint   string // the way out, "" where there is none
 }
 
+// Error says what is missing.
 func (e *SupportError) Error() string { return fmt.Sprintf("%v: %s", e.Kind, e.Reason) }
 
 // Unwrap returns e.Kind.

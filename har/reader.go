@@ -22,10 +22,12 @@ type TruncatedError struct {
 	Err     error // what is wrong there
 }
 
+// Error says how much was read.
 func (e *TruncatedError) Error() string {
 	return fmt.Sprintf("file is cut off or broken after %d entries: %v", e.Entries, e.Err)
 }
 
+// Unwrap returns what ended the reading.
 func (e *TruncatedError) Unwrap() error { return e.Err }
 
 // Read returns the exchanges in the HAR file r, which may be compressed with

@@ -24,15 +24,6 @@ type flow struct {
 	restarts  uint64      // how often it started anew
 }
 
-// An announced is the number of an exchange and the time of its first byte.
-type announced struct {
-	id    uint64
-	start int64
-}
-
-// maxAnnounced limits the exchanges of a connection whose packets are to come.
-const maxAnnounced = 64
-
 // A half is one direction of a flow.
 type half struct {
 	isn   uint32

@@ -166,3 +166,12 @@ func parseLength(s string) int64 {
 	}
 	return int64(n)
 }
+
+// An announced is the number of an exchange and the time of its first byte.
+type announced struct {
+	id    uint64
+	start int64
+}
+
+// maxAnnounced limits the exchanges of a connection whose packets are to come.
+const maxAnnounced = 64

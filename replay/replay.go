@@ -11,6 +11,7 @@ type Error struct {
 	Hint string // the way out, or ""
 }
 
+// Error returns the object and the cause; Hint is not in it.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return "no error"

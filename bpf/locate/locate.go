@@ -96,6 +96,7 @@ var ErrNotFound = errors.New("no known TLS library in the file")
 // x86-64 or arm64, or is damaged.
 type FormatError struct{ Err error }
 
+// Error says what is wrong.
 func (e *FormatError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong.
@@ -108,6 +109,7 @@ type RefusedError struct {
 	Reason string
 }
 
+// Error names the function and says why.
 func (e *RefusedError) Error() string { return e.Func + ": " + e.Reason }
 
 // only returns the one function of fs, or the reason why name is none of them.

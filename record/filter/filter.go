@@ -104,6 +104,7 @@ type SyntaxError struct {
 	Msg    string
 }
 
+// Error points at the column.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("filter, column %d: %s\n    %s\n    %s^", e.Column, e.Msg, e.Expr, strings.Repeat(" ", e.Column-1))
 }
