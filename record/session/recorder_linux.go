@@ -248,6 +248,9 @@ func (r *recorder) copy() error {
 func (r *recorder) event(e bpf.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.limitReached() { // what came after it is not wanted
+		return nil
+	}
 	if e.Process != nil {
 		return r.process(e.Process)
 	}
@@ -266,6 +269,9 @@ func (r *recorder) event(e bpf.Event) error {
 }
 
 func (r *recorder) limitReached() bool {
+	if r.o.Count == 0 && r.o.MaxSize == 0 {
+		return false
+	}
 	s := r.asm.Stats()
 	return r.o.Count > 0 && s.Done >= r.o.Count || r.o.MaxSize > 0 && s.Bytes >= r.o.MaxSize
 }
