@@ -115,7 +115,7 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 		if (i < t->depth && t->frames[i].ssl == f->ssl && t->frames[i].dir == f->dir)
 			t->frames[i].counted = 1;
 	}
-	struct conn *c = deliver(&key, f, n);
+	struct conn *c = deliver(&key, f, n, 0);
 	if (!c)
 		return;
 	if (f->dir == OUT)

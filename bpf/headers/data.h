@@ -25,14 +25,52 @@ static __always_inline void send_end(struct conn_key *key, struct conn *c, enum 
 	submit(e, sizeof(*e));
 }
 
-/* send_piece copies the n <= size bytes at buf. Its size must be a power of
- * two known at compile time, as the verifier wants that of a reservation. */
-#define send_piece(head, buf, n, size)                                         \
+/* A load is what a call has passed, which is sent once. */
+struct load {
+	struct conn_key *key;
+	struct conn *c; /* 0 where there was no room for it */
+	__u64 n;
+	struct go_place *place; /* of a write in go_writes; else 0 */
+	bool taken;
+	__u8 dir;
+};
+
+/* go_claim reports whether the write in the call at place is the caller's to
+ * send: two programs may find it in go_writes. */
+static __always_inline bool go_claim(struct conn_key *key, struct go_place *place) {
+	struct go_place *w = bpf_map_lookup_elem(&go_writes, key);
+
+	return w && w->g == place->g && w->depth == place->depth && !bpf_map_delete_elem(&go_writes, key);
+}
+
+/* take reports whether l is the caller's to send. It is called when there is an
+ * event for it in the ring: who finds it taken comes after that. */
+static __always_inline bool take(struct load *l) {
+	if (l->taken)
+		return true;
+	if (l->place && !go_claim(l->key, l->place))
+		return false;
+	l->taken = true;
+	if (l->c)
+		l->c->off[l->dir & 1] += l->n;
+	COUNT(passed, l->n);
+	return true;
+}
+
+/* send_piece copies the n <= size bytes at buf, of the load l. Its size must be
+ * a power of two known at compile time, as the verifier wants that of a
+ * reservation. */
+#define send_piece(l, head, buf, n, size)                                      \
 	do {                                                                   \
 		struct {                                                       \
 			struct head head;                                      \
 			__u8 data[size];                                       \
 		} *e_ = bpf_ringbuf_reserve(&events, sizeof(*e_), 0);          \
+		if (!take(l)) {                                                \
+			if (e_)                                                \
+				bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);     \
+			return;                                                \
+		}                                                              \
 		if (!e_) {                                                     \
 			COUNT(ring_events, 1);                                 \
 			COUNT(ring_bytes, n);                                  \
@@ -55,30 +93,30 @@ static __always_inline void send_end(struct conn_key *key, struct conn *c, enum 
 	} while (0)
 
 /* send_tail copies n < PIECE bytes, in an event not much larger than they. */
-#define send_class(head, buf, n, size)                                         \
+#define send_class(l, head, buf, n, size)                                      \
 	if (n <= size) {                                                       \
-		send_piece(head, buf, n, size);                                \
+		send_piece(l, head, buf, n, size);                             \
 		return;                                                        \
 	}
 
-static __always_inline void send_tail(struct head *head, __u64 buf, __u64 n) {
-	send_class(head, buf, n, 64);
-	send_class(head, buf, n, 256);
-	send_class(head, buf, n, 512);
-	send_class(head, buf, n, 1024);
-	send_class(head, buf, n, 2048);
-	send_class(head, buf, n, 4096);
-	send_class(head, buf, n, 8192);
-	send_piece(head, buf, n, PIECE);
+static __always_inline void send_tail(struct load *l, struct head *head, __u64 buf, __u64 n) {
+	send_class(l, head, buf, n, 64);
+	send_class(l, head, buf, n, 256);
+	send_class(l, head, buf, n, 512);
+	send_class(l, head, buf, n, 1024);
+	send_class(l, head, buf, n, 2048);
+	send_class(l, head, buf, n, 4096);
+	send_class(l, head, buf, n, 8192);
+	send_piece(l, head, buf, n, PIECE);
 }
 
-/* send copies the n bytes at buf, which head describes, in pieces. Both loops
+/* send copies the load l at buf, which head describes, in pieces. Both loops
  * are walked through by the verifier; large pieces keep that short. */
-static __always_inline void send(struct head *head, __u64 buf, __u64 n) {
-	__u64 bulks = n / BULK;
+static __always_inline void send(struct load *l, struct head *head, __u64 buf) {
+	__u64 n = l->n, bulks = n / BULK;
 
 	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++) {
-		send_piece(head, buf, BULK, BULK);
+		send_piece(l, head, buf, BULK, BULK);
 		head->off += BULK;
 		buf += BULK;
 	}
@@ -91,18 +129,18 @@ static __always_inline void send(struct head *head, __u64 buf, __u64 n) {
 	}
 	n %= BULK;
 	for (__u32 i = 0; i < BULK / PIECE && n >= PIECE; i++) {
-		send_piece(head, buf, PIECE, PIECE);
+		send_piece(l, head, buf, PIECE, PIECE);
 		head->off += PIECE;
 		buf += PIECE;
 		n -= PIECE;
 	}
 	if (n)
-		send_tail(head, buf, n);
+		send_tail(l, head, buf, n);
 }
 
-/* deliver sends n > 0 bytes that the call f has passed. It returns their
- * connection, or 0 where there is no room for one. */
-static __always_inline struct conn *deliver(struct conn_key *key, struct frame *f, __u64 n) {
+/* deliver sends n > 0 bytes that the call f has passed, at a place if it is in
+ * go_writes. It returns their connection, or 0 where there is no room for one. */
+static __always_inline struct conn *deliver(struct conn_key *key, struct frame *f, __u64 n, struct go_place *place) {
 	struct conn *c = find_conn(key, f->pid, f->library);
 
 	if (c && c->closed && f->dir == IN) { /* used again without SSL_clear */
@@ -110,10 +148,12 @@ static __always_inline struct conn *deliver(struct conn_key *key, struct frame *
 		bpf_map_delete_elem(&conns, key);
 		c = find_conn(key, f->pid, f->library);
 	}
-	COUNT(passed, n);
+	struct load l = {.key = key, .c = c, .n = n, .place = place, .dir = f->dir};
 	if (!c) {
-		COUNT(table_events, 1);
-		COUNT(table_bytes, n);
+		if (take(&l)) {
+			COUNT(table_events, 1);
+			COUNT(table_bytes, n);
+		}
 		return 0;
 	}
 	__u32 dir = f->dir & 1;
@@ -122,8 +162,7 @@ static __always_inline struct conn *deliver(struct conn_key *key, struct frame *
 	head.dir = dir;
 	if (dir == OUT)
 		head.time = f->time;
-	c->off[dir] += n;
-	send(&head, f->buf, n);
+	send(&l, &head, f->buf);
 	return c;
 }
 

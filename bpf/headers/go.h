@@ -63,14 +63,6 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 	return 0;
 }
 
-/* go_claim reports whether the caller is to deliver the write in the call at,
- * which is pending. */
-static __always_inline bool go_claim(struct conn_key *key, struct go_place *at) {
-	struct go_place *w = bpf_map_lookup_elem(&go_writes, key);
-
-	return w && w->g == at->g && w->depth == at->depth && !bpf_map_delete_elem(&go_writes, key);
-}
-
 /* go_flush delivers a write on the connection of key that has not returned.
  * The answer to it may be read first, by another goroutine: what was read
  * proves that the handshake is over, and if the write fails after that, nothing
@@ -86,8 +78,8 @@ static __always_inline void go_flush(struct conn_key *key) {
 		return;
 	struct frame f = call->frame;
 	__u64 n = call->len;
-	if (n > 0 && go_claim(key, &at))
-		deliver(key, &f, n);
+	if (n > 0)
+		deliver(key, &f, n, &at);
 }
 
 /* is_eof reports whether the error whose value is at data is io.EOF, an
@@ -128,17 +120,19 @@ int go_return(struct pt_regs *ctx) {
 	struct conn_key key = {call.frame.ssl, call.frame.epoch, at.tgid};
 	__s64 n = GO_1(ctx);
 	bpf_map_delete_elem(&go_calls, &at);
-	if (call.pending && !go_claim(&key, &at))
-		return 0; /* delivered already */
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
-	if (call.born && (!c || c->born != call.born))
-		return 0; /* closed meanwhile */
+	if (call.born && (!c || c->born != call.born)) { /* closed meanwhile */
+		go_claim(&key, &at);
+		return 0;
+	}
 	if (call.stack)
 		call.frame.buf += stack.hi - call.stack;
 	if (n > 0 && n <= call.len) {
 		if (call.frame.dir == IN)
 			go_flush(&key);
-		c = deliver(&key, &call.frame, n);
+		c = deliver(&key, &call.frame, n, call.pending ? &at : 0);
+	} else if (call.pending) {
+		go_claim(&key, &at); /* nothing was written */
 	}
 	if (call.frame.dir == IN && is_eof(GO_3(ctx)))
 		peer_closed(&key, c);
