@@ -118,8 +118,8 @@ func TestGoManyConnections(t *testing.T) {
 				t.Errorf("%s: %s was answered %q", name, e.Request.URL, e.responseBody(t))
 			}
 		}
-		if len(h.Log.Entries) != 2*connections*each || len(ids) != connections {
-			t.Errorf("%s: %d entries on %d connections, want %d on %d", name, len(h.Log.Entries), len(ids), 2*connections*each, connections)
+		if len(h.Log.Entries) != 2*connections*each || len(ids) < connections { // a client may dial again
+			t.Errorf("%s: %d entries on %d connections, want %d on %d or more", name, len(h.Log.Entries), len(ids), 2*connections*each, connections)
 		}
 	}
 }
