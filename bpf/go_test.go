@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"ssltape/record"
@@ -158,20 +159,33 @@ func TestGoNotItself(t *testing.T) {
 }
 
 func TestInspectGo(t *testing.T) {
-	prog := buildGoPair(t)
-	a, sites, err := inspect(prog.path, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "gopair (Go crypto/tls " + runtime.Version() + ")"; a.Library != want {
-		t.Errorf("library %q, want %q", a.Library, want)
-	}
-	for _, s := range sites {
-		if s.call != callGoClose && len(s.returns) == 0 {
-			t.Errorf("%s has no return", s.Name)
-		}
-	}
-	if len(sites) != 3 {
-		t.Errorf("%d functions, want 3", len(sites))
+	for arch, behind := range map[string]string{"amd64": "\x55", "arm64": "\xfe\x0f"} { // push rbp; str x30, [sp, #n]!
+		t.Run(arch, func(t *testing.T) {
+			t.Setenv("GOARCH", arch)
+			t.Setenv("CGO_ENABLED", "0")
+			prog := buildGoPair(t)
+			a, sites, err := inspect(prog.path, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "gopair (Go crypto/tls " + runtime.Version() + ")"; a.Library != want {
+				t.Errorf("library %q, want %q", a.Library, want)
+			}
+			if len(sites) != 3 {
+				t.Errorf("%d functions, want 3", len(sites))
+			}
+			image, err := os.ReadFile(prog.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range sites {
+				if s.call != callGoClose && len(s.returns) == 0 {
+					t.Errorf("%s has no return", s.Name)
+				}
+				if at := image[s.Offset:]; !strings.HasPrefix(string(at[:4]), behind) {
+					t.Errorf("%s is probed at % x, not behind the check of its stack", s.Name, at[:4])
+				}
+			}
+		})
 	}
 }

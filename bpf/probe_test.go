@@ -195,7 +195,7 @@ func TestAttach(t *testing.T) {
 	if _, err := p.Attach("/nonexistent"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, err := p.Attach("/proc/self/exe"); !errors.Is(err, ErrNoTLS) {
+	if _, err := p.Attach(program(t, "sh")); !errors.Is(err, ErrNoTLS) {
 		t.Errorf("file without TLS: %v", err)
 	}
 }
