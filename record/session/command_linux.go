@@ -136,8 +136,19 @@ func userEnv(env []string, u *user.User) []string {
 	return append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username)
 }
 
-// files returns the ELF files that the command is known to run from.
-func (c *command) files() []string { return []string{interpreter(c.launch.Path)} }
+// files returns the ELF files that the command is known to run from, and those
+// that its arguments name: env, timeout, nice and the like run one of them.
+// Searching them now saves the time that a program waits when it starts.
+func (c *command) files() []string {
+	files := []string{interpreter(c.launch.Path)}
+	const most = 8 // arguments further back name no program
+	for _, arg := range c.launch.Args[1:min(most, len(c.launch.Args))] {
+		if path, err := lookPath(arg); err == nil {
+			files = append(files, interpreter(path))
+		}
+	}
+	return files
+}
 
 func (c *command) pid() int { return c.cmd.Process.Pid }
 
