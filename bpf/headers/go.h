@@ -104,6 +104,27 @@ int go_read(struct pt_regs *ctx) { return go_enter(ctx, IN); }
 SEC("uprobe/go_write")
 int go_write(struct pt_regs *ctx) { return go_enter(ctx, OUT); }
 
+/* go_leave delivers what a call that returns has passed. */
+static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, struct go_call *call) {
+	struct conn_key key = {call->frame.ssl, call->frame.epoch, at->tgid};
+	struct conn *c = bpf_map_lookup_elem(&conns, &key);
+	__s64 n = GO_1(ctx);
+
+	if (call->born && (!c || c->born != call->born)) { /* closed meanwhile */
+		go_claim(&key, at);
+		return;
+	}
+	if (n > 0 && n <= call->len) {
+		if (call->frame.dir == IN)
+			go_flush(&key);
+		c = deliver(&key, &call->frame, n, call->pending ? at : 0);
+	} else if (call->pending) {
+		go_claim(&key, at); /* nothing was written */
+	}
+	if (call->frame.dir == IN && is_eof(GO_3(ctx)))
+		peer_closed(&key, c);
+}
+
 /* at each return instruction of the two: a return probe would put an address
  * on the stack that Go does not know */
 SEC("uprobe/go_return")
@@ -117,25 +138,10 @@ int go_return(struct pt_regs *ctx) {
 	if (!entered)
 		return 0;
 	struct go_call call = *entered;
-	struct conn_key key = {call.frame.ssl, call.frame.epoch, at.tgid};
-	__s64 n = GO_1(ctx);
-	bpf_map_delete_elem(&go_calls, &at);
-	struct conn *c = bpf_map_lookup_elem(&conns, &key);
-	if (call.born && (!c || c->born != call.born)) { /* closed meanwhile */
-		go_claim(&key, &at);
-		return 0;
-	}
 	if (call.stack)
 		call.frame.buf += stack.hi - call.stack;
-	if (n > 0 && n <= call.len) {
-		if (call.frame.dir == IN)
-			go_flush(&key);
-		c = deliver(&key, &call.frame, n, call.pending ? &at : 0);
-	} else if (call.pending) {
-		go_claim(&key, &at); /* nothing was written */
-	}
-	if (call.frame.dir == IN && is_eof(GO_3(ctx)))
-		peer_closed(&key, c);
+	go_leave(ctx, &at, &call);
+	bpf_map_delete_elem(&go_calls, &at); /* not before go_flush has no use for it */
 	return 0;
 }
 
