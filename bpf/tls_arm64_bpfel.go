@@ -95,13 +95,12 @@ type tlsGoCall struct {
 		Dir     uint8
 		Closes  uint8
 		Counted uint8
-		Pad     uint8
+		Shared  uint8
 		Library uint64
 	}
-	Born    uint64
-	Stack   uint64
-	Len     uint64
-	Pending uint64
+	Born  uint64
+	Stack uint64
+	Len   uint64
 }
 
 type tlsGoPlace struct {
@@ -178,7 +177,7 @@ type tlsThread struct {
 		Dir     uint8
 		Closes  uint8
 		Counted uint8
-		Pad     uint8
+		Shared  uint8
 		Library uint64
 	}
 	Eof       uint64

@@ -30,8 +30,8 @@ struct load {
 	struct conn_key *key;
 	struct conn *c; /* 0 where there was no room for it */
 	__u64 n;
-	struct go_place *place; /* of a write in go_writes; else 0 */
-	bool taken;
+	struct go_place *place; /* of a call of Go; else 0 */
+	bool shared, taken;
 	__u8 dir;
 };
 
@@ -48,7 +48,7 @@ static __always_inline bool go_claim(struct conn_key *key, struct go_place *plac
 static __always_inline bool take(struct load *l) {
 	if (l->taken)
 		return true;
-	if (l->place && !go_claim(l->key, l->place))
+	if (l->place && l->shared && !go_claim(l->key, l->place))
 		return false;
 	l->taken = true;
 	if (l->c)
@@ -138,8 +138,8 @@ static __always_inline void send(struct load *l, struct head *head, __u64 buf) {
 		send_tail(l, head, buf, n);
 }
 
-/* deliver sends n > 0 bytes that the call f has passed, at a place if it is in
- * go_writes. It returns their connection, or 0 where there is no room for one. */
+/* deliver sends n > 0 bytes that the call f has passed, at a place if it is
+ * Go's. It returns their connection, or 0 where there is no room for one. */
 static __always_inline struct conn *deliver(struct conn_key *key, struct frame *f, __u64 n, struct go_place *place) {
 	struct conn *c = find_conn(key, f->pid, f->library);
 
@@ -148,7 +148,7 @@ static __always_inline struct conn *deliver(struct conn_key *key, struct frame *
 		bpf_map_delete_elem(&conns, key);
 		c = find_conn(key, f->pid, f->library);
 	}
-	struct load l = {.key = key, .c = c, .n = n, .place = place, .dir = f->dir};
+	struct load l = {.key = key, .c = c, .n = n, .place = place, .shared = f->shared, .dir = f->dir};
 	if (!c) {
 		if (take(&l)) {
 			COUNT(table_events, 1);

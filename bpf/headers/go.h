@@ -57,7 +57,7 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 		call.stack = stack.hi;
 	/* A buffer that may move is not for others to read. */
 	if (dir == OUT && !call.stack)
-		call.pending = !bpf_map_update_elem(&go_writes, &key, &at, BPF_NOEXIST);
+		call.frame.shared = !bpf_map_update_elem(&go_writes, &key, &at, BPF_NOEXIST);
 	if (bpf_map_update_elem(&go_calls, &at, &call, BPF_ANY))
 		COUNT(table_events, 1);
 	return 0;
@@ -117,8 +117,8 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 	if (n > 0 && n <= call->len) {
 		if (call->frame.dir == IN)
 			go_flush(&key);
-		c = deliver(&key, &call->frame, n, call->pending ? at : 0);
-	} else if (call->pending) {
+		c = deliver(&key, &call->frame, n, at);
+	} else if (call->frame.shared) {
 		go_claim(&key, at); /* nothing was written */
 	}
 	if (call->frame.dir == IN && is_eof(GO_3(ctx)))

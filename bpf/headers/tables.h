@@ -115,7 +115,7 @@ struct frame { /* a call that has not returned */
 	__u8 dir;
 	__u8 closes;  /* a return value of 0 means close_notify */
 	__u8 counted; /* a call within this one has counted the same bytes */
-	__u8 pad;
+	__u8 shared;  /* it is in go_writes, for others to send */
 	__u64 library; /* cookie: number of the library, and << 32 where its flags are in *ssl */
 };
 
@@ -151,7 +151,6 @@ struct go_call { /* of crypto/tls that has not returned */
 	__u64 born;         /* of the connection, if anything had passed */
 	__u64 stack;        /* the upper end of the stack, if the buffer is on it */
 	__u64 len;          /* of the buffer */
-	__u64 pending;      /* it is in go_writes, or was delivered */
 };
 
 struct loss { /* bpf.Loss */
