@@ -104,7 +104,7 @@ func labels(fs Fields, name string) iter.Seq[string] {
 				continue
 			}
 			v := strings.ToLower(strings.ReplaceAll(f.Value, "\x00", ""))
-			for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r < 0x80 && isChunkSpace(byte(r)) }) {
+			for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' || r >= '\t' && r <= '\r' }) {
 				if word, _, _ = strings.Cut(word, ";"); word != "" && !yield(word) {
 					return
 				}

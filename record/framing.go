@@ -229,8 +229,8 @@ func (s *half) body(p []byte) (rest []byte) {
 	m := s.m
 	s.span(bodySpan, len(p))
 	m.BodySize += int64(len(p))
-	if s.events != nil {
-		s.events.write(p, s.t)
+	if s.events != nil && s.events.Write(p, s.t) {
+		s.note(eventsCut)
 	}
 	if limit := s.h.a.opts.MaxBody; limit > 0 && int64(len(p)) > limit-m.Body.Len() {
 		s.cut(int64(len(p)) - (limit - m.Body.Len()))

@@ -369,7 +369,7 @@ var anomalyNames = [...]string{"bare-lf", "bare-cr", "junk-before-message", "bad
 	"bad-host", "too-many-open-requests", "body-not-kept", "events-cut", "unknown-field", "fields-cut", "server-push", "messages-cut"}
 
 // note adds the names of set to x.
-func (x *Exchange) note(set anomalies) {
+func note(x *Exchange, set anomalies) {
 	for i := 0; set != 0; i, set = i+1, set>>1 {
 		if set&1 != 0 && !slices.Contains(x.Anomalies, anomalyNames[i]) {
 			x.Anomalies = append(x.Anomalies, anomalyNames[i])

@@ -36,6 +36,8 @@ type pair struct {
 	overlap           bool // the request began before the one before it was answered
 }
 
+func (p *pair) note(set anomalies) { note(&p.Exchange, set) }
+
 // A half is the state of one direction.
 type half struct {
 	h     *http1
@@ -62,7 +64,7 @@ type half struct {
 	marked    bool  // there is a mark for the chunk being read
 	grew      bool  // since the last emit
 	full      bool  // no more of the body is kept
-	events    *eventStream
+	events    *EventStream
 	// Where there is no message.
 	unsure bool    // what comes next need not be a message
 	missed int64   // bytes lost just before
@@ -248,7 +250,7 @@ func (s *half) over(err error) {
 		p.note(noRequest) // its response came, but no more of it
 	}
 	if s.events != nil {
-		s.events.close()
+		s.events.Close()
 	}
 	s.p, s.m, s.events, s.grew, s.full, s.torn, s.scan = nil, nil, nil, false, false, false, 0
 	if p.err == nil {
@@ -384,7 +386,7 @@ func (s *half) skip(n int64) (more int64) {
 	s.hole(Hole{s.m.Body.Len(), k})
 	s.m.BodySize += k
 	if s.events != nil {
-		s.events.gap()
+		s.events.Gap()
 	}
 	switch {
 	case s.left == 0 && s.state == bodyState:

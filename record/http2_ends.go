@@ -147,7 +147,7 @@ func (s *connection) keep(x *Exchange, m *Message, p []byte, t time.Time) {
 		}
 		n, err := m.Body.Write(p[:room])
 		if err != nil {
-			x.note(bodyNotKept)
+			note(x, bodyNotKept)
 			s.a.errs = append(s.a.errs, err)
 		}
 		room = n

@@ -14,7 +14,7 @@ type stream struct {
 	x      *Exchange
 	sides  [2]streamSide
 	err    error // why the exchange will be incomplete
-	events *eventStream
+	events *EventStream
 	tunnel parser // reads the data of both sides, after CONNECT
 	grew   bool
 }
@@ -72,7 +72,7 @@ func (h *http2) open(id uint32, x *Exchange) *stream {
 	if len(h.streams) >= maxOpen {
 		oldest := h.streams[slices.Min(slices.Collect(maps.Keys(h.streams)))]
 		if oldest.tunnel == nil {
-			oldest.x.note(manyOpen)
+			note(oldest.x, manyOpen)
 		}
 		oldest.fail(ErrLost)
 	}
@@ -141,7 +141,7 @@ func (st *stream) begin(s *http2Half, b *streamHead) *Message {
 
 // head counts b, which is a head or a trailer section.
 func (st *stream) head(s *http2Half, b *streamHead) {
-	st.x.note(b.odd)
+	note(st.x, b.odd)
 	st.wire(s, b.size)
 	if b.hit {
 		st.sides[s.side()].hit = true
@@ -206,7 +206,7 @@ func (s *http2Half) push(b streamHead) {
 	r.Proto, r.Start, r.End, r.Done = "HTTP/2", b.from, s.t, true
 	r.Header, r.HeadSize, r.WireSize = b.fields, int64(b.size), int64(b.size)
 	st.setRequest(b.pseudo)
-	st.x.note(serverPush | b.odd)
+	note(st.x, serverPush|b.odd)
 	st.sides[requestSide].over = true
 	if b.hit {
 		st.lose(ErrLost)
@@ -222,7 +222,7 @@ func (s *http2Half) response(b streamHead) {
 			return
 		}
 		st = h.open(b.frame.stream, nil)
-		st.x.note(noRequest)
+		note(st.x, noRequest)
 		st.x.Request.Done, st.sides[requestSide].over = true, true
 		if h.halves[s.dir.Peer()].lossy {
 			st.lose(ErrLost)
@@ -246,7 +246,7 @@ func (s *http2Half) response(b streamHead) {
 		if st.x.Request.Method == "CONNECT" && r.Status/100 == 2 {
 			st.beginTunnel(s)
 		} else if r.MediaType() == "text/event-stream" {
-			st.events = newEventStream(st.x)
+			st.events = NewEventStream(&st.x.Response)
 		}
 	}
 	if b.frame.has(flagEndStream) {
@@ -283,8 +283,8 @@ func (st *stream) data(s *http2Half, p []byte) {
 	s.h.span(bodySpan, len(p))
 	st.wire(s, len(p))
 	m.BodySize += int64(len(p))
-	if st.events != nil && s.side() == responseSide {
-		st.events.write(p, s.t)
+	if st.events != nil && s.side() == responseSide && st.events.Write(p, s.t) {
+		note(st.x, eventsCut)
 	}
 	s.h.keep(st.x, m, p, s.t)
 }
@@ -318,7 +318,7 @@ func (st *stream) gap(s *http2Half, n int64) {
 
 func (st *stream) eventsGap(s *http2Half) {
 	if st.events != nil && s.side() == responseSide {
-		st.events.gap()
+		st.events.Gap()
 	}
 }
 
@@ -426,7 +426,7 @@ func (st *stream) settle() {
 		return
 	}
 	if st.events != nil {
-		st.events.close()
+		st.events.Close()
 	}
 	if st.x.Err = st.err; st.err != nil {
 		h.gone = append(h.gone, st.id)

@@ -283,7 +283,7 @@ func (s *half) beginBody() {
 		s.left = 0
 	}
 	if s == &s.h.resp && s.m.MediaType() == "text/event-stream" {
-		s.events = newEventStream(&s.p.Exchange)
+		s.events = NewEventStream(&s.p.Response)
 	}
 	if s.left == 0 && s.state == bodyState {
 		s.bodyEnd()

@@ -213,7 +213,7 @@ func (s *half) tear(n int64) {
 	s.buf = nil
 	s.hole(Hole{s.m.Body.Len(), n})
 	if s.events != nil {
-		s.events.gap()
+		s.events.Gap()
 	}
 	s.torn, s.atHole, s.lineEnded, s.state = true, true, false, rechunkState
 }

@@ -137,12 +137,12 @@ func (e *eventParser) gap() {
 	e.line, e.sawCR, e.begun, e.torn = nil, false, true, true
 }
 
-// An eventStream fills the events of a response while its body comes, content
+// An EventStream fills the events of a response while its body comes, content
 // coding or not. Decoders pull, and here bytes are pushed: so the decoder runs
 // as a coroutine that is resumed when there are bytes, and pauses where it
 // wants more.
-type eventStream struct {
-	x      *Exchange
+type EventStream struct {
+	r      *Response
 	parser eventParser
 	time   time.Time // of the bytes being read
 	coded  bool      // the coroutine is needed
@@ -154,20 +154,24 @@ type eventStream struct {
 	pause  func(struct{}) bool
 }
 
-func newEventStream(x *Exchange) *eventStream {
-	codings, err := contentCodings(x.Response.Header)
-	s := &eventStream{x: x, coded: len(codings) > 0, over: err != nil}
+// NewEventStream returns an EventStream that appends to the events of r, whose
+// header is there. One with a content coding that is not known has none. The
+// caller closes it.
+func NewEventStream(r *Response) *EventStream {
+	codings, err := contentCodings(r.Header)
+	s := &EventStream{r: r, coded: len(codings) > 0, over: err != nil}
 	s.parser.emit = func(e Event) {
 		e.Time = s.time
-		x.Response.Events = append(x.Response.Events, e)
+		r.Events = append(r.Events, e)
 	}
 	return s
 }
 
-// write reads p, which came at t.
-func (s *eventStream) write(p []byte, t time.Time) {
+// Write reads p, the next bytes of the body, which came at t. It reports whether
+// events are left out since those of the response exceed 64 MiB.
+func (s *EventStream) Write(p []byte, t time.Time) (cut bool) {
 	if s.over || len(p) == 0 {
-		return
+		return s.parser.size > maxEvents
 	}
 	s.time = t
 	if !s.begun {
@@ -178,27 +182,25 @@ func (s *eventStream) write(p []byte, t time.Time) {
 	}
 	if !s.coded {
 		s.parse(p)
-		return
+	} else {
+		s.in = p
+		_, more := s.resume()
+		s.in, s.over = nil, s.over || !more
 	}
-	s.in = p
-	_, more := s.resume()
-	s.in, s.over = nil, s.over || !more
+	return s.parser.size > maxEvents
 }
 
 // parse reads p, which is decoded.
-func (s *eventStream) parse(p []byte) {
+func (s *EventStream) parse(p []byte) {
 	s.parser.write(p)
-	if s.parser.size > maxEvents {
-		s.over = true
-		s.x.note(eventsCut)
-	}
+	s.over = s.over || s.parser.size > maxEvents
 }
 
 // decode is the coroutine.
-func (s *eventStream) decode(pause func(struct{}) bool) {
+func (s *EventStream) decode(pause func(struct{}) bool) {
 	s.pause = pause
-	codings, _ := contentCodings(s.x.Response.Header)
-	d := newDecoder(s, codings, probeStream)
+	codings, _ := contentCodings(s.r.Header)
+	d := newDecoder(readerFunc(s.pull), codings, probeStream)
 	defer d.Close()
 	buf := make([]byte, 16<<10)
 	for !s.over {
@@ -210,8 +212,12 @@ func (s *eventStream) decode(pause func(struct{}) bool) {
 	}
 }
 
-// Read gives the decoder what there is, or pauses until there is more.
-func (s *eventStream) Read(p []byte) (int, error) {
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// pull gives the decoder what there is, or pauses until there is more.
+func (s *EventStream) pull(p []byte) (int, error) {
 	for len(s.in) == 0 {
 		if !s.pause(struct{}{}) {
 			return 0, io.EOF
@@ -222,15 +228,15 @@ func (s *eventStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// gap says that bytes are missing. Nothing can be decoded after that.
-func (s *eventStream) gap() {
+// Gap says that bytes are missing. Nothing can be decoded after that.
+func (s *EventStream) Gap() {
 	s.over = s.over || s.coded
 	s.begun = true
 	s.parser.gap()
 }
 
-// close ends the stream, and shows what it ended in.
-func (s *eventStream) close() {
+// Close ends the stream, and shows what it ended in.
+func (s *EventStream) Close() {
 	if s.stop != nil {
 		s.stop()
 	}

@@ -8,6 +8,7 @@ import (
 // Limits of what is kept of a WebSocket.
 const (
 	maxMessage    = 16 << 20 // bytes of a message, compressed or not
+	maxMessages   = 64 << 20 // bytes of all messages of an exchange
 	messageWeight = 96       // counted for each message besides its data
 	maxControl    = 125      // bytes of a control frame, RFC 6455, section 5.5
 )
@@ -241,20 +242,20 @@ func (s *webSocketHalf) deliver(p *partialMessage) {
 
 // keep adds m with this data as far as the limits allow.
 func (w *webSocket) keep(m WebSocketMessage, data []byte) {
-	limit := maxEvents
+	limit := maxMessages
 	if n := w.a.opts.MaxBody; n > 0 && n < int64(limit) {
 		limit = int(n)
 	}
 	room := max(0, min(len(data), limit-w.size))
 	cut := int64(len(data) - room)
 	if cut > 0 {
-		w.x.note(messagesCut)
+		note(w.x, messagesCut)
 		w.x.Response.Cut += cut
 		w.a.stats.Cut += cut
 	}
 	w.grew = true
 	if w.size >= limit { // the exchange would grow without bound
-		w.x.note(messagesCut)
+		note(w.x, messagesCut)
 		return
 	}
 	m.Data, m.Cut = string(data[:room]), m.Cut+cut
