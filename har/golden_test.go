@@ -12,6 +12,7 @@ import (
 
 	"ssltape/har"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -40,7 +41,7 @@ func convert(t testing.TB, path string, n int) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := record.NewAssembler(w, record.Options{})
+	a := assembly.New(w, assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, path), recordtest.Splitter{N: n, W: a}); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ssltape/har"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -33,7 +34,7 @@ func writeLines(t *testing.T, xs ...*record.Exchange) []byte {
 func TestLinesGolden(t *testing.T) {
 	var b bytes.Buffer
 	w := har.NewLinesWriter(&b, har.Options{Version: "0.1.0", Redaction: "none"})
-	a := record.NewAssembler(w, record.Options{})
+	a := assembly.New(w, assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, "../testdata/sse.rec"), a); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ssltape/pcapng"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -104,7 +105,7 @@ func TestExchangeNumbers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tee := record.ChunkTee{record.NewAssembler(w, record.Options{}), w}
+		tee := record.ChunkTee{assembly.New(w, assembly.Options{}), w}
 		if order == 1 {
 			tee[0], tee[1] = tee[1], tee[0]
 		}

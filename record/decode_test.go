@@ -2,57 +2,14 @@ package record_test
 
 import (
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
-	"compress/zlib"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
 
 	"ssltape/record"
 	"ssltape/record/recordtest"
 )
-
-type flusher interface {
-	io.WriteCloser
-	Flush() error
-}
-
-// encoders are the content codings, by name.
-var encoders = map[string]func(io.Writer) flusher{
-	"gzip":        func(w io.Writer) flusher { return gzip.NewWriter(w) },
-	"deflate":     func(w io.Writer) flusher { return zlib.NewWriter(w) },
-	"deflate raw": func(w io.Writer) flusher { f, _ := flate.NewWriter(w, 6); return f },
-	"br":          func(w io.Writer) flusher { return brotli.NewWriter(w) },
-	"zstd": func(w io.Writer) flusher {
-		z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
-		return z
-	},
-}
-
-func encode(t testing.TB, coding string, parts ...string) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := encoders[coding](&b)
-	for _, p := range parts {
-		if _, err := io.WriteString(w, p); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
 
 func message(body []byte, header ...string) *record.Message {
 	m := &record.Message{Proto: "HTTP/1.1", Body: record.NewBody(body)}
@@ -62,30 +19,19 @@ func message(body []byte, header ...string) *record.Message {
 	return m
 }
 
-func decode(t testing.TB, m *record.Message) (string, error) {
-	t.Helper()
-	d, err := m.Decode()
-	if err != nil {
-		return "", err
-	}
-	defer d.Close()
-	p, err := io.ReadAll(d)
-	return string(p), err
-}
-
 func TestDecode(t *testing.T) {
 	text := strings.Repeat("what is said, ", 1000)
-	for coding := range encoders {
+	for coding := range recordtest.Encoders() {
 		label, _, _ := strings.Cut(coding, " ")
-		body := encode(t, coding, text)
+		body := recordtest.Encode(t, coding, text)
 		for _, l := range []string{label, strings.ToUpper(label), " " + label + " ", "identity, " + label} {
-			got, err := decode(t, message(body, "Content-Encoding", l))
+			got, err := recordtest.Decode(t, message(body, "Content-Encoding", l))
 			if err != nil || got != text {
 				t.Errorf("%s labelled %q: %d bytes, %v", coding, l, len(got), err)
 			}
 		}
 		for _, n := range []int{len(body) / 2, len(body) - 20} {
-			got, err := decode(t, message(body[:n], "Content-Encoding", label))
+			got, err := recordtest.Decode(t, message(body[:n], "Content-Encoding", label))
 			if err != io.ErrUnexpectedEOF || !strings.HasPrefix(text, got) {
 				t.Errorf("%s cut at %d of %d: %d bytes, %v", coding, n, len(body), len(got), err)
 			}
@@ -93,7 +39,7 @@ func TestDecode(t *testing.T) {
 		holed := message(body[:len(body)/2], "Content-Encoding", label)
 		holed.Body.Write(body[len(body)/2+10:])
 		holed.Lost = []record.Hole{{Off: int64(len(body) / 2), Len: 10}}
-		if got, err := decode(t, holed); err != io.ErrUnexpectedEOF || !strings.HasPrefix(text, got) {
+		if got, err := recordtest.Decode(t, holed); err != io.ErrUnexpectedEOF || !strings.HasPrefix(text, got) {
 			t.Errorf("%s with a hole: %d bytes, %v", coding, len(got), err)
 		}
 	}
@@ -101,7 +47,7 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeOdd(t *testing.T) {
 	text := "some text that is long enough to be worth it"
-	gz := encode(t, "gzip", text)
+	gz := recordtest.Encode(t, "gzip", text)
 	badSum := bytes.Clone(gz)
 	badSum[len(badSum)-6] ^= 1
 	badHeader := append([]byte{0x1f, 0x8b, 8, 2, 0, 0, 0, 0, 0, 3, 0, 0}, gz[10:]...)
@@ -114,16 +60,16 @@ func TestDecodeOdd(t *testing.T) {
 	}{
 		{"nothing", []byte(text), nil, text},
 		{"identity", []byte(text), []string{"Content-Encoding", "identity"}, text},
-		{"list", encode(t, "br", string(gz)), []string{"Content-Encoding", "gzip, br"}, text},
-		{"two fields", encode(t, "zstd", string(gz)), []string{"Content-Encoding", "x-gzip", "Content-Encoding", "zstd"}, text},
+		{"list", recordtest.Encode(t, "br", string(gz)), []string{"Content-Encoding", "gzip, br"}, text},
+		{"two fields", recordtest.Encode(t, "zstd", string(gz)), []string{"Content-Encoding", "x-gzip", "Content-Encoding", "zstd"}, text},
 		{"no label", gz, []string{"Content-Type", "text/event-stream"}, text},
-		{"no label, zstd", encode(t, "zstd", text), []string{"Content-Type", "application/json"}, text},
+		{"no label, zstd", recordtest.Encode(t, "zstd", text), []string{"Content-Type", "application/json"}, text},
 		{"no label, a file", gz, []string{"Content-Type", "application/gzip"}, string(gz)},
 		{"label is not true", []byte(text), []string{"Content-Encoding", "gzip"}, text},
 		{"label is not true, br", []byte("\xff\xff plain"), []string{"Content-Encoding", "br"}, "\xff\xff plain"},
 		{"gzip labelled deflate", gz, []string{"Content-Encoding", "deflate"}, text},
-		{"deflate labelled gzip", encode(t, "deflate", text), []string{"Content-Encoding", "gzip"}, text},
-		{"raw deflate labelled gzip", encode(t, "deflate raw", text), []string{"Content-Encoding", "gzip"}, text},
+		{"deflate labelled gzip", recordtest.Encode(t, "deflate", text), []string{"Content-Encoding", "gzip"}, text},
+		{"raw deflate labelled gzip", recordtest.Encode(t, "deflate raw", text), []string{"Content-Encoding", "gzip"}, text},
 		{"label with junk", gz, []string{"Content-Encoding", "\x00xgzip;q=1"}, text},
 		{"two members", append(bytes.Clone(gz), gz...), []string{"Content-Encoding", "gzip"}, text + text},
 		{"junk after", append(bytes.Clone(gz), "junk"...), []string{"Content-Encoding", "gzip"}, text},
@@ -135,17 +81,17 @@ func TestDecodeOdd(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			if got, err := decode(t, message(test.body, test.header...)); err != nil || got != test.want {
+			if got, err := recordtest.Decode(t, message(test.body, test.header...)); err != nil || got != test.want {
 				t.Errorf("%q, %v; want %q", got, err, test.want)
 			}
 		})
 	}
-	if _, err := decode(t, message(gz, "Content-Encoding", "gzip, lzma2")); err == nil || !strings.Contains(err.Error(), `"lzma2"`) {
+	if _, err := recordtest.Decode(t, message(gz, "Content-Encoding", "gzip, lzma2")); err == nil || !strings.Contains(err.Error(), `"lzma2"`) {
 		t.Errorf("unknown coding: %v", err)
 	}
 	m := message(gz, "Content-Encoding", "gzip")
 	m.Decoded = true
-	if got, err := decode(t, m); err != nil || got != string(gz) {
+	if got, err := recordtest.Decode(t, m); err != nil || got != string(gz) {
 		t.Errorf("decoded already: %q, %v", got, err)
 	}
 }
@@ -160,7 +106,7 @@ func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestDecodeBomb(t *testing.T) {
 	for _, coding := range []string{"gzip", "deflate", "br", "zstd"} {
 		var b bytes.Buffer
-		w := encoders[coding](&b)
+		w := recordtest.Encoders()[coding](&b)
 		if _, err := io.Copy(w, zeros(100<<20)); err != nil {
 			t.Fatal(err)
 		}
@@ -177,64 +123,11 @@ func TestDecodeBomb(t *testing.T) {
 	}
 }
 
-// TestEventTimes checks that the events of a stream in any coding have the
-// times of the chunks that completed them.
-func TestEventTimes(t *testing.T) {
-	var parts []string
-	for i := range 6 {
-		parts = append(parts, fmt.Sprintf("event: e%d\ndata: {\"n\":%d,\"text\":\"Hello, world\"}\n\n", i, i))
-	}
-	for coding, encoder := range encoders {
-		for _, labelled := range []bool{true, false} {
-			if !labelled && coding != "gzip" && coding != "zstd" {
-				continue
-			}
-			name := coding
-			if !labelled {
-				name += " without label"
-			}
-			t.Run(name, func(t *testing.T) {
-				head := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-				if labelled {
-					label, _, _ := strings.Cut(coding, " ")
-					head += "Content-Encoding: " + label + "\r\n"
-				}
-				conn := &record.Conn{ID: 1}
-				cs := appendData(nil, conn, record.Out, []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
-				cs = appendData(cs, conn, record.In, []byte(head+"\r\n"))
-				var b bytes.Buffer
-				w := encoder(&b)
-				for i, p := range parts {
-					io.WriteString(w, p)
-					w.Flush()
-					cs = appendData(cs, conn, record.In, fmt.Appendf(nil, "%x\r\n%s\r\n", b.Len(), b.Bytes()))
-					cs[len(cs)-1].Time = recordtest.Start.Add(time.Duration(i+1) * time.Second)
-					b.Reset()
-				}
-				w.Close()
-				cs = appendData(cs, conn, record.In, fmt.Appendf(nil, "%x\r\n%s\r\n0\r\n\r\n", b.Len(), b.Bytes()))
-				for _, n := range []int{0, 1, 2, 3, 7} {
-					xs, _ := assemble(t, cs, n)
-					events := xs[0].Response.Events
-					if len(events) != len(parts) {
-						t.Fatalf("in pieces of %d: %d events, want %d", n, len(events), len(parts))
-					}
-					for i, e := range events {
-						if at := e.Time.Sub(recordtest.Start); e.Type != fmt.Sprint("e", i) || at != time.Duration(i+1)*time.Second {
-							t.Errorf("in pieces of %d: event %d is %q at %v", n, i, e.Type, at)
-						}
-					}
-				}
-			})
-		}
-	}
-}
-
 // FuzzDecode holds that no body makes Decode panic or give without end.
 func FuzzDecode(f *testing.F) {
-	for coding := range encoders {
+	for coding := range recordtest.Encoders() {
 		label, _, _ := strings.Cut(coding, " ")
-		f.Add(encode(f, coding, "some text, some text"), label)
+		f.Add(recordtest.Encode(f, coding, "some text, some text"), label)
 	}
 	f.Add([]byte("\x1f\x8b\x08\x1f\x00\x00\x00\x00\x00\x00\x01\x00x"), "gzip, deflate")
 	f.Fuzz(func(t *testing.T, body []byte, label string) {

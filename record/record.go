@@ -1,9 +1,9 @@
 // Package record is the model of a recording: what TLS connections carried,
 // byte by byte as [Chunk]s and message by message as [Exchange]s.
 //
-// A source of chunks (the kernel, a pcapng file) feeds [ChunkWriter]s. An
-// [Assembler] is the ChunkWriter that makes exchanges out of chunks and feeds
-// [ExchangeWriter]s. Everything that consumes a recording is one of the two;
+// A source of chunks (the kernel, a pcapng file) feeds [ChunkWriter]s. The
+// ChunkWriter that makes exchanges out of chunks and feeds [ExchangeWriter]s is
+// in package assembly. Everything that consumes a recording is one of the two;
 // filters, redaction and limits are wrappers around them.
 //
 // Nothing here knows of the kernel or of a file format, and nothing does I/O

@@ -47,6 +47,10 @@ func TestParseEvents(t *testing.T) {
 	}
 }
 
+// The corpus is inputs that nobody of this project wrote. It is not a part of
+// the repository.
+const corpus = "../../shared/corpus"
+
 // TestRecordedEvents reads event streams of LLM APIs: what a naive reader of
 // well-formed streams sees must be what there is.
 func TestRecordedEvents(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"ssltape/har"
 	"ssltape/pcapng"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -61,7 +62,7 @@ func asHAR(t *testing.T, path string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := record.NewAssembler(w, record.Options{})
+	a := assembly.New(w, assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, path), a); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"ssltape/har"
 	"ssltape/pcapng"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/wire"
 )
 
@@ -128,7 +129,7 @@ func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter
 	if exchanges == nil {
 		return record.Copy(s.chunks, chunks)
 	}
-	a := record.NewAssembler(exchanges, record.Options{})
+	a := assembly.New(exchanges, assembly.Options{})
 	tee := record.ChunkTee{a}
 	if chunks != nil {
 		tee = append(tee, chunks)

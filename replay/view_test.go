@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 	"ssltape/record/view"
 )
@@ -58,7 +59,7 @@ func show(t *testing.T, path, name string, n int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := record.NewAssembler(v, record.Options{})
+	a := assembly.New(v, assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, path), recordtest.Splitter{N: n, W: a}); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func showOn(t *testing.T, path, name string, o view.Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := record.NewAssembler(v, record.Options{})
+	a := assembly.New(v, assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, path), a); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ssltape/har/report"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -23,7 +24,7 @@ func page(t *testing.T, rec string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := record.NewAssembler(w, record.Options{})
+	a := assembly.New(w, assembly.Options{})
 	if err := record.Copy(recordtest.Read(strings.NewReader(rec)), a); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 	"ssltape/record/redact"
 )
@@ -73,7 +74,7 @@ func (r *render) message(m *record.Message) {
 func redactExchanges(t testing.TB, p redact.Profile, n int, data string) string {
 	t.Helper()
 	r := &render{t: t, seen: map[*record.Exchange]size{}}
-	a := record.NewAssembler(redact.Exchanges(r, p), record.Options{})
+	a := assembly.New(redact.Exchanges(r, p), assembly.Options{})
 	conn := &record.Conn{ID: 1}
 	dir := record.Out
 	if strings.HasPrefix(data, "HTTP/") {

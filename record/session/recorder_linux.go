@@ -13,6 +13,7 @@ import (
 
 	"ssltape/bpf"
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/replay"
 )
 
@@ -56,7 +57,7 @@ type recorder struct {
 	hooks          *hooks
 	cmd            *command
 	out            *outputs
-	asm            *record.Assembler
+	asm            *assembly.Assembler
 
 	stopping sync.Once
 	exited   chan int // the exit code of the command
@@ -79,7 +80,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	r.out = out
-	r.asm = record.NewAssembler(out.exchanges, record.Options{MaxBody: r.o.MaxBody})
+	r.asm = assembly.New(out.exchanges, assembly.Options{MaxBody: r.o.MaxBody})
 	if err := r.begin(); err != nil {
 		r.abandon()
 		return 0, errors.Join(err, out.remove())

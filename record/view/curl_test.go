@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -95,7 +96,7 @@ func curlOf(t *testing.T, request string) string {
 		t.Fatal(err)
 	}
 	rec := fmt.Sprintf("conn 1 plain\n> %q\n< \"HTTP/1.1 204 OK\\r\\n\\r\\n\"\n", request)
-	a := record.NewAssembler(v, record.Options{})
+	a := assembly.New(v, assembly.Options{})
 	if err := record.Copy(recordtest.Read(strings.NewReader(rec)), a); err != nil {
 		t.Fatal(err)
 	}

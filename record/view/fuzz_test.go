@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 )
 
 // Whatever two programs say to each other, every view shows something, and
@@ -26,7 +27,7 @@ func FuzzViews(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := record.NewAssembler(v, record.Options{})
+			a := assembly.New(v, assembly.Options{})
 			c := &record.Conn{ID: 1, Comm: "a\x1b"}
 			err = errors.Join(
 				a.WriteChunk(record.Chunk{Conn: c, Dir: record.Out, Data: out, End: record.EndClean}),

@@ -1,5 +1,5 @@
 // Package wire makes the bytes of exchanges again, as HTTP/1.1 (RFC 9112): it
-// is what an Assembler does, the other way round.
+// is what package assembly does, the other way round.
 //
 // Heads are rebuilt as they were sent, to the byte where the message had no
 // oddities. The cutting of a chunked body into chunks is lost when a message

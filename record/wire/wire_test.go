@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -176,15 +177,15 @@ func TestRoundTrip(t *testing.T) {
 func roundTrip(t *testing.T, path string) {
 	t.Helper()
 	var want, got notes
-	a := record.NewAssembler(&want, record.Options{})
+	a := assembly.New(&want, assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, path), a); err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b := record.NewAssembler(&got, record.Options{})
-	c := record.NewAssembler(NewWriter(b), record.Options{})
+	b := assembly.New(&got, assembly.Options{})
+	c := assembly.New(NewWriter(b), assembly.Options{})
 	if err := record.Copy(recordtest.Open(t, path), c); err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,10 @@
-package record
+package assembly
 
 import (
 	"bytes"
 	"strings"
+
+	"ssltape/record"
 )
 
 // start reads up to where a message starts: empty lines before it are skipped
@@ -139,11 +141,11 @@ func (s *half) oldAnswer() {
 }
 
 // begin makes m, of p, the message being read.
-func (s *half) begin(p *pair, m *Message) {
+func (s *half) begin(p *pair, m *record.Message) {
 	s.p, s.m, s.chunks, s.lineEnded, s.lossy = p, m, 0, false, false
 	m.Start, m.End = s.from, s.t
 	if s.missed > 0 && s == &s.h.resp {
-		s.hole(Hole{-1, s.missed})
+		s.hole(record.Hole{Off: -1, Len: s.missed})
 	}
 	s.missed = 0
 }
@@ -153,10 +155,10 @@ func (s *half) begin(p *pair, m *Message) {
 func (s *half) lostRequest() {
 	p := &pair{overlap: len(s.h.open) > 0}
 	s.h.number(&p.Exchange)
-	p.Server = s.h.reqs == In
-	p.Request.Lost = []Hole{{-1, s.missed}}
+	p.Server = s.h.reqs == record.In
+	p.Request.Lost = []record.Hole{{Off: -1, Len: s.missed}}
 	p.note(noRequest)
-	p.err, p.reqOver = ErrLost, true
+	p.err, p.reqOver = record.ErrLost, true
 	s.h.open = append(s.h.open, p)
 	if err := s.h.resp.ended; err != nil { // it was held until then
 		s.h.drop([]*pair{p}, err)
@@ -230,7 +232,7 @@ func (s *half) requestHead(head []byte) {
 	if p == nil {
 		p = &pair{overlap: len(h.open) > 0}
 		h.number(&p.Exchange)
-		p.Server = h.reqs == In
+		p.Server = h.reqs == record.In
 		h.open = append(h.open, p)
 	}
 	s.heads++
@@ -246,7 +248,7 @@ func (s *half) requestHead(head []byte) {
 			oldest = h.open[1:2]
 		}
 		oldest[0].note(manyOpen)
-		h.drop(oldest, ErrLost)
+		h.drop(oldest, record.ErrLost)
 	}
 }
 
@@ -283,7 +285,7 @@ func (s *half) beginBody() {
 		s.left = 0
 	}
 	if s == &s.h.resp && s.m.MediaType() == "text/event-stream" {
-		s.events = NewEventStream(&s.p.Response)
+		s.events = record.NewEventStream(&s.p.Response)
 	}
 	if s.left == 0 && s.state == bodyState {
 		s.bodyEnd()
@@ -316,7 +318,7 @@ func (h *http1) answering() *pair {
 	}
 	p := &pair{}
 	h.number(&p.Exchange)
-	p.Server = h.reqs == In
+	p.Server = h.reqs == record.In
 	h.open = append(h.open, p)
 	if h.req.p == nil && len(h.req.buf) > 0 && (h.req.state == startState || h.req.state == headState) {
 		h.req.p = p // answered before it was whole
@@ -325,7 +327,7 @@ func (h *http1) answering() *pair {
 	p.note(noRequest)
 	p.Request.Done, p.reqOver = true, true
 	if h.req.lossy {
-		p.err = ErrLost
+		p.err = record.ErrLost
 	}
 	return p
 }
@@ -384,11 +386,11 @@ func (s *half) response(head string) *pair {
 // interim makes the response being read one that comes before the real one.
 func (s *half) interim() {
 	r := &s.p.Response
-	i := Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}
+	i := record.Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}
 	if len(r.Interim) < maxInterim {
 		r.Interim = append(r.Interim, i)
 	}
-	s.p.Response = Response{Interim: r.Interim}
+	s.p.Response = record.Response{Interim: r.Interim}
 	p := s.p
 	s.heads--
 	s.p, s.m, s.state, s.grew = nil, nil, startState, false

@@ -1,8 +1,10 @@
-package record
+package assembly
 
 import (
 	"cmp"
 	"time"
+
+	"ssltape/record"
 )
 
 // Limits of what is kept of a WebSocket.
@@ -28,8 +30,8 @@ const (
 // sides have sent Close or the connection has ended.
 type webSocket struct {
 	*connection
-	x      *Exchange
-	client Dir
+	x      *record.Exchange
+	client record.Dir
 	halves [2]webSocketHalf // by Dir
 	size   int              // of the messages that are kept
 	grown  func()           // passes on x
@@ -42,8 +44,8 @@ type webSocket struct {
 type webSocketHalf struct {
 	pending
 	w       *webSocket
-	dir     Dir
-	m       *Message // whose size in the stream this direction counts for
+	dir     record.Dir
+	m       *record.Message // whose size in the stream this direction counts for
 	state   webSocketState
 	frame   webSocketFrame // being read
 	left    int64          // bytes of its payload to come
@@ -78,12 +80,12 @@ type partialMessage struct {
 
 // newWebSocket returns the parser of the WebSocket that x began. It calls
 // grown each time x has grown.
-func newWebSocket(c *connection, x *Exchange, client Dir, grown func()) *webSocket {
+func newWebSocket(c *connection, x *record.Exchange, client record.Dir, grown func()) *webSocket {
 	w := &webSocket{connection: c, x: x, client: client, grown: grown}
 	deflate, keeps := deflateExtension(x.Response.Header)
 	for d := range w.halves {
 		s := &w.halves[d]
-		s.w, s.dir, s.m = w, Dir(d), &x.Response.Message
+		s.w, s.dir, s.m = w, record.Dir(d), &x.Response.Message
 		from := 1
 		if s.dir == client {
 			s.m, from = &x.Request.Message, 0
@@ -95,7 +97,7 @@ func newWebSocket(c *connection, x *Exchange, client Dir, grown func()) *webSock
 	return w
 }
 
-func (w *webSocket) data(d Dir, t time.Time, p []byte) {
+func (w *webSocket) data(d record.Dir, t time.Time, p []byte) {
 	s := &w.halves[d]
 	s.t = t
 	for more := true; more && len(p) > 0; {
@@ -223,7 +225,7 @@ func (s *webSocketHalf) endFrame() {
 
 // deliver adds m, of which no more will come, to the messages.
 func (s *webSocketHalf) deliver(p *partialMessage) {
-	m := WebSocketMessage{Time: s.t, FromClient: s.dir == s.w.client, Opcode: p.opcode, Lost: p.lost, Cut: p.cut}
+	m := record.WebSocketMessage{Time: s.t, FromClient: s.dir == s.w.client, Opcode: p.opcode, Lost: p.lost, Cut: p.cut}
 	if p.compressed {
 		var ok bool
 		if p.data, m.Cut, ok = s.inflate.message(p); !ok {
@@ -241,7 +243,7 @@ func (s *webSocketHalf) deliver(p *partialMessage) {
 }
 
 // keep adds m with this data as far as the limits allow.
-func (w *webSocket) keep(m WebSocketMessage, data []byte) {
+func (w *webSocket) keep(m record.WebSocketMessage, data []byte) {
 	limit := maxMessages
 	if n := w.a.opts.MaxBody; n > 0 && n < int64(limit) {
 		limit = int(n)
@@ -263,7 +265,7 @@ func (w *webSocket) keep(m WebSocketMessage, data []byte) {
 	w.x.WebSocket = append(w.x.WebSocket, m)
 }
 
-func (w *webSocket) gap(d Dir, n int64) {
+func (w *webSocket) gap(d record.Dir, n int64) {
 	if s := &w.halves[d]; !w.over && !s.closed {
 		s.gap(n)
 	}
@@ -272,7 +274,7 @@ func (w *webSocket) gap(d Dir, n int64) {
 
 // gap skips n bytes that are missing.
 func (s *webSocketHalf) gap(n int64) {
-	s.m.Lost = append(s.m.Lost, Hole{-1, n})
+	s.m.Lost = append(s.m.Lost, record.Hole{Off: -1, Len: n})
 	s.m.WireSize += n
 	s.w.grew = true
 	if s.state == wsPayloadState {
@@ -320,7 +322,7 @@ func (s *webSocketHalf) search(p []byte) ([]byte, bool) {
 	return nil, false
 }
 
-func (w *webSocket) end(d Dir, t time.Time, why error) {
+func (w *webSocket) end(d record.Dir, t time.Time, why error) {
 	s := &w.halves[d]
 	if !t.IsZero() {
 		s.t = t
@@ -333,12 +335,12 @@ func (w *webSocket) end(d Dir, t time.Time, why error) {
 	if s.state == wsPayloadState {
 		m := s.reading()
 		m.cut += s.left
-		if s.why = cmp.Or(why, ErrCut); s.frame.isControl() {
+		if s.why = cmp.Or(why, record.ErrCut); s.frame.isControl() {
 			s.deliver(m)
 		}
 	}
 	if s.message.open {
-		s.why = cmp.Or(why, ErrCut)
+		s.why = cmp.Or(why, record.ErrCut)
 		s.deliver(&s.message)
 	}
 	if w.halves[d.Peer()].ended && !w.over {
@@ -351,16 +353,16 @@ func (w *webSocket) end(d Dir, t time.Time, why error) {
 // whatever became of the connection (RFC 6455, section 7.1.5).
 func (w *webSocket) finish() {
 	w.over, w.grew = true, true
-	out, in := &w.halves[Out], &w.halves[In]
+	out, in := &w.halves[record.Out], &w.halves[record.In]
 	x := w.x
 	switch {
 	case w.lossy:
-		x.Err = ErrLost
+		x.Err = record.ErrLost
 	case !out.closed && !in.closed:
 		x.Err = cmp.Or(out.why, in.why)
 	}
 	if x.Err == nil && !x.Request.Done {
-		x.Err = ErrCut
+		x.Err = record.ErrCut
 	}
 	x.Response.Done = x.Err == nil
 }

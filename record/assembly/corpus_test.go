@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ import (
 
 // The corpus is inputs that nobody of this project wrote. It is not a part of
 // the repository; where it is not there, its tests are skipped by name.
-const corpus = "../../shared/corpus"
+const corpus = "../../../shared/corpus"
 
 func readCorpus(t *testing.T, name string, v any) {
 	t.Helper()

@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -214,7 +215,7 @@ func TestWebSocketGrows(t *testing.T) {
 		k.send(server)
 	}
 	s := newSink(t)
-	a := record.NewAssembler(s, record.Options{})
+	a := assembly.New(s, assembly.Options{})
 	var seen []int
 	for _, c := range k.chunks {
 		if err := a.WriteChunk(c); err != nil {

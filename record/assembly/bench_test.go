@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -23,7 +24,7 @@ func (d *discard) WriteExchange(x *record.Exchange) error {
 // tape writes chunks of one connection.
 type tape struct {
 	conn *record.Conn
-	a    *record.Assembler
+	a    *assembly.Assembler
 	off  [2]int64
 }
 
@@ -40,7 +41,7 @@ func BenchmarkExchanges(b *testing.B) {
 	req := []byte("POST /v1/items?x=1 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench/1.0\r\nAccept: application/json\r\nContent-Type: application/json\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n\r\n" + body)
 	resp := []byte("HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/json\r\nServer: bench\r\nContent-Length: " + fmt.Sprint(len(body)) + "\r\n\r\n" + body)
 	out := &discard{}
-	w := tape{conn: &record.Conn{ID: 1}, a: record.NewAssembler(out, record.Options{})}
+	w := tape{conn: &record.Conn{ID: 1}, a: assembly.New(out, assembly.Options{})}
 	b.ReportAllocs()
 	for b.Loop() {
 		w.write(b, record.Out, req)
@@ -53,13 +54,13 @@ func BenchmarkExchanges(b *testing.B) {
 }
 
 // benchBody is a download of 1 GiB in chunks of 16 KiB, by how it is framed.
-func benchBody(b *testing.B, head string, chunk []byte, opts record.Options) {
+func benchBody(b *testing.B, head string, chunk []byte, opts assembly.Options) {
 	const size = 1 << 30
 	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
 		out := &discard{}
-		w := tape{conn: &record.Conn{ID: 1}, a: record.NewAssembler(out, opts)}
+		w := tape{conn: &record.Conn{ID: 1}, a: assembly.New(out, opts)}
 		w.write(b, record.Out, []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 		w.write(b, record.In, []byte(head))
 		for range size / len(chunk) {
@@ -74,11 +75,11 @@ func benchBody(b *testing.B, head string, chunk []byte, opts record.Options) {
 func BenchmarkDownload(b *testing.B) {
 	plain := bytes.Repeat([]byte("x"), 16<<10)
 	length := "HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n"
-	b.Run("length", func(b *testing.B) { benchBody(b, length, plain, record.Options{MaxBody: 64 << 20}) })
-	b.Run("kept", func(b *testing.B) { benchBody(b, length, plain, record.Options{}) })
+	b.Run("length", func(b *testing.B) { benchBody(b, length, plain, assembly.Options{MaxBody: 64 << 20}) })
+	b.Run("kept", func(b *testing.B) { benchBody(b, length, plain, assembly.Options{}) })
 	chunked := append(append([]byte("4000\r\n"), plain...), "\r\n"...)
 	b.Run("chunked", func(b *testing.B) {
-		benchBody(b, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunked, record.Options{MaxBody: 64 << 20})
+		benchBody(b, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", chunked, assembly.Options{MaxBody: 64 << 20})
 	})
 }
 
@@ -89,7 +90,7 @@ func BenchmarkEvents(b *testing.B) {
 	b.SetBytes(int64(len(chunk)))
 	b.ReportAllocs()
 	out := &discard{}
-	w := tape{conn: &record.Conn{ID: 1}, a: record.NewAssembler(out, record.Options{})}
+	w := tape{conn: &record.Conn{ID: 1}, a: assembly.New(out, assembly.Options{})}
 	for i := 0; b.Loop(); i++ {
 		if i%1000 == 0 {
 			if i > 0 {
@@ -106,7 +107,7 @@ func BenchmarkEvents(b *testing.B) {
 func BenchmarkUnparsed(b *testing.B) {
 	p := []byte(strings.Repeat("\x00\x01\x02 binary \xff\xfe", 1000))
 	b.SetBytes(int64(len(p)))
-	w := tape{conn: &record.Conn{ID: 1}, a: record.NewAssembler(&discard{}, record.Options{})}
+	w := tape{conn: &record.Conn{ID: 1}, a: assembly.New(&discard{}, assembly.Options{})}
 	for b.Loop() {
 		w.write(b, record.In, p)
 	}

@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/recordtest"
 )
 
 // TestEvasion reads responses that are built so that an inspector and a
@@ -24,7 +25,7 @@ func TestEvasion(t *testing.T) {
 	}
 	chunked := chunks("N\r\n", "\r\n", "0\r\n\r\n")
 	te := "Transfer-Encoding: chunked\r\n\r\n"
-	gz := string(encode(t, "gzip", body))
+	gz := string(recordtest.Encode(t, "gzip", body))
 	gzTo := func(head string) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(gz), gz) }
 	ok := "HTTP/1.1 200 ok\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"
 	tests := []struct{ name, in string }{
@@ -124,8 +125,8 @@ func TestEvasion(t *testing.T) {
 		{"gzip with reserved flags", ok + "Content-Encoding: gzip\r\n\r\n" + gz[:3] + "\xe0" + gz[4:]},
 		{"gzip without sums", ok + "Content-Encoding: gzip\r\n\r\n" + gz[:len(gz)-8]},
 		{"gzip, but it is not", ok + "Content-Encoding: gzip\r\n" + plain},
-		{"deflate without wrapper", ok + "Content-Encoding: deflate\r\n\r\n" + string(encode(t, "deflate raw", body))},
-		{"deflate with a wrong wrapper", ok + "Content-Encoding: deflate\r\n\r\n" + "\x78\x00" + string(encode(t, "deflate", body))[2:]},
+		{"deflate without wrapper", ok + "Content-Encoding: deflate\r\n\r\n" + string(recordtest.Encode(t, "deflate raw", body))},
+		{"deflate with a wrong wrapper", ok + "Content-Encoding: deflate\r\n\r\n" + "\x78\x00" + string(recordtest.Encode(t, "deflate", body))[2:]},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -137,7 +138,7 @@ func TestEvasion(t *testing.T) {
 			if len(xs) != 1 {
 				t.Fatalf("%d exchanges", len(xs))
 			}
-			if got, err := decode(t, &xs[0].Response.Message); got != body {
+			if got, err := recordtest.Decode(t, &xs[0].Response.Message); got != body {
 				t.Errorf("%v\n%q\nis read as\n%s", err, test.in, render(xs, st, false))
 			}
 			whole := render(xs, st, false)

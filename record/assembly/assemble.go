@@ -1,10 +1,18 @@
-package record
+// Package assembly makes exchanges out of chunks: it finds out what a
+// connection speaks and reads HTTP/1.x, HTTP/2 and WebSocket, whichever side
+// is recorded, from wherever the recording begins, and past what was lost.
+//
+// Traffic is untrusted. Nothing in it is an error: what cannot be read is
+// counted, and oddities are noted in [record.Exchange.Anomalies].
+package assembly
 
 import (
 	"cmp"
 	"errors"
 	"slices"
 	"time"
+
+	"ssltape/record"
 )
 
 // Options are the limits of an [Assembler].
@@ -14,16 +22,16 @@ type Options struct {
 	MaxBody int64
 }
 
-// An Assembler is a [ChunkWriter] that makes exchanges out of chunks. It is
-// not safe for use by several goroutines at once.
+// An Assembler is a [record.ChunkWriter] that makes exchanges out of chunks. It
+// is not safe for use by several goroutines at once.
 //
 // Memory is bounded: a connection holds at most one unfinished message head
 // of [maxHead] bytes a direction and [maxOpen] requests without a response;
-// bodies are in [Body]. Traffic that goes beyond is counted as unparsed.
+// bodies are in [record.Body]. Traffic that goes beyond is counted as unparsed.
 type Assembler struct {
-	out   ExchangeWriter
+	out   record.ExchangeWriter
 	opts  Options
-	conns map[*Conn]*connection
+	conns map[*record.Conn]*connection
 	last  uint64 // ID of the newest exchange
 	stats Stats
 	errs  []error // not yet returned
@@ -41,16 +49,16 @@ type Stats struct {
 	Cut                    int64          // bytes of bodies that a limit or an error kept out
 }
 
-// NewAssembler returns an Assembler that passes exchanges to out.
-func NewAssembler(out ExchangeWriter, opts Options) *Assembler {
-	return &Assembler{out: out, opts: opts, conns: make(map[*Conn]*connection), stats: Stats{Conns: make(map[string]int)}}
+// New returns an Assembler that passes exchanges to out.
+func New(out record.ExchangeWriter, opts Options) *Assembler {
+	return &Assembler{out: out, opts: opts, conns: make(map[*record.Conn]*connection), stats: Stats{Conns: make(map[string]int)}}
 }
 
-// WriteChunk implements [ChunkWriter]. It passes on each exchange that c makes
+// WriteChunk implements [record.ChunkWriter]. It passes on each exchange that c makes
 // grow. The errors it returns are those of the ExchangeWriter and of bodies
 // that could not be kept; bad traffic is no error. It may be called again
 // after an error: nothing but what the error says is lost.
-func (a *Assembler) WriteChunk(c Chunk) error {
+func (a *Assembler) WriteChunk(c record.Chunk) error {
 	s := a.conns[c.Conn]
 	if s == nil {
 		s = &connection{Conn: c.Conn, a: a}
@@ -58,14 +66,14 @@ func (a *Assembler) WriteChunk(c Chunk) error {
 		a.conns[c.Conn] = s
 	}
 	s.chunk(c)
-	if s.ended[Out] && s.ended[In] {
+	if s.ended[record.Out] && s.ended[record.In] {
 		delete(a.conns, c.Conn)
 	}
 	return a.takeErr()
 }
 
 // Close ends what is still open: its exchanges are passed on a last time with
-// [ErrStopped]. The Assembler must not be used afterwards, except for Stats.
+// [record.ErrStopped]. The Assembler must not be used afterwards, except for Stats.
 func (a *Assembler) Close() error {
 	open := make([]*connection, 0, len(a.conns))
 	for _, s := range a.conns {
@@ -73,10 +81,10 @@ func (a *Assembler) Close() error {
 	}
 	slices.SortFunc(open, func(x, y *connection) int { return cmp.Compare(x.ID, y.ID) })
 	for _, s := range open {
-		for _, d := range []Dir{Out, In} {
+		for _, d := range []record.Dir{record.Out, record.In} {
 			if !s.ended[d] {
 				s.ended[d] = true
-				s.parser.end(d, time.Time{}, ErrStopped)
+				s.parser.end(d, time.Time{}, record.ErrStopped)
 			}
 		}
 	}
@@ -109,9 +117,9 @@ func (a *Assembler) takeErr() error {
 // never waits; it holds what it cannot use yet. What it makes of the bytes
 // must not depend on how they are cut into calls of data, other than in times.
 type parser interface {
-	data(d Dir, t time.Time, p []byte) // p is not empty and not kept
-	gap(d Dir, n int64)                // the next n bytes are missing
-	end(d Dir, t time.Time, why error) // nothing follows; why is nil where it ended in order
+	data(d record.Dir, t time.Time, p []byte) // p is not empty and not kept
+	gap(d record.Dir, n int64)                // the next n bytes are missing
+	end(d record.Dir, t time.Time, why error) // nothing follows; why is nil where it ended in order
 }
 
 // Names of what connections speak, as [Stats] has them.
@@ -126,7 +134,7 @@ const (
 
 // A connection is what the parsers of one connection share.
 type connection struct {
-	*Conn
+	*record.Conn
 	a      *Assembler
 	parser parser
 	proto  string
@@ -134,7 +142,7 @@ type connection struct {
 	ended  [2]bool
 }
 
-func (s *connection) chunk(c Chunk) {
+func (s *connection) chunk(c record.Chunk) {
 	if s.ended[c.Dir] {
 		s.a.stats.Bytes += int64(len(c.Data))
 		s.a.stats.Unparsed += int64(len(c.Data))
@@ -153,11 +161,11 @@ func (s *connection) chunk(c Chunk) {
 		*next += n
 		s.parser.data(c.Dir, c.Time, c.Data)
 	}
-	if c.End != EndNone {
+	if c.End != record.EndNone {
 		s.ended[c.Dir] = true
 		var why error
-		if c.End == EndCut {
-			why = ErrCut
+		if c.End == record.EndCut {
+			why = record.ErrCut
 		}
 		s.parser.end(c.Dir, c.Time, why)
 	}
@@ -173,14 +181,14 @@ func (s *connection) become(proto string, p parser) {
 }
 
 // number makes x an exchange of s.
-func (s *connection) number(x *Exchange) {
+func (s *connection) number(x *record.Exchange) {
 	s.a.last++
 	s.a.stats.Open++
 	x.ID, x.Conn = s.a.last, s.Conn
 }
 
 // emit passes on x, which has grown, and releases it when it is done.
-func (s *connection) emit(x *Exchange) {
+func (s *connection) emit(x *record.Exchange) {
 	a := s.a
 	if err := a.out.WriteExchange(x); err != nil {
 		a.errs = append(a.errs, err)
@@ -203,6 +211,6 @@ func (s *connection) emit(x *Exchange) {
 // opaque is the parser of what cannot be parsed: it counts.
 type opaque struct{ *connection }
 
-func (o opaque) data(_ Dir, _ time.Time, p []byte) { o.a.stats.Unparsed += int64(len(p)) }
-func (o opaque) gap(Dir, int64)                    {}
-func (o opaque) end(Dir, time.Time, error)         {}
+func (o opaque) data(_ record.Dir, _ time.Time, p []byte) { o.a.stats.Unparsed += int64(len(p)) }
+func (o opaque) gap(record.Dir, int64)                    {}
+func (o opaque) end(record.Dir, time.Time, error)         {}

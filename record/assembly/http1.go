@@ -1,9 +1,11 @@
-package record
+package assembly
 
 import (
 	"bytes"
 	"slices"
 	"time"
+
+	"ssltape/record"
 )
 
 // maxOpen is how many requests without a response are kept for pairing.
@@ -16,7 +18,7 @@ const maxInterim = 1000
 // request (section 9.2).
 type http1 struct {
 	*connection
-	reqs      Dir // direction of the requests
+	reqs      record.Dir // direction of the requests
 	req, resp half
 	open      []*pair // requests whose response has not ended, oldest first
 	pipelined bool    // the client sends requests before the last one was answered
@@ -29,7 +31,7 @@ type http1 struct {
 
 // A pair is an exchange as it grows.
 type pair struct {
-	Exchange
+	record.Exchange
 	err               error // why it will be incomplete, once both sides are over
 	reqOver, respOver bool
 	answered          bool // a final response began
@@ -41,7 +43,7 @@ func (p *pair) note(set anomalies) { note(&p.Exchange, set) }
 // A half is the state of one direction.
 type half struct {
 	h     *http1
-	dir   Dir
+	dir   record.Dir
 	state state
 	buf   []byte    // held until there is more
 	scan  int       // no head ends in buf before it
@@ -53,7 +55,7 @@ type half struct {
 	ended error     // nothing follows: what that means for who waits
 	// Of the message being read.
 	p         *pair
-	m         *Message // nil between messages
+	m         *record.Message // nil between messages
 	framing   framing
 	peeking   peekReason
 	left      int64 // bytes to come of the body or the chunk, or untilEnd
@@ -64,7 +66,7 @@ type half struct {
 	marked    bool  // there is a mark for the chunk being read
 	grew      bool  // since the last emit
 	full      bool  // no more of the body is kept
-	events    *EventStream
+	events    *record.EventStream
 	// Where there is no message.
 	unsure bool    // what comes next need not be a message
 	missed int64   // bytes lost just before
@@ -87,7 +89,7 @@ const (
 	holdState                   // for later: half.h.held
 )
 
-func newHTTP1(c *connection, reqs Dir, lost [2]bool) *http1 {
+func newHTTP1(c *connection, reqs record.Dir, lost [2]bool) *http1 {
 	h := &http1{connection: c, reqs: reqs}
 	h.req = half{h: h, dir: reqs, finder: scanner{want: isRequest}}
 	h.resp = half{h: h, dir: reqs.Peer(), finder: scanner{want: isResponse}}
@@ -99,14 +101,14 @@ func newHTTP1(c *connection, reqs Dir, lost [2]bool) *http1 {
 	return h
 }
 
-func (h *http1) half(d Dir) *half {
+func (h *http1) half(d record.Dir) *half {
 	if d == h.reqs {
 		return &h.req
 	}
 	return &h.resp
 }
 
-func (h *http1) data(d Dir, t time.Time, p []byte) {
+func (h *http1) data(d record.Dir, t time.Time, p []byte) {
 	s := h.half(d)
 	s.t, s.seen, s.marked = t, true, false
 	for more := true; more && len(p) > 0 && h.next == nil; {
@@ -219,7 +221,7 @@ func (s *half) finish() {
 	p := s.p
 	s.state = startState
 	if s.torn {
-		s.over(ErrLost)
+		s.over(record.ErrLost)
 		return
 	}
 	s.m.Done = true
@@ -304,9 +306,9 @@ func (h *http1) drop(ps []*pair, err error) {
 // dropHit drops exchanges whose response is in what was missed.
 func (s *half) dropHit(ps []*pair) {
 	if len(ps) > 0 && s.missed > 0 {
-		ps[0].Response.Lost = append(ps[0].Response.Lost, Hole{-1, s.missed})
+		ps[0].Response.Lost = append(ps[0].Response.Lost, record.Hole{Off: -1, Len: s.missed})
 	}
-	s.h.drop(ps, ErrLost)
+	s.h.drop(ps, record.ErrLost)
 	s.missed = 0
 }
 
@@ -322,16 +324,16 @@ func (h *http1) turn() {
 		r.resolve(true)
 	}
 	if r.state == rechunkState && !h.pipelined {
-		r.fail(ErrLost)
+		r.fail(record.ErrLost)
 		return
 	}
 	if r.state == searchState && !h.pipelined {
-		h.drop(h.open, ErrLost)
+		h.drop(h.open, record.ErrLost)
 		r.lose()
 	}
 }
 
-func (h *http1) gap(d Dir, n int64) {
+func (h *http1) gap(d record.Dir, n int64) {
 	s := h.half(d)
 	if s.state == holdState {
 		h.hold(event{dir: d, kind: gapEvent, n: n})
@@ -363,9 +365,9 @@ func (s *half) gap(n int64) {
 	}
 	if s.p != nil {
 		if s.m != nil {
-			s.hole(Hole{-1, n})
+			s.hole(record.Hole{Off: -1, Len: n})
 		}
-		s.fail(ErrLost)
+		s.fail(record.ErrLost)
 		return
 	}
 	s.missed = n
@@ -383,7 +385,7 @@ func (s *half) skip(n int64) (more int64) {
 		k = min(n, s.left)
 		s.left -= k
 	}
-	s.hole(Hole{s.m.Body.Len(), k})
+	s.hole(record.Hole{Off: s.m.Body.Len(), Len: k})
 	s.m.BodySize += k
 	if s.events != nil {
 		s.events.Gap()
@@ -398,7 +400,7 @@ func (s *half) skip(n int64) (more int64) {
 }
 
 // hole says that bytes of the message being read are missing.
-func (s *half) hole(x Hole) {
+func (s *half) hole(x record.Hole) {
 	if n := len(s.m.Lost); n > 0 && (s.m.Lost[n-1].Off == x.Off || n >= maxMarks) {
 		s.m.Lost[n-1].Len += x.Len
 	} else {
@@ -408,7 +410,7 @@ func (s *half) hole(x Hole) {
 	s.grew = true
 }
 
-func (h *http1) end(d Dir, t time.Time, why error) {
+func (h *http1) end(d record.Dir, t time.Time, why error) {
 	s := h.half(d)
 	if s.state == holdState {
 		h.hold(event{dir: d, kind: endEvent, time: t, why: why})
@@ -419,7 +421,7 @@ func (h *http1) end(d Dir, t time.Time, why error) {
 	}
 	s.end(why)
 	if why == nil {
-		why = ErrCut
+		why = record.ErrCut
 	}
 	s.ended = why
 	if s == &h.resp {
@@ -441,9 +443,9 @@ func (s *half) end(why error) {
 		case why == nil && s.m != nil && (s.state == trailerState || s.state == bodyState && s.left == untilEnd):
 			s.finish()
 		case s.torn:
-			s.fail(ErrLost)
+			s.fail(record.ErrLost)
 		case why == nil:
-			s.fail(ErrCut)
+			s.fail(record.ErrCut)
 		default:
 			s.fail(why)
 		}

@@ -1,9 +1,11 @@
-package record
+package assembly
 
 import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"ssltape/record"
 )
 
 // Limits of what is held of a head.
@@ -295,8 +297,8 @@ func (h *headLines) next() (line string, ok bool) {
 
 // parseFields reads the fields of a header or trailer section. Lines that are
 // no fields are kept as values without a name.
-func (h *headLines) fields() Fields {
-	fs := make(Fields, 0, strings.Count(h.text, "\n"))
+func (h *headLines) fields() record.Fields {
+	fs := make(record.Fields, 0, strings.Count(h.text, "\n"))
 	for {
 		line, ok := h.next()
 		if !ok {
@@ -308,7 +310,7 @@ func (h *headLines) fields() Fields {
 		name, value, found := strings.Cut(line, ":")
 		if !found {
 			h.marks |= badField
-			fs = append(fs, Field{Value: trimSpace(line)})
+			fs = append(fs, record.Field{Value: trimSpace(line)})
 			continue
 		}
 		if !isToken(name) {
@@ -322,7 +324,7 @@ func (h *headLines) fields() Fields {
 				h.marks |= badField
 			}
 		}
-		fs = append(fs, Field{name, trimSpace(value)})
+		fs = append(fs, record.Field{Name: name, Value: trimSpace(value)})
 	}
 }
 
@@ -369,7 +371,7 @@ var anomalyNames = [...]string{"bare-lf", "bare-cr", "junk-before-message", "bad
 	"bad-host", "too-many-open-requests", "body-not-kept", "events-cut", "unknown-field", "fields-cut", "server-push", "messages-cut"}
 
 // note adds the names of set to x.
-func note(x *Exchange, set anomalies) {
+func note(x *record.Exchange, set anomalies) {
 	for i := 0; set != 0; i, set = i+1, set>>1 {
 		if set&1 != 0 && !slices.Contains(x.Anomalies, anomalyNames[i]) {
 			x.Anomalies = append(x.Anomalies, anomalyNames[i])

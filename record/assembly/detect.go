@@ -1,10 +1,12 @@
-package record
+package assembly
 
 import (
 	"bytes"
 	"slices"
 	"strings"
 	"time"
+
+	"ssltape/record"
 )
 
 // opening is the parser of a connection until the bytes tell what it speaks,
@@ -53,7 +55,7 @@ func (f *finding) find(p []byte) (v verdict, skip int) {
 
 // An event is something that a parser is told.
 type event struct {
-	dir  Dir
+	dir  record.Dir
 	kind eventKind
 	time time.Time
 	data []byte
@@ -181,7 +183,7 @@ func couldBeStartLine(p []byte) bool {
 	return i > 0 && i <= maxMethod && (p[i] == ' ' || p[i] == '\t')
 }
 
-func (o *opening) data(d Dir, t time.Time, p []byte) {
+func (o *opening) data(d record.Dir, t time.Time, p []byte) {
 	if o.held == nil && !o.lost[d] { // nearly always the first bytes tell at once
 		if v := judge(p); o.settled(d, v) {
 			o.start(d, v)
@@ -195,12 +197,12 @@ func (o *opening) data(d Dir, t time.Time, p []byte) {
 }
 
 // settled reports whether v decides what the connection speaks.
-func (o *opening) settled(d Dir, v verdict) bool {
+func (o *opening) settled(d record.Dir, v verdict) bool {
 	return v != undecided && v != isOther
 }
 
 // look judges what d has brought so far.
-func (o *opening) look(d Dir) {
+func (o *opening) look(d record.Dir) {
 	v := undecided
 	if !o.lost[d] {
 		v = judge(o.buf[d])
@@ -223,7 +225,7 @@ func (o *opening) look(d Dir) {
 }
 
 // start hands the connection to the parser for v, which d speaks.
-func (o *opening) start(d Dir, v verdict) {
+func (o *opening) start(d record.Dir, v verdict) {
 	switch v {
 	case isRequest:
 		o.become(protoHTTP1, newHTTP1(o.connection, d, o.lost))
@@ -237,7 +239,7 @@ func (o *opening) start(d Dir, v verdict) {
 }
 
 // forget drops the first n bytes held of d: they belong to no message.
-func (o *opening) forget(d Dir, n int) {
+func (o *opening) forget(d record.Dir, n int) {
 	o.a.stats.Unparsed += int64(n)
 	o.buf[d] = o.buf[d][n:]
 	kept := o.held[:0]
@@ -254,19 +256,19 @@ func (o *opening) forget(d Dir, n int) {
 	o.held = kept
 }
 
-func (o *opening) gap(d Dir, n int64) {
+func (o *opening) gap(d record.Dir, n int64) {
 	// What was held before the gap ended inside of something.
 	o.forget(d, len(o.buf[d]))
 	o.lost[d], o.scan[d] = true, finding{}
 }
 
-func (o *opening) end(d Dir, t time.Time, why error) {
+func (o *opening) end(d record.Dir, t time.Time, why error) {
 	if !o.ended[d.Peer()] {
 		o.held = append(o.held, event{dir: d, kind: endEvent, time: t, why: why})
 		return
 	}
-	o.forget(Out, len(o.buf[Out]))
-	o.forget(In, len(o.buf[In]))
+	o.forget(record.Out, len(o.buf[record.Out]))
+	o.forget(record.In, len(o.buf[record.In]))
 }
 
 // switchTo ends the response, and HTTP/1 on the connection.
@@ -318,9 +320,9 @@ func upgradeName(v string) string {
 // followed HTTP: what the client sent before it had the answer, and rest.
 func (h *http1) handOver(rest event) {
 	if h.req.p != nil {
-		h.req.over(ErrCut)
+		h.req.over(record.ErrCut)
 	}
-	h.drop(h.open, ErrCut)
+	h.drop(h.open, record.ErrCut)
 	h.req.lose()
 	h.resp.lose()
 	h.next()

@@ -1,9 +1,11 @@
-package record
+package assembly
 
 import (
 	"bytes"
 	"encoding/binary"
 	"time"
+
+	"ssltape/record"
 )
 
 // http2 reads HTTP/2 (RFC 9113). A request and its response are the two sides
@@ -12,7 +14,7 @@ import (
 type http2 struct {
 	*connection
 	halves  [2]http2Half // by Dir
-	client  Dir          // who began with the preface, or sends requests
+	client  record.Dir   // who began with the preface, or sends requests
 	known   bool         // client is
 	streams map[uint32]*stream
 	grown   []*stream // to be passed on
@@ -24,7 +26,7 @@ type http2 struct {
 type http2Half struct {
 	pending
 	h      *http2
-	dir    Dir
+	dir    record.Dir
 	state  http2State
 	frame  frameHeader // being read
 	left   int         // bytes of its payload to come
@@ -73,7 +75,7 @@ func newHTTP2(c *connection, lost [2]bool) *http2 {
 	h := &http2{connection: c, streams: make(map[uint32]*stream)}
 	for d := range h.halves {
 		s := &h.halves[d]
-		*s = http2Half{h: h, dir: Dir(d), table: newHeaderTable()}
+		*s = http2Half{h: h, dir: record.Dir(d), table: newHeaderTable()}
 		if lost[d] {
 			s.resync()
 			s.lossy = false // what was before the recording is not missing
@@ -82,13 +84,13 @@ func newHTTP2(c *connection, lost [2]bool) *http2 {
 	return h
 }
 
-func (h *http2) setClient(d Dir) {
+func (h *http2) setClient(d record.Dir) {
 	if !h.known {
 		h.client, h.known = d, true
 	}
 }
 
-func (h *http2) data(d Dir, t time.Time, p []byte) {
+func (h *http2) data(d record.Dir, t time.Time, p []byte) {
 	s := &h.halves[d]
 	s.t = t
 	for more := true; more && len(p) > 0; {
@@ -334,7 +336,7 @@ func (s *http2Half) search(p []byte) ([]byte, bool) {
 	return nil, false
 }
 
-func (h *http2) gap(d Dir, n int64) {
+func (h *http2) gap(d record.Dir, n int64) {
 	h.halves[d].gap(n)
 	h.show()
 }
@@ -374,7 +376,7 @@ func (s *http2Half) gap(n int64) {
 	}
 }
 
-func (h *http2) end(d Dir, t time.Time, why error) {
+func (h *http2) end(d record.Dir, t time.Time, why error) {
 	s := &h.halves[d]
 	if !t.IsZero() {
 		s.t = t

@@ -1,4 +1,4 @@
-package record
+package assembly
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"ssltape/record"
 )
 
 // A webSocketFrame is the header of a frame (RFC 6455, section 5.2).
@@ -95,7 +97,7 @@ func (s *webSocketHalf) evidence(p []byte) frameEvidence {
 // deflateExtension reports whether the server agreed to permessage-deflate,
 // and whether the messages of the client (0) and of the server (1) are
 // compressed with what came before them (RFC 7692, section 7.1.1).
-func deflateExtension(fs Fields) (on bool, keeps [2]bool) {
+func deflateExtension(fs record.Fields) (on bool, keeps [2]bool) {
 	for _, f := range fs {
 		if !strings.EqualFold(f.Name, "Sec-WebSocket-Extensions") {
 			continue

@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -43,10 +44,10 @@ func (s *sink) WriteExchange(x *record.Exchange) error {
 
 // assemble passes chunks through an Assembler in pieces of at most n bytes, 0
 // for whole, and returns the exchanges in order of their numbers.
-func assemble(t testing.TB, chunks []record.Chunk, n int) ([]*record.Exchange, record.Stats) {
+func assemble(t testing.TB, chunks []record.Chunk, n int) ([]*record.Exchange, assembly.Stats) {
 	t.Helper()
 	s := newSink(t)
-	a := record.NewAssembler(s, record.Options{})
+	a := assembly.New(s, assembly.Options{})
 	var w record.ChunkWriter = a
 	if n > 0 {
 		w = recordtest.Splitter{N: n, W: a}
@@ -84,7 +85,7 @@ func assemble(t testing.TB, chunks []record.Chunk, n int) ([]*record.Exchange, r
 
 // render writes what was assembled as text; without times where they depend on
 // how the chunks were cut.
-func render(xs []*record.Exchange, st record.Stats, times bool) string {
+func render(xs []*record.Exchange, st assembly.Stats, times bool) string {
 	var b strings.Builder
 	for _, x := range xs {
 		fmt.Fprintf(&b, "exchange %d conn=%d", x.ID, x.Conn.ID)
@@ -248,7 +249,7 @@ func diff(want, got string) string {
 // recordings returns the recordings that all packages test with, and those of
 // hard cases that only this one has.
 func recordings() ([]string, error) {
-	shared, err := filepath.Glob("../testdata/*.rec")
+	shared, err := filepath.Glob("../../testdata/*.rec")
 	own, err2 := filepath.Glob("testdata/*.rec")
 	return append(shared, own...), errors.Join(err, err2)
 }

@@ -1,4 +1,6 @@
-package record
+package assembly
+
+import "ssltape/record"
 
 import "bytes"
 
@@ -211,7 +213,7 @@ func (s *half) believes() bool {
 func (s *half) tear(n int64) {
 	s.span(framingSpan, len(s.buf))
 	s.buf = nil
-	s.hole(Hole{s.m.Body.Len(), n})
+	s.hole(record.Hole{Off: s.m.Body.Len(), Len: n})
 	if s.events != nil {
 		s.events.Gap()
 	}
@@ -239,7 +241,7 @@ func (s *half) rechunk(p []byte) ([]byte, bool) {
 			return s.took(all, 0), true
 		case isRequest, isResponse:
 			rest := s.took(all, 0)
-			s.fail(ErrLost)
+			s.fail(record.ErrLost)
 			return rest, true
 		}
 		n := bytes.IndexByte(all, '\n') + 1

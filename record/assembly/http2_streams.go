@@ -1,20 +1,22 @@
-package record
+package assembly
 
 import (
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ssltape/record"
 )
 
 // A stream is an exchange as it grows, or a tunnel (RFC 9113, section 5).
 type stream struct {
 	h      *http2
 	id     uint32
-	x      *Exchange
+	x      *record.Exchange
 	sides  [2]streamSide
 	err    error // why the exchange will be incomplete
-	events *EventStream
+	events *record.EventStream
 	tunnel parser // reads the data of both sides, after CONNECT
 	grew   bool
 }
@@ -53,7 +55,7 @@ func (s *http2Half) side() side {
 // maxGone is how many streams are remembered that ended early.
 const maxGone = 100
 
-func (st *stream) message(v side) *Message {
+func (st *stream) message(v side) *record.Message {
 	if v == requestSide {
 		return &st.x.Request.Message
 	}
@@ -68,18 +70,18 @@ func (st *stream) grow() {
 }
 
 // open makes a stream, for which there is an exchange where x is not nil.
-func (h *http2) open(id uint32, x *Exchange) *stream {
+func (h *http2) open(id uint32, x *record.Exchange) *stream {
 	if len(h.streams) >= maxOpen {
 		oldest := h.streams[slices.Min(slices.Collect(maps.Keys(h.streams)))]
 		if oldest.tunnel == nil {
 			note(oldest.x, manyOpen)
 		}
-		oldest.fail(ErrLost)
+		oldest.fail(record.ErrLost)
 	}
 	if x == nil {
-		x = new(Exchange)
+		x = new(record.Exchange)
 		h.number(x)
-		x.Server = h.client == In
+		x.Server = h.client == record.In
 	}
 	st := &stream{h: h, id: id, x: x}
 	h.streams[id] = st
@@ -119,7 +121,7 @@ func (s *http2Half) headers(b headerBlock) {
 // A streamHead is a header block and what it says.
 type streamHead struct {
 	headerBlock
-	pseudo, fields Fields
+	pseudo, fields record.Fields
 	odd            anomalies
 }
 
@@ -127,7 +129,7 @@ type streamHead struct {
 func (b *streamHead) partial() bool { return b.hit || b.odd&unknownField != 0 }
 
 // begin makes b the head of a message.
-func (st *stream) begin(s *http2Half, b *streamHead) *Message {
+func (st *stream) begin(s *http2Half, b *streamHead) *record.Message {
 	m := st.message(s.side())
 	m.Proto, m.Start, m.End = "HTTP/2", b.from, s.t
 	m.Header = b.fields
@@ -145,7 +147,7 @@ func (st *stream) head(s *http2Half, b *streamHead) {
 	st.wire(s, b.size)
 	if b.hit {
 		st.sides[s.side()].hit = true
-		st.lose(ErrLost)
+		st.lose(record.ErrLost)
 	}
 }
 
@@ -182,7 +184,7 @@ func (s *http2Half) request(b streamHead) {
 
 // setRequest sets what the pseudo-header fields say (RFC 9113, section 8.3.1;
 // for CONNECT section 8.5 and RFC 8441, section 4).
-func (st *stream) setRequest(pseudo Fields) {
+func (st *stream) setRequest(pseudo record.Fields) {
 	r := &st.x.Request
 	for _, f := range pseudo {
 		if f.Name != ":method" && f.Name != ":path" {
@@ -209,7 +211,7 @@ func (s *http2Half) push(b streamHead) {
 	note(st.x, serverPush|b.odd)
 	st.sides[requestSide].over = true
 	if b.hit {
-		st.lose(ErrLost)
+		st.lose(record.ErrLost)
 	}
 }
 
@@ -225,7 +227,7 @@ func (s *http2Half) response(b streamHead) {
 		note(st.x, noRequest)
 		st.x.Request.Done, st.sides[requestSide].over = true, true
 		if h.halves[s.dir.Peer()].lossy {
-			st.lose(ErrLost)
+			st.lose(record.ErrLost)
 		}
 	}
 	r := &st.x.Response
@@ -237,7 +239,7 @@ func (s *http2Half) response(b streamHead) {
 		st.head(s, &b)
 	case len(status) == 3 && status[0] == '1' && !b.frame.has(flagEndStream): // RFC 9113, section 8.1
 		code, _ := strconv.Atoi(status)
-		r.Interim = append(r.Interim, Interim{Status: code, Header: b.fields, Time: s.t})
+		r.Interim = append(r.Interim, record.Interim{Status: code, Header: b.fields, Time: s.t})
 		st.grow()
 		return
 	default:
@@ -246,7 +248,7 @@ func (s *http2Half) response(b streamHead) {
 		if st.x.Request.Method == "CONNECT" && r.Status/100 == 2 {
 			st.beginTunnel(s)
 		} else if r.MediaType() == "text/event-stream" {
-			st.events = NewEventStream(&st.x.Response)
+			st.events = record.NewEventStream(&st.x.Response)
 		}
 	}
 	if b.frame.has(flagEndStream) {
@@ -291,7 +293,7 @@ func (st *stream) data(s *http2Half, p []byte) {
 
 // unheaded returns the message that s brings data of. Where its head was lost
 // it begins here.
-func (st *stream) unheaded(s *http2Half) *Message {
+func (st *stream) unheaded(s *http2Half) *record.Message {
 	m := st.message(s.side())
 	if !m.Seen() {
 		st.begin(s, &streamHead{headerBlock: headerBlock{from: s.from, hit: true}})
@@ -309,7 +311,7 @@ func (st *stream) gap(s *http2Half, n int64) {
 		return
 	}
 	m := st.unheaded(s)
-	m.Lost = append(m.Lost, Hole{m.Body.Len(), n})
+	m.Lost = append(m.Lost, record.Hole{Off: m.Body.Len(), Len: n})
 	m.BodySize += n
 	m.WireSize += n
 	st.eventsGap(s)
@@ -362,15 +364,15 @@ func (st *stream) resolve(v side) {
 	lost := length - m.BodySize
 	if m.Seen() && length >= 0 && lost >= 0 && lost <= s.missing {
 		if lost > 0 {
-			m.Lost = append(m.Lost, Hole{s.at, lost})
+			m.Lost = append(m.Lost, record.Hole{Off: s.at, Len: lost})
 			m.BodySize += lost
 			m.WireSize += lost
 		}
 		return
 	}
-	m.Lost = append(m.Lost, Hole{-1, s.missing})
+	m.Lost = append(m.Lost, record.Hole{Off: -1, Len: s.missing})
 	s.hit = true
-	st.lose(ErrLost)
+	st.lose(record.ErrLost)
 }
 
 // end ends the message that s brings, all of which came.
@@ -406,8 +408,8 @@ func (st *stream) fail(err error) {
 			st.tunnel.end(d, h.halves[d].t, err)
 		} else {
 			if n := st.sides[v].missing; n > 0 {
-				st.message(v).Lost = append(st.message(v).Lost, Hole{-1, n})
-				st.lose(ErrLost)
+				st.message(v).Lost = append(st.message(v).Lost, record.Hole{Off: -1, Len: n})
+				st.lose(record.ErrLost)
 			}
 			st.lose(err)
 		}

@@ -1,9 +1,11 @@
-package record
+package assembly
 
 import (
 	"bytes"
 	"math"
 	"strings"
+
+	"ssltape/record"
 )
 
 // framing says how the body of a message is delimited (RFC 9112, section 6).
@@ -28,7 +30,7 @@ func framesMessage(name string) bool {
 }
 
 // frame reads what fs says of the body.
-func frame(fs Fields) framing {
+func frame(fs record.Fields) framing {
 	f := framing{length: -1, longer: -1}
 	for i := range fs {
 		switch name := fs[i].Name; {
@@ -164,7 +166,7 @@ func (s *half) notChunked(p []byte) ([]byte, bool) {
 	}
 	s.note(badChunk)
 	if s.dir == s.h.reqs && s.framing.last {
-		s.fail(ErrSyntax)
+		s.fail(record.ErrSyntax)
 		return rest, true
 	}
 	s.left, s.state = untilEnd, bodyState
@@ -242,7 +244,7 @@ func (s *half) body(p []byte) (rest []byte) {
 	}
 	if !s.marked && len(m.Marks) < maxMarks {
 		s.marked = true
-		m.Marks = append(m.Marks, Mark{Off: m.Body.Len(), Time: s.t})
+		m.Marks = append(m.Marks, record.Mark{Off: m.Body.Len(), Time: s.t})
 	}
 	if n, err := m.Body.Write(p); err != nil {
 		s.full = true

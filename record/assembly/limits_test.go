@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -20,7 +21,7 @@ type writerFunc func(*record.Exchange) error
 func (f writerFunc) WriteExchange(x *record.Exchange) error { return f(x) }
 
 // send writes what two directions carry to a, a chunk each.
-func send(t testing.TB, a *record.Assembler, conn *record.Conn, out, in string) error {
+func send(t testing.TB, a *assembly.Assembler, conn *record.Conn, out, in string) error {
 	t.Helper()
 	return errors.Join(
 		a.WriteChunk(record.Chunk{Conn: conn, Dir: record.Out, Data: []byte(out)}),
@@ -32,10 +33,10 @@ const getRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 // TestGrowth checks that an exchange is written each time that it has grown.
 func TestGrowth(t *testing.T) {
 	var seen []string
-	a := record.NewAssembler(writerFunc(func(x *record.Exchange) error {
+	a := assembly.New(writerFunc(func(x *record.Exchange) error {
 		seen = append(seen, fmt.Sprintf("%s %d %d %t", x.Request.Method, x.Response.Status, x.Response.Body.Len(), x.Done()))
 		return nil
-	}), record.Options{})
+	}), assembly.Options{})
 	conn := &record.Conn{ID: 1}
 	var off [2]int64
 	for _, step := range []string{">GET / HT", ">TP/1.1\r\nHost: a\r\n\r\n", "<HTTP/1.1 200 OK\r\nContent-Length: 6\r\n", "<\r\n", "<ab", "<cd", "<ef"} {
@@ -57,7 +58,7 @@ func TestGrowth(t *testing.T) {
 
 func TestMaxBody(t *testing.T) {
 	s := newSink(t)
-	a := record.NewAssembler(s, record.Options{MaxBody: 4})
+	a := assembly.New(s, assembly.Options{MaxBody: 4})
 	if err := send(t, a, &record.Conn{ID: 1}, getRequest, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestBodyNotKept(t *testing.T) {
 		t.Setenv(name, gone)
 	}
 	s := newSink(t)
-	a := record.NewAssembler(s, record.Options{})
+	a := assembly.New(s, assembly.Options{})
 	conn := &record.Conn{ID: 1}
 	const size = 3 << 20
 	if err := send(t, a, conn, getRequest, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size)); err != nil {
@@ -104,12 +105,12 @@ func TestBodyNotKept(t *testing.T) {
 func TestWriterError(t *testing.T) {
 	bad := errors.New("bad")
 	done := 0
-	a := record.NewAssembler(writerFunc(func(x *record.Exchange) error {
+	a := assembly.New(writerFunc(func(x *record.Exchange) error {
 		if x.Done() {
 			done++
 		}
 		return bad
-	}), record.Options{})
+	}), assembly.Options{})
 	conn := &record.Conn{ID: 1}
 	if err := send(t, a, conn, getRequest, "HTTP/1.1 204 No Content\r\n\r\n"); !errors.Is(err, bad) {
 		t.Errorf("error %v", err)
@@ -126,12 +127,12 @@ func TestWriterError(t *testing.T) {
 func TestReleased(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		var x *record.Exchange
-		a := record.NewAssembler(writerFunc(func(y *record.Exchange) error {
+		a := assembly.New(writerFunc(func(y *record.Exchange) error {
 			if x = y; keep {
 				y.Keep()
 			}
 			return nil
-		}), record.Options{})
+		}), assembly.Options{})
 		if err := send(t, a, &record.Conn{ID: 1}, getRequest, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +146,7 @@ func TestReleased(t *testing.T) {
 // answered, heads that never end, events without end, things held for a switch.
 func TestManyOpen(t *testing.T) {
 	s := newSink(t)
-	a := record.NewAssembler(s, record.Options{})
+	a := assembly.New(s, assembly.Options{})
 	conn := &record.Conn{ID: 1}
 	const n = 3000
 	if err := send(t, a, conn, strings.Repeat(getRequest, n), "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"); err != nil {
@@ -163,7 +164,7 @@ func TestManyOpen(t *testing.T) {
 		"interim": strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1<<18),
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := record.NewAssembler(newSink(t), record.Options{MaxBody: 1000})
+			a := assembly.New(newSink(t), assembly.Options{MaxBody: 1000})
 			before := heap()
 			if err := send(t, a, &record.Conn{ID: 1}, getRequest, in); err != nil {
 				t.Fatal(err)
@@ -189,7 +190,7 @@ func heap() int64 {
 // TestManyConnections checks that open connections are cheap, and that closed
 // ones are forgotten.
 func TestManyConnections(t *testing.T) {
-	a := record.NewAssembler(&discard{}, record.Options{})
+	a := assembly.New(&discard{}, assembly.Options{})
 	const n = 10000
 	conns := make([]record.Conn, n)
 	before := heap()
@@ -218,7 +219,7 @@ func TestManyConnections(t *testing.T) {
 // TestHoleThenJunk checks that looking for a chunk after a hole is bounded.
 func TestHoleThenJunk(t *testing.T) {
 	for name, junk := range map[string]string{"newlines": "\r\n", "lines": "x\n", "sizes": "ffff\r\n", "binary": "\x00"} {
-		a := record.NewAssembler(newSink(t), record.Options{MaxBody: 1000})
+		a := assembly.New(newSink(t), assembly.Options{MaxBody: 1000})
 		conn := &record.Conn{ID: 1}
 		in := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nab"
 		if err := send(t, a, conn, getRequest, in); err != nil {
@@ -245,8 +246,8 @@ func TestHoleThenJunk(t *testing.T) {
 // TestNoLeak checks that decoders of streams that never ended are gone.
 func TestNoLeak(t *testing.T) {
 	before := runtime.NumGoroutine()
-	gz := string(encode(t, "gzip", "data: a\n\n"))
-	a := record.NewAssembler(&discard{}, record.Options{})
+	gz := string(recordtest.Encode(t, "gzip", "data: a\n\n"))
+	a := assembly.New(&discard{}, assembly.Options{})
 	for i := range 100 {
 		in := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n" + gz[:len(gz)-20]
 		if err := send(t, a, &record.Conn{ID: uint64(i + 1)}, getRequest, in); err != nil {
@@ -264,7 +265,7 @@ func TestNoLeak(t *testing.T) {
 // TestRepeated checks that bytes that were seen before are seen once.
 func TestRepeated(t *testing.T) {
 	s := newSink(t)
-	a := record.NewAssembler(s, record.Options{})
+	a := assembly.New(s, assembly.Options{})
 	conn := &record.Conn{ID: 1}
 	in := []byte("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd")
 	if err := send(t, a, conn, getRequest, string(in[:20])); err != nil {

@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package record
+package assembly
 
 import (
 	"encoding/binary"
@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ssltape/record"
 )
 
 // reset reads RST_STREAM (RFC 9113, section 6.4).
 func (s *http2Half) reset(id, code uint32) {
 	if st := s.h.streams[id]; st != nil {
-		st.fail(fmt.Errorf("%s by the %s: %w", resetReason(code), s.side(), ErrReset))
+		st.fail(fmt.Errorf("%s by the %s: %w", resetReason(code), s.side(), record.ErrReset))
 	}
 }
 
@@ -27,7 +29,7 @@ func (s *http2Half) lastStream(payload []byte) {
 	if debug := payload[8:]; len(debug) > 0 {
 		reason += fmt.Sprintf(", %q", debug[:min(len(debug), maxDebug)])
 	}
-	err := fmt.Errorf("%s: %w", reason, ErrReset)
+	err := fmt.Errorf("%s: %w", reason, record.ErrReset)
 	if code != 0 {
 		h.goAway = err
 	}
@@ -52,7 +54,7 @@ func (s *http2Half) endStreams(why error) {
 	case h.goAway != nil:
 		cause = h.goAway
 	case why == nil:
-		cause = ErrCut
+		cause = record.ErrCut
 	}
 	s.ended = cause
 	for _, id := range h.ids() {
@@ -95,11 +97,11 @@ func (st *stream) beginTunnel(s *http2Half) {
 
 // upgradeHTTP2 returns the parser of what follows the 101 response to x: the
 // real one comes on stream 1 (RFC 7540, section 3.2).
-func upgradeHTTP2(c *connection, x *Exchange, client Dir) *http2 {
+func upgradeHTTP2(c *connection, x *record.Exchange, client record.Dir) *http2 {
 	h := newHTTP2(c, [2]bool{})
 	h.setClient(client)
 	r := &x.Response
-	x.Response = Response{Interim: append(r.Interim, Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: r.End})}
+	x.Response = record.Response{Interim: append(r.Interim, record.Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: r.End})}
 	st := h.open(1, x)
 	st.sides[requestSide].over = x.Request.Done
 	return h
@@ -108,10 +110,10 @@ func upgradeHTTP2(c *connection, x *Exchange, client Dir) *http2 {
 // A tunnel is the parser of a stream that carries a connection.
 type tunnel struct{ *connection }
 
-func (t tunnel) data(d Dir, at time.Time, p []byte) { t.parser.data(d, at, p) }
-func (t tunnel) gap(d Dir, n int64)                 { t.parser.gap(d, n) }
+func (t tunnel) data(d record.Dir, at time.Time, p []byte) { t.parser.data(d, at, p) }
+func (t tunnel) gap(d record.Dir, n int64)                 { t.parser.gap(d, n) }
 
-func (t tunnel) end(d Dir, at time.Time, why error) {
+func (t tunnel) end(d record.Dir, at time.Time, why error) {
 	t.ended[d] = true
 	t.parser.end(d, at, why)
 }
@@ -133,7 +135,7 @@ func (s *connection) span(kind span, n int) {
 
 // keep adds p, which came at t, to the body of m, a message of x, as far as
 // the limits allow. Where something was cut nothing can follow.
-func (s *connection) keep(x *Exchange, m *Message, p []byte, t time.Time) {
+func (s *connection) keep(x *record.Exchange, m *record.Message, p []byte, t time.Time) {
 	room := len(p)
 	if limit := s.a.opts.MaxBody; limit > 0 {
 		room = int(min(int64(room), limit-m.Body.Len()))
@@ -143,7 +145,7 @@ func (s *connection) keep(x *Exchange, m *Message, p []byte, t time.Time) {
 	}
 	if room > 0 {
 		if n := len(m.Marks); n == 0 || n < maxMarks && !m.Marks[n-1].Time.Equal(t) {
-			m.Marks = append(m.Marks, Mark{Off: m.Body.Len(), Time: t})
+			m.Marks = append(m.Marks, record.Mark{Off: m.Body.Len(), Time: t})
 		}
 		n, err := m.Body.Write(p[:room])
 		if err != nil {

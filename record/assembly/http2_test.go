@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -420,7 +421,7 @@ func BenchmarkHTTP2(b *testing.B) {
 	body := `{"id":12345,"name":"something","tags":["a","b"],"ok":true}`
 	b.Run("exchanges", func(b *testing.B) {
 		k, out := newTalk(), &discard{}
-		w := tape{conn: k.conn, a: record.NewAssembler(out, record.Options{})}
+		w := tape{conn: k.conn, a: assembly.New(out, assembly.Options{})}
 		for _, c := range k.chunks {
 			w.write(b, c.Dir, c.Data)
 		}
@@ -446,7 +447,7 @@ func BenchmarkHTTP2(b *testing.B) {
 		b.SetBytes(size)
 		for b.Loop() {
 			k, out := newTalk(), &discard{}
-			w := tape{conn: k.conn, a: record.NewAssembler(out, record.Options{MaxBody: 64 << 20})}
+			w := tape{conn: k.conn, a: assembly.New(out, assembly.Options{MaxBody: 64 << 20})}
 			k.get(1, "/")
 			k.send(client)
 			k.ok(1)

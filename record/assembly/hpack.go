@@ -1,7 +1,9 @@
-package record
+package assembly
 
 import (
 	"golang.org/x/net/http2/hpack"
+
+	"ssltape/record"
 )
 
 // Limits of header compression (RFC 7541).
@@ -13,7 +15,7 @@ const (
 )
 
 // hpackStatic is the static table (RFC 7541, appendix A) from index 1 on.
-var hpackStatic = func() []Field {
+var hpackStatic = func() []record.Field {
 	var all []byte
 	for i := range 61 {
 		all = append(all, 0x80|byte(i+1))
@@ -22,9 +24,9 @@ var hpackStatic = func() []Field {
 	if err != nil {
 		panic(err)
 	}
-	fs := make([]Field, 0, len(decoded))
+	fs := make([]record.Field, 0, len(decoded))
 	for _, f := range decoded {
-		fs = append(fs, Field{f.Name, f.Value})
+		fs = append(fs, record.Field{Name: f.Name, Value: f.Value})
 	}
 	return fs
 }()
@@ -34,7 +36,7 @@ var hpackStatic = func() []Field {
 // count from the newest entry, so that those that were seen keep their numbers,
 // and those older than all that was seen are fields that are not known.
 type headerTable struct {
-	entries []Field // oldest first; a name that is not known is ""
+	entries []record.Field // oldest first; a name that is not known is ""
 	size    int
 	limit   int
 }
@@ -48,8 +50,8 @@ func (t *headerTable) lose() { *t = headerTable{limit: hpackMaxTable} }
 // decode returns the fields of a whole header block, and what is odd about
 // them; those that are not known are left out. Where ok is false the block is
 // malformed from there on, and the table is of no use until it was lost.
-func (t *headerTable) decode(block []byte) (fs Fields, odd anomalies, ok bool) {
-	fs = make(Fields, 0, 16)
+func (t *headerTable) decode(block []byte) (fs record.Fields, odd anomalies, ok bool) {
+	fs = make(record.Fields, 0, 16)
 	size := 0
 	for len(block) > 0 {
 		r, n := readFieldLine(block)
@@ -84,7 +86,7 @@ func (t *headerTable) decode(block []byte) (fs Fields, odd anomalies, ok bool) {
 
 // resolve returns the field that r stands for, without a name where that is
 // not known.
-func (t *headerTable) resolve(r fieldLine) (f Field, err error) {
+func (t *headerTable) resolve(r fieldLine) (f record.Field, err error) {
 	if r.index > 0 {
 		f = t.at(r.index)
 	}
@@ -101,17 +103,17 @@ func (t *headerTable) resolve(r fieldLine) (f Field, err error) {
 }
 
 // at returns the entry with index i, which is not 0.
-func (t *headerTable) at(i int) Field {
+func (t *headerTable) at(i int) record.Field {
 	if i <= len(hpackStatic) {
 		return hpackStatic[i-1]
 	}
 	if i -= len(hpackStatic); i <= len(t.entries) {
 		return t.entries[len(t.entries)-i]
 	}
-	return Field{}
+	return record.Field{}
 }
 
-func (t *headerTable) add(f Field) {
+func (t *headerTable) add(f record.Field) {
 	t.entries = append(t.entries, f)
 	t.size += len(f.Name) + len(f.Value) + hpackEntrySize
 	t.evict()
@@ -122,7 +124,7 @@ func (t *headerTable) evict() {
 	for t.size > t.limit && n < len(t.entries) {
 		f := &t.entries[n]
 		t.size -= len(f.Name) + len(f.Value) + hpackEntrySize
-		*f = Field{}
+		*f = record.Field{}
 		n++
 	}
 	t.entries = t.entries[n:]

@@ -1,4 +1,4 @@
-package record_test
+package assembly_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 )
 
@@ -33,7 +34,7 @@ func ExampleAssembler() {
 		< "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nHel"
 		< "\r\n2\r\nlo\r\n0\r\n\r\n"
 	`))
-	a := record.NewAssembler(printer{}, record.Options{})
+	a := assembly.New(printer{}, assembly.Options{})
 	if err := record.Copy(chunks, a); err != nil {
 		log.Fatal(err)
 	}
