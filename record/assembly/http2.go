@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/assembly/hpack"
 )
 
 // http2 reads HTTP/2 (RFC 9113). A request and its response are the two sides
@@ -32,7 +33,7 @@ type http2Half struct {
 	left   int         // bytes of its payload to come
 	pad    int         // of which padding
 	stream *stream     // of the DATA being read, nil for none
-	table  headerTable
+	table  hpack.Table
 	block  headerBlock // being read
 	finder frameFinder
 	t      time.Time // of the chunk being read
@@ -75,7 +76,7 @@ func newHTTP2(c *connection, lost [2]bool) *http2 {
 	h := &http2{connection: c, streams: make(map[uint32]*stream)}
 	for d := range h.halves {
 		s := &h.halves[d]
-		*s = http2Half{h: h, dir: record.Dir(d), table: newHeaderTable()}
+		*s = http2Half{h: h, dir: record.Dir(d), table: hpack.NewTable()}
 		if lost[d] {
 			s.resync()
 			s.lossy = false // what was before the recording is not missing
@@ -304,6 +305,26 @@ func (s *http2Half) endBlock() {
 	s.headers(b)
 }
 
+// fields decodes a header block, and says what is odd about the fields; those
+// that are not known are left out. Where ok is false the block is malformed
+// from there on.
+func (s *http2Half) fields(block []byte) (fs record.Fields, odd anomalies, ok bool) {
+	fs = make(record.Fields, 0, 16)
+	size := 0
+	ok = s.table.Decode(block, func(f hpack.Field) {
+		size += f.Size()
+		switch {
+		case f.Name == "":
+			odd |= unknownField
+		case size > maxHead: // a byte can stand for a field of any length
+			odd |= fieldsCut
+		default:
+			fs = append(fs, record.Field(f))
+		}
+	})
+	return fs, odd, ok
+}
+
 // resync says that the next bytes need not be the start of a frame.
 func (s *http2Half) resync() {
 	s.h.span(unparsedSpan, len(s.buf))
@@ -314,7 +335,7 @@ func (s *http2Half) resync() {
 		s.block.hit = true
 		s.endBlock()
 	}
-	s.table.lose()
+	s.table.Lose()
 }
 
 // search looks for frames.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"ssltape/record/assembly/hpack"
 )
 
 // Types of frames (RFC 9113, section 6) that are read; others are skipped.
@@ -167,13 +169,13 @@ func (f frameHeader) evidence(payload []byte) int {
 		if !ok || len(block) == 0 {
 			return notFrame
 		}
-		switch headerKind(block) {
-		case isOther:
+		switch pseudo, ok := hpack.Inspect(block); {
+		case !ok:
 			return notFrame
-		case undecided:
-			return 1
+		case pseudo:
+			return 2
 		}
-		return 2
+		return 1
 	case frameSettings:
 		for p := payload; len(p) > 0; p = p[6:] {
 			if p[0] != 0 { // identifiers are small

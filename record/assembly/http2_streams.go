@@ -91,9 +91,9 @@ func (h *http2) open(id uint32, x *record.Exchange) *stream {
 
 // headers reads a header block.
 func (s *http2Half) headers(b headerBlock) {
-	fs, odd, ok := s.table.decode(b.data)
+	fs, odd, ok := s.fields(b.data)
 	if !ok || b.hit {
-		s.table.lose()
+		s.table.Lose()
 		b.hit = true
 	}
 	k := 0
