@@ -208,6 +208,60 @@ func (s *connection) emit(x *record.Exchange) {
 	}
 }
 
+// A span is what a byte belongs to.
+type span uint8
+
+const (
+	headSpan span = iota
+	bodySpan
+	framingSpan
+	unparsedSpan
+)
+
+// span counts n bytes of the connection.
+func (s *connection) span(kind span, n int) {
+	stats := &s.a.stats
+	switch kind {
+	case headSpan:
+		stats.Head += int64(n)
+	case bodySpan:
+		stats.Body += int64(n)
+	case framingSpan:
+		stats.Framing += int64(n)
+	case unparsedSpan:
+		stats.Unparsed += int64(n)
+	}
+}
+
+// keep adds p to the body of m, a message of x, as far as the limits allow, and
+// returns how much of it that was. Where something was cut nothing can follow.
+func (s *connection) keep(x *record.Exchange, m *record.Message, p []byte) (n int) {
+	room := len(p)
+	if limit := s.a.opts.MaxBody; limit > 0 {
+		room = int(min(int64(room), limit-m.Body.Len()))
+	}
+	if m.Cut == 0 && room > 0 {
+		var err error
+		if n, err = m.Body.Write(p[:room]); err != nil {
+			note(x, bodyNotKept)
+			s.a.errs = append(s.a.errs, err)
+		}
+	}
+	m.Cut += int64(len(p) - n)
+	s.a.stats.Cut += int64(len(p) - n)
+	return n
+}
+
+// maxMarks is how many marks and holes a body has; the last one stands for the rest.
+const maxMarks = 1 << 16
+
+// mark says that the last n bytes of the body of m came at t.
+func mark(m *record.Message, n int, t time.Time) {
+	if len(m.Marks) < maxMarks {
+		m.Marks = append(m.Marks, record.Mark{Off: m.Body.Len() - int64(n), Time: t})
+	}
+}
+
 // opaque is the parser of what cannot be parsed: it counts.
 type opaque struct{ *connection }
 

@@ -234,33 +234,11 @@ func (s *half) body(p []byte) (rest []byte) {
 	if s.events != nil && s.events.Write(p, s.t) {
 		s.note(eventsCut)
 	}
-	if limit := s.h.a.opts.MaxBody; limit > 0 && int64(len(p)) > limit-m.Body.Len() {
-		s.cut(int64(len(p)) - (limit - m.Body.Len()))
-		p = p[:limit-m.Body.Len()]
-	}
-	if s.full || len(p) == 0 {
-		s.cut(int64(len(p)))
-		return rest
-	}
-	if !s.marked && len(m.Marks) < maxMarks {
+	if n := s.h.keep(&s.p.Exchange, m, p); n > 0 && !s.marked {
 		s.marked = true
-		m.Marks = append(m.Marks, record.Mark{Off: m.Body.Len(), Time: s.t})
-	}
-	if n, err := m.Body.Write(p); err != nil {
-		s.full = true
-		s.note(bodyNotKept)
-		s.cut(int64(len(p) - n))
-		s.h.a.errs = append(s.h.a.errs, err)
+		mark(m, n, s.t)
 	}
 	return rest
-}
-
-// maxMarks is how many marks and holes a body has; the last one stands for the rest.
-const maxMarks = 1 << 16
-
-func (s *half) cut(n int64) {
-	s.m.Cut += n
-	s.h.a.stats.Cut += n
 }
 
 // trailer reads the trailer section after the last chunk (RFC 9112, section 7.1.2).

@@ -65,7 +65,6 @@ type half struct {
 	atHole    bool  // they were lost just before
 	marked    bool  // there is a mark for the chunk being read
 	grew      bool  // since the last emit
-	full      bool  // no more of the body is kept
 	events    *record.EventStream
 	// Where there is no message.
 	unsure bool    // what comes next need not be a message
@@ -171,31 +170,10 @@ func (s *half) took(all []byte, n int) []byte {
 	return all[n:]
 }
 
-// A span is what a byte belongs to.
-type span uint8
-
-const (
-	headSpan span = iota
-	bodySpan
-	framingSpan
-	unparsedSpan
-)
-
-// span counts n bytes.
+// span counts n bytes, which are of the message being read if there is one.
 func (s *half) span(kind span, n int) {
-	stats := &s.h.a.stats
-	switch kind {
-	case headSpan:
-		stats.Head += int64(n)
-	case bodySpan:
-		stats.Body += int64(n)
-	case framingSpan:
-		stats.Framing += int64(n)
-	case unparsedSpan:
-		stats.Unparsed += int64(n)
-		return
-	}
-	if s.m != nil {
+	s.h.span(kind, n)
+	if s.m != nil && kind != unparsedSpan {
 		s.m.WireSize += int64(n)
 		s.m.End = s.t
 		s.grew = true
@@ -254,7 +232,7 @@ func (s *half) over(err error) {
 	if s.events != nil {
 		s.events.Close()
 	}
-	s.p, s.m, s.events, s.grew, s.full, s.torn, s.scan = nil, nil, nil, false, false, false, 0
+	s.p, s.m, s.events, s.grew, s.torn, s.scan = nil, nil, nil, false, false, 0
 	if p.err == nil {
 		p.err = err
 	}

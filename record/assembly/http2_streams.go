@@ -288,7 +288,9 @@ func (st *stream) data(s *http2Half, p []byte) {
 	if st.events != nil && s.side() == responseSide && st.events.Write(p, s.t) {
 		note(st.x, eventsCut)
 	}
-	s.h.keep(st.x, m, p, s.t)
+	if n, k := s.h.keep(st.x, m, p), len(m.Marks); n > 0 && (k == 0 || !m.Marks[k-1].Time.Equal(s.t)) {
+		mark(m, n, s.t)
+	}
 }
 
 // unheaded returns the message that s brings data of. Where its head was lost
