@@ -125,7 +125,7 @@ func (c *checker) process(pid int) {
 	}
 }
 
-const noTLSHint = "covered are OpenSSL's functions in a shared library, or in an executable that exports them; " +
+const noTLSHint = "covered are OpenSSL, BoringSSL, GnuTLS and Go's crypto/tls; " +
 	"a library that is loaded later is found when the process is recorded from its start"
 
 // program checks an executable or a script, and the libraries that it may load.
