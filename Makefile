@@ -22,8 +22,9 @@ build:
 demo: build
 	@.ci/demo
 
+# One package at a time: programs that are recorded live share the machine.
 test: tools build
-	go test ./...
+	go test -p 1 ./...
 
 # Firefox opens what is written.
 .PHONY: test-firefox
