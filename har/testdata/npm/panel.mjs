@@ -141,5 +141,5 @@ try {
   const gone = new Promise(resolve => child.once('exit', resolve));
   child.kill();
   await gone;
-  fs.rmSync(profile, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
+  fs.rmSync(profile, {recursive: true, force: true, maxRetries: 25, retryDelay: 100});
 }
