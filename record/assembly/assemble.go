@@ -268,3 +268,14 @@ type opaque struct{ *connection }
 func (o opaque) data(_ record.Dir, _ time.Time, p []byte) { o.a.stats.Unparsed += int64(len(p)) }
 func (o opaque) gap(record.Dir, int64)                    {}
 func (o opaque) end(record.Dir, time.Time, error)         {}
+
+// addHole says that bytes of m are missing. Holes at the same place are one,
+// and so are those beyond a limit: a recording full of them takes no more
+// memory than another.
+func addHole(m *record.Message, x record.Hole) {
+	if n := len(m.Lost); n > 0 && (m.Lost[n-1].Off == x.Off || n >= maxMarks) {
+		m.Lost[n-1].Len += x.Len
+		return
+	}
+	m.Lost = append(m.Lost, x)
+}

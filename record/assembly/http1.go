@@ -284,7 +284,7 @@ func (h *http1) drop(ps []*pair, err error) {
 // dropHit drops exchanges whose response is in what was missed.
 func (s *half) dropHit(ps []*pair) {
 	if len(ps) > 0 && s.missed > 0 {
-		ps[0].Response.Lost = append(ps[0].Response.Lost, record.Hole{Off: -1, Len: s.missed})
+		addHole(&ps[0].Response.Message, record.Hole{Off: -1, Len: s.missed})
 	}
 	s.h.drop(ps, record.ErrLost)
 	s.missed = 0
@@ -379,11 +379,7 @@ func (s *half) skip(n int64) (more int64) {
 
 // hole says that bytes of the message being read are missing.
 func (s *half) hole(x record.Hole) {
-	if n := len(s.m.Lost); n > 0 && (s.m.Lost[n-1].Off == x.Off || n >= maxMarks) {
-		s.m.Lost[n-1].Len += x.Len
-	} else {
-		s.m.Lost = append(s.m.Lost, x)
-	}
+	addHole(s.m, x)
 	s.m.WireSize += x.Len
 	s.grew = true
 }

@@ -313,7 +313,7 @@ func (st *stream) gap(s *http2Half, n int64) {
 		return
 	}
 	m := st.unheaded(s)
-	m.Lost = append(m.Lost, record.Hole{Off: m.Body.Len(), Len: n})
+	addHole(m, record.Hole{Off: m.Body.Len(), Len: n})
 	m.BodySize += n
 	m.WireSize += n
 	st.eventsGap(s)
@@ -366,13 +366,13 @@ func (st *stream) resolve(v side) {
 	lost := length - m.BodySize
 	if m.Seen() && length >= 0 && lost >= 0 && lost <= s.missing {
 		if lost > 0 {
-			m.Lost = append(m.Lost, record.Hole{Off: s.at, Len: lost})
+			addHole(m, record.Hole{Off: s.at, Len: lost})
 			m.BodySize += lost
 			m.WireSize += lost
 		}
 		return
 	}
-	m.Lost = append(m.Lost, record.Hole{Off: -1, Len: s.missing})
+	addHole(m, record.Hole{Off: -1, Len: s.missing})
 	s.hit = true
 	st.lose(record.ErrLost)
 }
@@ -410,7 +410,7 @@ func (st *stream) fail(err error) {
 			st.tunnel.end(d, h.halves[d].t, err)
 		} else {
 			if n := st.sides[v].missing; n > 0 {
-				st.message(v).Lost = append(st.message(v).Lost, record.Hole{Off: -1, Len: n})
+				addHole(st.message(v), record.Hole{Off: -1, Len: n})
 				st.lose(record.ErrLost)
 			}
 			st.lose(err)

@@ -274,7 +274,7 @@ func (w *webSocket) gap(d record.Dir, n int64) {
 
 // gap skips n bytes that are missing.
 func (s *webSocketHalf) gap(n int64) {
-	s.m.Lost = append(s.m.Lost, record.Hole{Off: -1, Len: n})
+	addHole(s.m, record.Hole{Off: -1, Len: n})
 	s.m.WireSize += n
 	s.w.grew = true
 	if s.state == wsPayloadState {
