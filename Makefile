@@ -22,9 +22,10 @@ build:
 demo: build
 	@.ci/demo
 
-# One package at a time: programs that are recorded live share the machine.
+# One package at a time, since programs that are recorded live share the
+# machine, and each time anew, since what they do is not in the cache.
 test: tools build
-	go test -p 1 ./...
+	go test -p 1 -count 1 ./...
 
 # Firefox opens what is written.
 .PHONY: test-firefox
