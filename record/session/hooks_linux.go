@@ -18,7 +18,7 @@ type hooks struct {
 	logf  func(string, ...any)
 
 	mu       sync.Mutex
-	tried    map[fileID]bool
+	tried    map[fileID]*attempt
 	attached []bpf.Attachment
 	missed   []error // files with TLS functions that could not be hooked
 }
@@ -26,7 +26,7 @@ type hooks struct {
 type fileID struct{ dev, ino uint64 }
 
 func newHooks(p *bpf.Probe, logf func(string, ...any)) *hooks {
-	return &hooks{probe: p, logf: logf, tried: map[fileID]bool{}}
+	return &hooks{probe: p, logf: logf, tried: map[fileID]*attempt{}}
 }
 
 // attach hooks the file at path where it has TLS functions; a file that was
@@ -37,24 +37,37 @@ func (h *hooks) attach(path string) error {
 		return err
 	}
 	h.mu.Lock()
+	a := h.tried[id]
+	if a != nil {
+		h.mu.Unlock()
+		<-a.done
+		return a.err
+	}
+	a = &attempt{done: make(chan struct{})}
+	h.tried[id] = a
+	h.mu.Unlock()
+	defer close(a.done)
+	found, err := h.probe.Attach(path) // takes a while: others are not to wait for the lock
+	a.err = err
+	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.tried[id] {
-		return nil
+	switch {
+	case err == nil:
+		h.attached = append(h.attached, found)
+		h.logf("attached to %s: %s", found.Path, found.Library)
+	case errors.Is(err, os.ErrNotExist): // the process has ended; another one may run the file
+		delete(h.tried, id)
+	case !errors.Is(err, bpf.ErrNoTLS):
+		h.missed = append(h.missed, err)
+		h.logf("%v", err)
 	}
-	h.tried[id] = true
-	a, err := h.probe.Attach(path)
-	if err != nil {
-		if errors.Is(err, os.ErrNotExist) { // the process has ended; another one may run the file
-			delete(h.tried, id)
-		} else if !errors.Is(err, bpf.ErrNoTLS) {
-			h.missed = append(h.missed, err)
-			h.logf("%v", err)
-		}
-		return err
-	}
-	h.attached = append(h.attached, a)
-	h.logf("attached to %s: %s", a.Path, a.Library)
-	return nil
+	return err
+}
+
+// An attempt is one to hook a file, which may be under way.
+type attempt struct {
+	done chan struct{} // closed when it has ended
+	err  error         // its outcome, from then on
 }
 
 // must hooks a file that the user has named.
@@ -112,12 +125,24 @@ func (h *hooks) follow(pid int) {
 	}
 }
 
-// knows reports whether the file at path was tried before.
+// knows reports whether the file at path has been tried.
 func (h *hooks) knows(path string) bool {
 	id, err := identify(path)
+	if err != nil {
+		return false
+	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	return err == nil && h.tried[id]
+	a := h.tried[id]
+	h.mu.Unlock()
+	if a == nil {
+		return false
+	}
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func identify(path string) (fileID, error) {
