@@ -100,12 +100,18 @@ func (h *hooks) scan(pid int) bool {
 	return true
 }
 
-// watch hooks the program that process pid has just become, and then calls
-// release; and what it loads, in its first moments and later: the loader maps
-// libraries after the exec, and a program may load one at any time.
-func (h *hooks) watch(pid int, release func()) {
+// watch hooks the program that process pid has just become, which is held for
+// so long where the program is new; and what it loads, in its first moments
+// and later: the loader maps libraries after the exec, and a program may load
+// one at any time. It does not wait for that: many programs may start at once.
+// child says that the process is a child of ours.
+func (h *hooks) watch(pid int, child bool) {
 	go func() {
-		h.attach(fmt.Sprintf("/proc/%d/exe", pid))
+		exe, release := fmt.Sprintf("/proc/%d/exe", pid), func() {}
+		if !h.knows(exe) {
+			release = hold(pid, child)
+		}
+		h.attach(exe)
 		release()
 		for _, d := range []time.Duration{2, 10, 50, 200} {
 			time.Sleep(d * time.Millisecond)

@@ -287,11 +287,7 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 	switch p.Kind {
 	case bpf.Exec:
 		if !p.Stranger {
-			release := func() {}
-			if !r.hooks.knows(fmt.Sprintf("/proc/%d/exe", p.PID)) {
-				release = hold(p.PID, r.cmd != nil && p.PID == r.cmd.pid())
-			}
-			r.hooks.watch(p.PID, release)
+			r.hooks.watch(p.PID, r.cmd != nil && p.PID == r.cmd.pid())
 		}
 		e.Kind, e.Args = record.Exec, p.Args
 	case bpf.Exited:
@@ -306,18 +302,16 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 }
 
 // adopt records a process that has just become a program that -c or --exe
-// asks for. It waits meanwhile.
+// asks for.
 func (r *recorder) adopt(p *bpf.ProcessEvent) bool {
 	if !(process{pid: p.PID, comm: p.Comm, exe: p.Exe}).matches(r.o) || !ours(p.PID) {
 		return false
 	}
-	release := hold(p.PID, false)
 	if err := r.probe.AddProcess(p.PID); err != nil { // it has ended
 		r.logf("%v", err)
-		release()
 		return false
 	}
-	r.hooks.watch(p.PID, release)
+	r.hooks.watch(p.PID, false)
 	return true
 }
 

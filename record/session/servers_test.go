@@ -130,7 +130,7 @@ const get = i => new Promise((ok, bad) => https.get(url + '/echo?' + name + '=' 
 			connections[e.ConnectionID] = target
 		}
 		if want := 2*each + 2*each + 2*20; len(h.Log.Entries) != want {
-			t.Errorf("%s: %d entries, want %d", name, len(h.Log.Entries), want)
+			t.Errorf("%s: %d entries, want %d: %v", name, len(h.Log.Entries), want, connections)
 		}
 	}
 }
