@@ -28,6 +28,7 @@ const (
 // Peer returns the other direction.
 func (d Dir) Peer() Dir { return 1 - d }
 
+// String returns "out" or "in".
 func (d Dir) String() string {
 	if d == Out {
 		return "out"
