@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssltape/bpf"
+	"ssltape/record/view"
 	"ssltape/replay"
 )
 
@@ -58,24 +59,14 @@ type checker struct {
 }
 
 func (c *checker) say(what, format string, args ...any) {
-	fmt.Fprintf(c.w, "%-9s %s\n", what+":", escape(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(c.w, "%-9s %s\n", what+":", view.Escape(fmt.Sprintf(format, args...)))
 }
 
 func (c *checker) refuse(hint, format string, args ...any) {
-	c.obstacles = append(c.obstacles, escape(fmt.Sprintf(format, args...)))
+	c.obstacles = append(c.obstacles, view.Escape(fmt.Sprintf(format, args...)))
 	if c.hint == "" {
 		c.hint = hint
 	}
-}
-
-// escape makes names of files and processes safe for a terminal.
-func escape(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 // machine checks the kernel and the rights of the user.

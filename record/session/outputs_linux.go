@@ -48,7 +48,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		return nil, err
 	}
 	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout, Framing: o.Framing,
-		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", escape(text)) },
+		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
 		w, err := replay.NewOutput(f.format, f.path, opts)
@@ -109,7 +109,7 @@ func (o *Options) targets() ([]file, error) {
 // and the time, and returns its name. An existing file or a symbolic link is
 // never used.
 func newName(program string, t time.Time) (string, error) {
-	stem := escape(program) + "-" + t.Format("20060102-150405")
+	stem := view.Escape(program) + "-" + t.Format("20060102-150405")
 	for i := range 100 {
 		name := stem + ".har"
 		if i > 0 {

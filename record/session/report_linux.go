@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"ssltape/bpf"
+	"ssltape/record/view"
 	"ssltape/replay"
 )
 
@@ -61,7 +62,7 @@ func (r *recorder) counters() string {
 	s, loss := r.asm.Stats(), r.probe.Loss()
 	paths := ""
 	for _, f := range r.out.files() {
-		paths += "  " + escape(f.path)
+		paths += "  " + view.Escape(f.path)
 	}
 	return fmt.Sprintf("%s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second),
 		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), paths)
@@ -116,11 +117,11 @@ func (r *recorder) summary() {
 	for i, f := range r.out.files() {
 		switch {
 		case f.early:
-			fmt.Fprintf(&b, "ssltape: wrote %s, which ends early", escape(f.path))
+			fmt.Fprintf(&b, "ssltape: wrote %s, which ends early", view.Escape(f.path))
 		case i == 0:
-			fmt.Fprintf(&b, "ssltape: wrote %s   (ssltape replay %[1]s)", escape(f.path))
+			fmt.Fprintf(&b, "ssltape: wrote %s   (ssltape replay %[1]s)", view.Escape(f.path))
 		default:
-			fmt.Fprintf(&b, "ssltape: wrote %s", escape(f.path))
+			fmt.Fprintf(&b, "ssltape: wrote %s", view.Escape(f.path))
 		}
 		b.WriteByte('\n')
 	}
