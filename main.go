@@ -129,11 +129,18 @@ func help(args []string, s streams) int {
 	}
 	for _, c := range commands() {
 		if c.name == args[0] && c.flags != nil {
-			fmt.Fprintf(s.out, "Usage:\n%s\nFlags:\n%s", usageOf(c.name), c.flags().FlagUsages())
+			fmt.Fprintf(s.out, "Usage:\n%s\nFlags:\n%s", usageOf(c.name), flagUsages(c.flags()))
 			return 0
 		}
 	}
 	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands"}, s.err)
+}
+
+// flagUsages describes the flags of fs. That a switch takes a value goes
+// without saying.
+func flagUsages(fs *pflag.FlagSet) string {
+	const value = "[=true|false]"
+	return strings.ReplaceAll(fs.FlagUsages(), value, strings.Repeat(" ", len(value)))
 }
 
 // program is what the manual and the completions are made of.

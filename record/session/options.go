@@ -94,8 +94,8 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.BoolVar(&o.Print, "print", false, "show live on stdout; on when there is no -o and no COMMAND")
 	fs.StringVarP(&o.View, "view", "V", "", "live view `NAME`: one of the views of replay")
 	fs.StringArrayP("filter", "F", nil, "keep only exchanges that match `EXPR`, in every output")
-	fs.Var(&o.Redact, "redact", "replace secrets: `secrets|strict|none`")
 	o.Redact = redact.Secrets
+	fs.Var(&o.Redact, "redact", "replace secrets: `secrets|strict|none`")
 	o.MaxBody = 64 << 20
 	fs.VarP(size{&o.MaxBody}, "max-body", "s", "keep at most `SIZE` of a body; 0 no limit")
 	fs.DurationVarP(&o.Time, "time", "t", 0, "stop after `DURATION`")
