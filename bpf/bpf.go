@@ -48,10 +48,11 @@ const (
 	Started ProcessKind = iota // by fork, or seen for the first time
 	Exec                       // runs another program from now on
 	Exited
+	Typed // a line was typed into it, a shell: see [Probe.AttachShell]
 )
 
 // String returns the name of k.
-func (k ProcessKind) String() string { return [...]string{"started", "exec", "exited"}[k] }
+func (k ProcessKind) String() string { return [...]string{"started", "exec", "exited", "typed"}[k] }
 
 // A Process is a recorded process, as it was at the time of an event.
 type Process struct {
@@ -67,6 +68,7 @@ type ProcessEvent struct {
 	Process
 	Args   []string // of Exec; cut after the first 4 KiB
 	Status int      // of Exited: as of wait(2), -1 where unknown
+	Line   string   // of Typed: cut after the first 4095 bytes
 	Time   time.Time
 }
 
@@ -107,6 +109,9 @@ var (
 	ErrKernel    = errors.New("the kernel cannot record")
 	ErrPrivilege = errors.New("no privilege to record")
 )
+
+// ErrNoShell is what a file is refused with into which no lines are typed.
+var ErrNoShell = errors.New("no readline function")
 
 // ErrNoTLS is what a file without TLS functions that can be hooked is refused
 // with.

@@ -22,6 +22,7 @@ const (
 	kindAddress
 	kindName
 	kindStranger
+	kindLine
 )
 
 // A connKey tells connections apart: a pointer of one run of a program, since
@@ -159,6 +160,12 @@ func (c *cursor) event(b []byte) {
 		}
 	case kindExit:
 		c.exit(h)
+	case kindLine:
+		if int(h.Len) <= len(data) {
+			ev := c.newsEvent(Typed, c.process(h), h)
+			ev.Line = string(data[:h.Len])
+			c.send(Event{Process: ev})
+		}
 	case kindAddress:
 		if e := view[tlsAddressEvent](b); e != nil {
 			n := c.conn(key, h)

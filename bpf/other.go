@@ -24,6 +24,9 @@ func (p *Probe) AddProcess(int) error { return Supported() }
 // Attach does nothing here.
 func (p *Probe) Attach(string) (Attachment, error) { return Attachment{}, Supported() }
 
+// AttachShell does nothing here.
+func (p *Probe) AttachShell(string) error { return Supported() }
+
 // Events ends at once.
 func (p *Probe) Events() iter.Seq2[Event, error] { return func(func(Event, error) bool) {} }
 

@@ -26,7 +26,7 @@ import (
 // include path (Debian: clang llvm libbpf-dev). Building takes none of these,
 // since what is generated is committed; it does not depend on the folder.
 //
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type address_event -type name_event tls tls.c -- -O2 -Wall -Werror
+//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type line -type address_event -type name_event tls tls.c -- -O2 -Wall -Werror
 
 // A Probe records TLS connections. Its methods may be called from several
 // goroutines at once.
@@ -47,6 +47,7 @@ type Probe struct {
 	mu sync.Mutex
 	// cilium/ebpf detaches a link that is garbage collected, without a word.
 	links     []link.Link
+	stopped   bool // links are closed, and none is to follow
 	attached  map[fileID]Attachment
 	libraries []string            // names of what is attached; cookies count from 1
 	procs     map[uint32]*process // by tgid
@@ -204,9 +205,19 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 	if err != nil {
 		return a, errors.Join(err, closeAll(links))
 	}
-	p.links = append(p.links, links...)
+	p.keep(links)
 	p.attached[id] = a
 	return a, nil
+}
+
+// keep takes links that were attached, unless p was stopped meanwhile. p.mu is
+// held.
+func (p *Probe) keep(links []link.Link) {
+	if p.stopped {
+		_ = closeAll(links) // as Stop would have
+		return
+	}
+	p.links = append(p.links, links...)
 }
 
 // attach hooks sites, returns before entries: a return without an entry is
@@ -247,7 +258,7 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 
 // hook attaches prog at the given places of ex.
 func (p *Probe) hook(ex *link.Executable, prog *ebpf.Program, offsets []uint64, cookie uint64) ([]link.Link, error) {
-	returns := prog == p.objs.TlsReturn
+	returns := prog == p.objs.TlsReturn || prog == p.objs.ShellLine
 	if p.multi {
 		attach := ex.UprobeMulti
 		if returns {
@@ -296,6 +307,7 @@ func (p *Probe) Stop() error {
 	p.mu.Lock()
 	links := p.links
 	p.links = nil
+	p.stopped = true
 	p.mu.Unlock()
 	err := closeAll(links)
 	p.stopping.Store(true)

@@ -4,14 +4,17 @@ package bpf
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -60,6 +63,44 @@ func (p *Probe) addProcess(pid int, flags uint32) error {
 	if flags&ignore == 0 {
 		p.procs[tgid] = &process{Process: readProcess(pid), epoch: v.Epoch, conns: map[connKey]*conn{}}
 	}
+	return nil
+}
+
+// AttachShell tells of the lines that are typed into recorded processes that
+// use the ELF file at path: a shell, or the library by which it reads them. The
+// error is [ErrNoShell] where the file has no readline function (readline(3)).
+func (p *Probe) AttachShell(path string) (err error) {
+	defer func() { // debug/elf does not promise to survive every file
+		if r := recover(); r != nil {
+			err = fmt.Errorf("read %s: %v", path, r)
+		}
+	}()
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w: %v", path, ErrNoShell, err)
+	}
+	defer f.Close()
+	im := image{file: f}
+	syms, _ := f.DynamicSymbols()
+	i := slices.IndexFunc(syms, func(s elf.Symbol) bool { return s.Name == "readline" && s.Section != elf.SHN_UNDEF })
+	if i < 0 {
+		return fmt.Errorf("%s: %w", path, ErrNoShell)
+	}
+	off, ok := im.offset(syms[i].Value)
+	if !ok {
+		return fmt.Errorf("%s: %w", path, ErrNoShell)
+	}
+	ex, err := link.OpenExecutable(path)
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", path, err)
+	}
+	links, err := p.hook(ex, p.objs.ShellLine, []uint64{off}, 0)
+	if err != nil {
+		return errors.Join(fmt.Errorf("probe readline in %s: %w", path, err), closeAll(links))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(links)
 	return nil
 }
 

@@ -16,6 +16,7 @@
 #include "headers/data.h"
 #include "headers/go.h"
 #include "headers/process.h"
+#include "headers/shell.h"
 #include "headers/socket.h"
 #include "headers/tables.h"
 #include <bpf/bpf_tracing.h>

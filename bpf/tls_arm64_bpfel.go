@@ -129,6 +129,12 @@ type tlsHead struct {
 	Pad2    uint32
 }
 
+type tlsLine struct {
+	_    structs.HostLayout
+	Head tlsHead
+	Text [4096]uint8
+}
+
 type tlsLoss struct {
 	_           structs.HostLayout
 	RingEvents  uint64
@@ -225,6 +231,7 @@ const (
 	tlsProgProcessExec  = "process_exec"
 	tlsProgProcessExit  = "process_exit"
 	tlsProgProcessFork  = "process_fork"
+	tlsProgShellLine    = "shell_line"
 	tlsProgSocketRecv   = "socket_recv"
 	tlsProgSocketSend   = "socket_send"
 	tlsProgTcpReceive   = "tcp_receive"
@@ -298,6 +305,7 @@ type tlsProgramSpecs struct {
 	ProcessExec  *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit  *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork  *ebpf.ProgramSpec `ebpf:"process_fork"`
+	ShellLine    *ebpf.ProgramSpec `ebpf:"shell_line"`
 	SocketRecv   *ebpf.ProgramSpec `ebpf:"socket_recv"`
 	SocketSend   *ebpf.ProgramSpec `ebpf:"socket_send"`
 	TcpReceive   *ebpf.ProgramSpec `ebpf:"tcp_receive"`
@@ -412,6 +420,7 @@ type tlsPrograms struct {
 	ProcessExec  *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit  *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork  *ebpf.Program `ebpf:"process_fork"`
+	ShellLine    *ebpf.Program `ebpf:"shell_line"`
 	SocketRecv   *ebpf.Program `ebpf:"socket_recv"`
 	SocketSend   *ebpf.Program `ebpf:"socket_send"`
 	TcpReceive   *ebpf.Program `ebpf:"tcp_receive"`
@@ -438,6 +447,7 @@ func (p *tlsPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.ShellLine,
 		p.SocketRecv,
 		p.SocketSend,
 		p.TcpReceive,

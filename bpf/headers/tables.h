@@ -15,7 +15,7 @@ enum dir { OUT, IN };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, STRANGER };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, STRANGER, LINE };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -43,6 +43,11 @@ struct exec { /* EXEC, STRANGER (not recorded): head.off is the size of all argu
 	__u8 args[4096 - 256]; /* head.len bytes, each argument ends in 0 */
 };
 
+struct line { /* LINE: head.len bytes that were typed, cut where there are more */
+	struct head head;
+	__u8 text[4096];
+};
+
 struct address { /* of a TCP connection; IPv4 as ::ffff:a.b.c.d */
 	__u8 local[16], remote[16];
 	__u16 lport, rport;
@@ -63,6 +68,7 @@ union event { /* what the ring buffer holds, for bpf2go */
 	struct head head;
 	struct start start;
 	struct exec exec;
+	struct line line;
 	struct address_event address;
 	struct name_event name;
 };

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ssltape/record"
+	"ssltape/record/scan"
 )
 
 // Process returns e without the secrets in its arguments: values of fields and
@@ -21,24 +22,101 @@ func Process(e *record.ProcessEvent, p Profile) *record.ProcessEvent {
 		twin.Exe = p.Freely(e.Exe)
 		return &twin
 	}
-	twin.Args = slices.Clone(e.Args)
-	for i, arg := range twin.Args {
-		if i > 0 && secretOption(e.Args[i-1]) && !strings.HasPrefix(arg, "-") {
-			twin.Args[i] = p.Field("authorization", arg)
-			continue
-		}
-		twin.Args[i] = argument(arg, p)
-	}
-	words := strings.Split(e.Line, " ")
-	for i, w := range words {
-		if i > 0 && secretOption(words[i-1]) {
-			words[i] = p.Field("authorization", w)
-		} else {
-			words[i] = argument(w, p)
-		}
-	}
-	twin.Line = strings.Join(words, " ")
+	twin.Args = arguments(e.Args, p)
+	twin.Line = line(e.Line, p)
 	return &twin
+}
+
+// arguments returns args without their secrets.
+func arguments(args []string, p Profile) []string {
+	args = slices.Clone(args)
+	for i, before := len(args)-1, ""; i >= 0; i-- {
+		if i > 0 {
+			before = args[i-1]
+		}
+		if i > 0 && secretOption(before) && !strings.HasPrefix(args[i], "-") {
+			args[i] = p.Field("authorization", args[i])
+		} else {
+			args[i] = argument(args[i], p)
+		}
+	}
+	return args
+}
+
+// line returns what was typed into a shell without its secrets. Only the words
+// that hold one change; their quotes may.
+func line(s string, p Profile) string {
+	var plain []string
+	raw := shellWords(s)
+	for _, w := range raw {
+		plain = append(plain, unquote(w.text))
+	}
+	var out strings.Builder
+	end := 0
+	for i, clean := range arguments(plain, p) {
+		out.WriteString(s[end:raw[i].at])
+		end = raw[i].at + len(raw[i].text)
+		if clean == plain[i] {
+			out.WriteString(raw[i].text)
+		} else {
+			out.WriteString("'" + strings.ReplaceAll(clean, "'", `'\''`) + "'")
+		}
+	}
+	out.WriteString(s[end:])
+	return out.String()
+}
+
+// A shellWord is a word of a line, as it was typed.
+type shellWord struct {
+	text string
+	at   int
+}
+
+// shellWords returns the words of s as a shell would split them (POSIX, section
+// 2.3), operators among them.
+func shellWords(s string) []shellWord {
+	var words []shellWord
+	start, quote := -1, byte(0)
+	for i := 0; i <= len(s); i++ {
+		end := i == len(s) || quote == 0 && strings.IndexByte(" \t\n;|&()<>", s[i]) >= 0
+		switch {
+		case end && start >= 0:
+			words, start = append(words, shellWord{s[start:i], start}), -1
+		case end:
+		case start < 0:
+			start = i
+		}
+		switch {
+		case end:
+		case s[i] == '\\' && quote != '\'':
+			i = min(i+1, len(s)-1)
+		case quote == 0 && (s[i] == '"' || s[i] == '\''):
+			quote = s[i]
+		case quote == s[i]:
+			quote = 0
+		}
+	}
+	return words
+}
+
+// unquote removes the quotes of a shell from a word.
+func unquote(word string) string {
+	var out []byte
+	quote := byte(0)
+	for i := 0; i < len(word); i++ {
+		switch c := word[i]; {
+		case c == '\\' && quote != '\'' && i+1 < len(word):
+			i++
+			out = append(out, word[i])
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote != 0 && c == quote:
+			quote = 0
+		default:
+			out = append(out, c)
+		}
+	}
+	return string(out)
 }
 
 // secretOption reports whether the argument after this one is a secret.
@@ -61,11 +139,27 @@ func argument(arg string, p Profile) string {
 	if strings.Contains(arg, "://") {
 		return p.URL(arg)
 	}
-	if name, value, ok := strings.Cut(arg, ": "); ok {
+	if name, value, ok := strings.Cut(arg, ": "); ok && scan.TokenLen([]byte(name)) == len(name) {
 		return name + ": " + p.Field(name, value)
 	}
-	if name, value, ok := strings.Cut(arg, "="); ok && (secretOption(name) || secretOption("--"+strings.TrimLeft(strings.ReplaceAll(name, "_", "-"), "-"))) {
+	if name, value, ok := strings.Cut(arg, "="); ok && !strings.Contains(value, "&") && (secretOption(name) || secretOption("--"+strings.TrimLeft(strings.ReplaceAll(name, "_", "-"), "-"))) {
 		return name + "=" + p.Field("authorization", value)
 	}
-	return p.Freely(arg)
+	return body(arg, p)
+}
+
+// body returns text, which may be JSON or a form, without its secrets.
+func body(text string, p Profile) string {
+	f := scan.Finder{Profile: p}
+	contentType := ""
+	switch {
+	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "["):
+		contentType = "application/json"
+	case strings.Contains(text, "=") && strings.Contains(text, "&"):
+		contentType = "application/x-www-form-urlencoded"
+	}
+	k := scan.NewBody(&f, contentType)
+	k.Write([]byte(text), 0, len(text))
+	k.End()
+	return string(scan.Replace(nil, []byte(text), 0, f.Take(scan.Settled)))
 }

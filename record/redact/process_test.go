@@ -35,3 +35,27 @@ func TestProcess(t *testing.T) {
 		t.Error("none is not the event itself")
 	}
 }
+
+func TestTypedLine(t *testing.T) {
+	for _, tt := range []struct{ line, secret, want string }{
+		{"ls -l  | wc", "", "ls -l  | wc"},
+		{`echo "it's"  'a b' \" c`, "", `echo "it's"  'a b' \" c`},
+		{`curl -H "Authorization: Bearer Zm9vYmFyYmF6" https://a.example/;ls`, "Zm9vYmFyYmF6", `'Authorization: Bearer <redacted `},
+		{`curl -H Authorization:\ Bearer\ Zm9vYmFyYmF6 x`, "Zm9vYmFyYmF6", " x"},
+		{`curl -u me:hunter2 x`, "hunter2", "curl -u "},
+		{`curl -d '{"password": "hunter2", "name": "me"}' x`, "hunter2", `"name": "me"}' x`},
+		{`curl -d 'password=hunter2&name=me' x`, "hunter2", `name=me' x`},
+		{`export GITHUB_TOKEN='hunter2'`, "hunter2", "export 'GITHUB_TOKEN="},
+		{`A_TOKEN=hunter2&&ls`, "hunter2", "&&ls"},
+		{`mysql --password "hunter2`, "hunter2", "mysql --password "},
+		{`x \`, "", `x \`},
+	} {
+		got := redact.Process(&record.ProcessEvent{Kind: record.Line, Line: tt.line}, redact.Secrets).Line
+		if tt.secret != "" && strings.Contains(got, tt.secret) || !strings.Contains(got, tt.want) || tt.secret == "" && got != tt.line {
+			t.Errorf("%s\nbecame %s", tt.line, got)
+		}
+		if again := redact.Process(&record.ProcessEvent{Kind: record.Line, Line: got}, redact.Secrets).Line; again != got {
+			t.Errorf("%s\nthe second time became %s", got, again)
+		}
+	}
+}

@@ -14,8 +14,9 @@ import (
 
 // hooks attaches probes to files, to each one once.
 type hooks struct {
-	probe *bpf.Probe
-	logf  func(string, ...any)
+	probe  *bpf.Probe
+	shells bool // tell of the lines that are typed into bash
+	logf   func(string, ...any)
 
 	mu       sync.Mutex
 	tried    map[fileID]*attempt
@@ -25,8 +26,8 @@ type hooks struct {
 
 type fileID struct{ dev, ino uint64 }
 
-func newHooks(p *bpf.Probe, logf func(string, ...any)) *hooks {
-	return &hooks{probe: p, logf: logf, tried: map[fileID]*attempt{}}
+func newHooks(p *bpf.Probe, shells bool, logf func(string, ...any)) *hooks {
+	return &hooks{probe: p, shells: shells, logf: logf, tried: map[fileID]*attempt{}}
 }
 
 // attach hooks the file at path where it has TLS functions; a file that was
@@ -49,6 +50,7 @@ func (h *hooks) attach(path string) error {
 	defer close(a.done)
 	found, err := h.probe.Attach(path) // takes a while: others are not to wait for the lock
 	a.err = err
+	h.attachShell(path)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -63,6 +65,34 @@ func (h *hooks) attach(path string) error {
 	}
 	return err
 }
+
+// attachShell hooks where the file at path reads lines, if it is bash or the
+// library that some builds of bash read lines with.
+func (h *hooks) attachShell(path string) {
+	name := path
+	if target, err := os.Readlink(path); err == nil {
+		name = target
+	}
+	if !h.shells || !isBash(name) && !isNamed(name, readlineLibrary) {
+		return
+	}
+	if err := h.probe.AttachShell(path); err != nil && !errors.Is(err, bpf.ErrNoShell) {
+		h.logf("%v", err)
+	}
+}
+
+// attachSystem hooks what programs that are started here load by name: the
+// loader maps it after the start, and it may be used at once.
+func (h *hooks) attachSystem() {
+	h.attachAll(systemLibraries())
+	if h.shells {
+		h.attachAll(librariesNamed(readlineLibrary))
+	}
+}
+
+// isBash reports whether the executable at path is bash: others read lines with
+// its library too.
+func isBash(path string) bool { return isNamed(path, "bash") }
 
 // An attempt is one to hook a file, which may be under way.
 type attempt struct {

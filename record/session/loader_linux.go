@@ -19,20 +19,28 @@ const loaderCache = "/etc/ld.so.cache"
 // hooked before anything is known to use them.
 var tlsLibraries = []string{"libssl.so", "libgnutls.so", "libnspr4.so"}
 
+// readlineLibrary is likewise that of the library that some builds of bash read
+// lines with.
+const readlineLibrary = "libreadline.so"
+
 // systemLibraries returns the TLS libraries that programs started here load by
 // name.
-func systemLibraries() []string {
+func systemLibraries() []string { return librariesNamed(tlsLibraries...) }
+
+// librariesNamed returns the libraries that programs started here load by a
+// name that begins with one of prefixes.
+func librariesNamed(prefixes ...string) []string {
 	cache, err := os.ReadFile(loaderCache)
 	if err != nil {
-		return globLibraries()
+		return globLibraries(prefixes)
 	}
 	paths, err := parseLoaderCache(cache)
 	if err != nil {
-		return globLibraries()
+		return globLibraries(prefixes)
 	}
 	var libs []string
 	for _, p := range paths {
-		if isTLSLibrary(p) {
+		if isNamed(p, prefixes...) {
 			libs = append(libs, p)
 		}
 	}
@@ -40,23 +48,65 @@ func systemLibraries() []string {
 	return slices.Compact(libs)
 }
 
-func isTLSLibrary(path string) bool {
-	return slices.ContainsFunc(tlsLibraries, func(prefix string) bool {
+func isTLSLibrary(path string) bool { return isNamed(path, tlsLibraries...) }
+
+// isNamed reports whether the name of the file at path begins with one of
+// prefixes.
+func isNamed(path string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
 		return strings.HasPrefix(filepath.Base(path), prefix)
 	})
 }
 
 // globLibraries looks where libraries usually are, for systems without a
 // cache, such as those with musl.
-func globLibraries() []string {
+func globLibraries(prefixes []string) []string {
 	var libs []string
 	for _, dir := range []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib/*-linux-*", "/usr/lib/*-linux-*"} {
-		for _, prefix := range tlsLibraries {
+		for _, prefix := range prefixes {
 			found, _ := filepath.Glob(dir + "/" + prefix + "*")
 			libs = append(libs, found...)
 		}
 	}
 	return libs
+}
+
+// Functions of libc by which a process comes to more code than it has.
+var (
+	loading  = []string{"dlopen", "dlmopen"}
+	starting = []string{"fork", "vfork", "execve", "execv", "execvp", "posix_spawn", "posix_spawnp", "system", "popen"}
+)
+
+// mayCome reports whether process pid may yet load a TLS library, or with
+// children start a program that does: whether what it has mapped, other than
+// libc and the loader themselves, imports a function that does so.
+func mayCome(pid int, children bool) bool {
+	files, _ := mappedFiles(pid)
+	for _, path := range files {
+		if isNamed(path, "libc.so", "libc-", "ld-", "ld.so") {
+			continue
+		}
+		if imports(path, loading) || children && imports(path, starting) {
+			return true
+		}
+	}
+	return false
+}
+
+// imports reports whether the ELF file at path imports one of functions.
+func imports(path string, functions []string) (does bool) {
+	defer func() { // debug/elf does not promise to survive every file
+		if recover() != nil {
+			does = false
+		}
+	}()
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	symbols, _ := f.ImportedSymbols()
+	return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(functions, s.Name) })
 }
 
 // parseLoaderCache returns the paths in an ld.so.cache of the format that

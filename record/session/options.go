@@ -52,7 +52,7 @@ type Options struct {
 	Version   string // of this program, for the files
 
 	NoExec     bool // leave out process events
-	NoReadline bool // leave out lines typed into bash; there are none yet
+	NoReadline bool // leave out lines typed into bash
 }
 
 // ParseOptions reads the command line of record. An error is a

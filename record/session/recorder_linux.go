@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -114,7 +115,7 @@ func (r *recorder) attach() (err error) {
 	if err != nil {
 		return privilege(err)
 	}
-	r.hooks = newHooks(r.probe, r.logf)
+	r.hooks = newHooks(r.probe, !r.o.NoReadline, r.logf)
 	if err := r.target(); err != nil {
 		r.abandon()
 		r.probe.Close()
@@ -137,7 +138,8 @@ func (r *recorder) target() (err error) {
 		if err := r.probe.AddProcess(r.cmd.pid()); err != nil {
 			return err
 		}
-		r.hooks.attachAll(append(r.cmd.files(), systemLibraries()...))
+		r.hooks.attachAll(r.cmd.files())
+		r.hooks.attachSystem()
 		return nil
 	}
 	return r.targetRunning()
@@ -166,8 +168,11 @@ func (r *recorder) targetRunning() error {
 		}
 		r.hooks.scan(pid)
 	}
-	if waits {
-		r.hooks.attachAll(systemLibraries())
+	if waits = waits || slices.ContainsFunc(pids, func(pid int) bool { return mayCome(pid, r.o.Follow) }); waits {
+		if r.hooks.count() == 0 && len(r.o.PIDs) > 0 && !r.o.Quiet {
+			fmt.Fprintf(r.stderr, "ssltape: process %d has no TLS library yet; one that it loads is recorded\n", roots[0])
+		}
+		r.hooks.attachSystem()
 	} else if r.hooks.count() == 0 {
 		return noTLS(roots)
 	}
@@ -292,6 +297,12 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 		e.Kind, e.Args = record.Exec, p.Args
 	case bpf.Exited:
 		e.Kind, e.Status = record.Exit, shellStatus(syscall.WaitStatus(p.Status))
+	case bpf.Typed:
+		if !isBash(p.Exe) {
+			return nil
+		}
+		e.Kind, e.Line = record.Line, p.Line
+		return r.out.WriteProcess(e)
 	default:
 		return nil
 	}

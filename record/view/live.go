@@ -88,7 +88,7 @@ func (v *live) WriteProcess(p *record.ProcessEvent) error {
 	case record.Line:
 		what = p.Line
 	}
-	v.printf("* %s %s[%d] %s %s\n", v.clock(p.Time), p.Comm, p.PID, v.paint(dim, string(p.Kind)), what)
+	v.printf("* %s %s[%d] %s %s\n", v.clock(p.Time), Escape(p.Comm), p.PID, v.paint(dim, string(p.Kind)), Escape(what))
 	return v.Flush()
 }
 
