@@ -25,9 +25,16 @@ type Options struct {
 	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 16 MiB
 	All    bool // every process that is visible from here, but this one
 	Follow bool // what recorded processes fork, too
-	// Strangers asks for Exec events of processes that are not recorded, too,
-	// for who waits for a program to start.
-	Strangers bool
+	// Comm are patterns, as of path.Match, of names of programs: a process that
+	// becomes one of them is recorded from then on. At most 16.
+	Comm []string
+	// Await says that there will be calls of [Probe.Await].
+	Await bool
+	// Fresh, if not nil, is called when a recorded process runs a program that
+	// is not known ([Probe.Know]), so that it can be hooked. Where that does no
+	// harm the process is held meanwhile: see [Program]. The call must return
+	// soon, since all events wait for it.
+	Fresh func(Program)
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a
@@ -63,8 +70,7 @@ type Process struct {
 
 // A ProcessEvent is news of a recorded process.
 type ProcessEvent struct {
-	Kind     ProcessKind
-	Stranger bool // not recorded: see [Options]
+	Kind ProcessKind
 	Process
 	Args   []string // of Exec; cut after the first 4 KiB
 	Status int      // of Exited: as of wait(2), -1 where unknown

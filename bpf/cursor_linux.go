@@ -21,7 +21,6 @@ const (
 	kindExit
 	kindAddress
 	kindName
-	kindStranger
 	kindLine
 )
 
@@ -152,11 +151,6 @@ func (c *cursor) event(b []byte) {
 	case kindExec:
 		if e := view[tlsExec](b); e != nil {
 			c.exec(e)
-		}
-	case kindStranger:
-		if e := view[tlsExec](b); e != nil {
-			pr := Process{PID: int(h.Pid), Comm: cString(e.Comm[:]), Exe: e.exe()}
-			c.send(Event{Process: &ProcessEvent{Kind: Exec, Stranger: true, Process: pr, Args: e.args(), Time: c.time(h.Time)}})
 		}
 	case kindExit:
 		c.exit(h)

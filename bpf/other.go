@@ -4,7 +4,9 @@ package bpf
 
 import (
 	"iter"
+	"os"
 	"runtime"
+	"time"
 )
 
 // A Probe records TLS connections. There is none on this system.
@@ -26,6 +28,27 @@ func (p *Probe) Attach(string) (Attachment, error) { return Attachment{}, Suppor
 
 // AttachShell does nothing here.
 func (p *Probe) AttachShell(string) error { return Supported() }
+
+// A Program does not occur here.
+type Program struct {
+	PID  int
+	Held bool
+}
+
+// Release does nothing here.
+func (p *Probe) Release(Program, bool) {}
+
+// Know does nothing here.
+func (p *Probe) Know(string) {}
+
+// Await does nothing here.
+func (p *Probe) Await(string) error { return Supported() }
+
+// Held does nothing here.
+func (p *Probe) Held() (*os.File, error) { return nil, Supported() }
+
+// ResumeHeld does nothing here.
+func ResumeHeld(*os.File, time.Duration) error { return Supported() }
 
 // Events ends at once.
 func (p *Probe) Events() iter.Seq2[Event, error] { return func(func(Event, error) bool) {} }

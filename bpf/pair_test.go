@@ -19,11 +19,13 @@ import (
 // A pairProgram is testdata/pair.c, built.
 type pairProgram struct{ path, cert, key string }
 
-func buildPair(t *testing.T) pairProgram {
+// buildPair builds it, with libs before the libraries that it needs.
+func buildPair(t *testing.T, libs ...string) pairProgram {
 	t.Helper()
 	dir := t.TempDir()
 	p := pairProgram{path: filepath.Join(dir, "pair")}
-	out, err := exec.Command(program(t, "cc"), "-O1", "-o", p.path, "testdata/pair.c", "-lssl", "-lcrypto").CombinedOutput()
+	args := append(append([]string{"-O1", "-o", p.path, "testdata/pair.c"}, libs...), "-lssl", "-lcrypto")
+	out, err := exec.Command(program(t, "cc"), args...).CombinedOutput()
 	if err != nil {
 		if os.Getenv("CI") != "true" {
 			t.Skipf("build testdata/pair.c: %v\n%s", err, out)

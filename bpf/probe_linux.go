@@ -26,7 +26,7 @@ import (
 // include path (Debian: clang llvm libbpf-dev). Building takes none of these,
 // since what is generated is committed; it does not depend on the folder.
 //
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type line -type address_event -type name_event tls tls.c -- -O2 -Wall -Werror
+//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type line -type address_event -type name_event -type file_id -type stopped -type pattern tls tls.c -- -O2 -Wall -Werror
 
 // A Probe records TLS connections. Its methods may be called from several
 // goroutines at once.
@@ -39,6 +39,7 @@ type Probe struct {
 	ring    *ringbuf.Reader
 	queue   *queue
 	cursor  *cursor
+	fresh   func(Program)
 	events  sync.Mutex // held by the iterator of Events
 
 	stopping atomic.Bool
@@ -65,7 +66,7 @@ func Open(o Options) (*Probe, error) {
 	}
 	p := &Probe{
 		queue: newQueue(), drained: make(chan struct{}),
-		attached: map[fileID]Attachment{}, procs: map[uint32]*process{},
+		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh,
 	}
 	p.cursor = newCursor(p)
 	if err := p.load(o); err != nil {
@@ -77,7 +78,7 @@ func Open(o Options) (*Probe, error) {
 	}
 	p.ring = ring
 	go p.drain()
-	if err := errors.Join(p.ignoreSelf(), p.followProcesses()); err != nil {
+	if err := errors.Join(p.ignoreSelf(), p.await(o.Comm), p.followProcesses()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	p.followSockets()
@@ -115,8 +116,8 @@ func (p *Probe) load(o Options) error {
 	p.nested = ns.Ino != initialPIDNamespace
 	for name, value := range map[string]any{
 		"watermark": uint64(size) / 4, "pidns": uint32(ns.Ino), "all": o.All, "follow": o.Follow,
-		"strangers": o.Strangers,
-		"cookies":   p.cookies, "nested": p.nested,
+		"holds": o.Fresh != nil, "awaits": o.Await || len(o.Comm) > 0, "patterns_len": uint32(len(o.Comm)),
+		"uid": uint32(unix.Geteuid()), "cookies": p.cookies, "nested": p.nested,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
@@ -310,6 +311,7 @@ func (p *Probe) Stop() error {
 	p.stopped = true
 	p.mu.Unlock()
 	err := closeAll(links)
+	resumeAll(p.objs.Held, 0) // whoever waits for them may not come to it any more
 	p.stopping.Store(true)
 	return err
 }

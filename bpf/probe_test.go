@@ -93,31 +93,6 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
-// Who waits for a program is told when it starts, and may record it then.
-func TestStrangers(t *testing.T) {
-	p := open(t, Options{Strangers: true})
-	cmd := exec.Command("sh", "-c", "exec "+program(t, "sleep")+" 60.0625")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	for e, err := range p.Events() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := e.Process; n != nil && n.PID == cmd.Process.Pid && n.Comm == "sleep" {
-			if !n.Stranger || !slices.Equal(n.Args[1:], []string{"60.0625"}) || !strings.HasSuffix(n.Exe, "/sleep") {
-				t.Errorf("event %+v", n)
-			}
-			break
-		}
-	}
-	if err := p.AddProcess(cmd.Process.Pid); err != nil {
-		t.Error(err)
-	}
-}
-
 // Without Follow, children are not recorded.
 func TestNoFollow(t *testing.T) {
 	s := server(t)

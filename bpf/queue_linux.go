@@ -169,8 +169,8 @@ func (p *Probe) fill() error {
 		if err == nil {
 			b.buf = b.buf[:len(b.buf)+len(rec.RawSample)]
 			b.ends = append(b.ends, len(b.buf))
-			if h := view[tlsHead](rec.RawSample); h != nil && (h.Kind == kindExec || h.Kind == kindStranger) {
-				p.ring.SetDeadline(time.Now()) // the program is to be hooked before it says anything
+			if e := view[tlsExec](rec.RawSample); e != nil && e.Head.Kind == kindExec {
+				p.program(e)
 			}
 			continue
 		}

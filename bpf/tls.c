@@ -14,6 +14,7 @@
  * per-CPU memory but counters.
  */
 #include "headers/data.h"
+#include "headers/exec.h"
 #include "headers/go.h"
 #include "headers/process.h"
 #include "headers/shell.h"

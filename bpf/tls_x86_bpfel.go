@@ -70,15 +70,25 @@ type tlsEndValue struct {
 type tlsEvent struct {
 	_    structs.HostLayout
 	Head tlsHead
-	_    [4112]byte
+	_    [4144]byte
 }
 
 type tlsExec struct {
+	_       structs.HostLayout
+	Head    tlsHead
+	Program tlsFileId
+	Fresh   uint32
+	Held    uint32
+	Comm    [16]uint8
+	File    [256]uint8
+	Args    [3840]uint8
+}
+
+type tlsFileId struct {
 	_    structs.HostLayout
-	Head tlsHead
-	Comm [16]uint8
-	File [256]uint8
-	Args [3840]uint8
+	Ino  uint64
+	Sec  int64
+	Nsec int64
 }
 
 type tlsGoCall struct {
@@ -155,6 +165,13 @@ type tlsNameEvent struct {
 	Name [256]uint8
 }
 
+type tlsPattern struct {
+	_       structs.HostLayout
+	Accepts [256]uint64
+	Stars   uint64
+	End     uint64
+}
+
 type tlsProcess struct {
 	_     structs.HostLayout
 	Epoch uint64
@@ -166,6 +183,13 @@ type tlsStart struct {
 	_    structs.HostLayout
 	Head tlsHead
 	Comm [16]uint8
+}
+
+type tlsStopped struct {
+	_    structs.HostLayout
+	Time uint64
+	Pid  uint32
+	Pad  uint32
 }
 
 type tlsThread struct {
@@ -218,9 +242,13 @@ const (
 	tlsMapConns         = "conns"
 	tlsMapEnds          = "ends"
 	tlsMapEvents        = "events"
+	tlsMapExamined      = "examined"
+	tlsMapExecutables   = "executables"
 	tlsMapGoCalls       = "go_calls"
 	tlsMapGoWrites      = "go_writes"
+	tlsMapHeld          = "held"
 	tlsMapLosses        = "losses"
+	tlsMapPatterns      = "patterns"
 	tlsMapProcesses     = "processes"
 	tlsMapThreads       = "threads"
 	tlsMapWanted        = "wanted"
@@ -248,11 +276,14 @@ const (
 	tlsProgTlsWriteEx   = "tls_write_ex"
 	tlsProgTlsWriteEx2  = "tls_write_ex2"
 	tlsVarAll           = "all"
+	tlsVarAwaits        = "awaits"
 	tlsVarCookies       = "cookies"
 	tlsVarFollow        = "follow"
+	tlsVarHolds         = "holds"
 	tlsVarNested        = "nested"
+	tlsVarPatternsLen   = "patterns_len"
 	tlsVarPidns         = "pidns"
-	tlsVarStrangers     = "strangers"
+	tlsVarUid           = "uid"
 	tlsVarWatermark     = "watermark"
 )
 
@@ -327,28 +358,35 @@ type tlsProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tlsMapSpecs struct {
-	Conns     *ebpf.MapSpec `ebpf:"conns"`
-	Ends      *ebpf.MapSpec `ebpf:"ends"`
-	Events    *ebpf.MapSpec `ebpf:"events"`
-	GoCalls   *ebpf.MapSpec `ebpf:"go_calls"`
-	GoWrites  *ebpf.MapSpec `ebpf:"go_writes"`
-	Losses    *ebpf.MapSpec `ebpf:"losses"`
-	Processes *ebpf.MapSpec `ebpf:"processes"`
-	Threads   *ebpf.MapSpec `ebpf:"threads"`
-	Wanted    *ebpf.MapSpec `ebpf:"wanted"`
+	Conns       *ebpf.MapSpec `ebpf:"conns"`
+	Ends        *ebpf.MapSpec `ebpf:"ends"`
+	Events      *ebpf.MapSpec `ebpf:"events"`
+	Examined    *ebpf.MapSpec `ebpf:"examined"`
+	Executables *ebpf.MapSpec `ebpf:"executables"`
+	GoCalls     *ebpf.MapSpec `ebpf:"go_calls"`
+	GoWrites    *ebpf.MapSpec `ebpf:"go_writes"`
+	Held        *ebpf.MapSpec `ebpf:"held"`
+	Losses      *ebpf.MapSpec `ebpf:"losses"`
+	Patterns    *ebpf.MapSpec `ebpf:"patterns"`
+	Processes   *ebpf.MapSpec `ebpf:"processes"`
+	Threads     *ebpf.MapSpec `ebpf:"threads"`
+	Wanted      *ebpf.MapSpec `ebpf:"wanted"`
 }
 
 // tlsVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tlsVariableSpecs struct {
-	All       *ebpf.VariableSpec `ebpf:"all"`
-	Cookies   *ebpf.VariableSpec `ebpf:"cookies"`
-	Follow    *ebpf.VariableSpec `ebpf:"follow"`
-	Nested    *ebpf.VariableSpec `ebpf:"nested"`
-	Pidns     *ebpf.VariableSpec `ebpf:"pidns"`
-	Strangers *ebpf.VariableSpec `ebpf:"strangers"`
-	Watermark *ebpf.VariableSpec `ebpf:"watermark"`
+	All         *ebpf.VariableSpec `ebpf:"all"`
+	Awaits      *ebpf.VariableSpec `ebpf:"awaits"`
+	Cookies     *ebpf.VariableSpec `ebpf:"cookies"`
+	Follow      *ebpf.VariableSpec `ebpf:"follow"`
+	Holds       *ebpf.VariableSpec `ebpf:"holds"`
+	Nested      *ebpf.VariableSpec `ebpf:"nested"`
+	PatternsLen *ebpf.VariableSpec `ebpf:"patterns_len"`
+	Pidns       *ebpf.VariableSpec `ebpf:"pidns"`
+	Uid         *ebpf.VariableSpec `ebpf:"uid"`
+	Watermark   *ebpf.VariableSpec `ebpf:"watermark"`
 }
 
 // tlsObjects contains all objects after they have been loaded into the kernel.
@@ -371,15 +409,19 @@ func (o *tlsObjects) Close() error {
 //
 // It can be passed to loadTlsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tlsMaps struct {
-	Conns     *ebpf.Map `ebpf:"conns"`
-	Ends      *ebpf.Map `ebpf:"ends"`
-	Events    *ebpf.Map `ebpf:"events"`
-	GoCalls   *ebpf.Map `ebpf:"go_calls"`
-	GoWrites  *ebpf.Map `ebpf:"go_writes"`
-	Losses    *ebpf.Map `ebpf:"losses"`
-	Processes *ebpf.Map `ebpf:"processes"`
-	Threads   *ebpf.Map `ebpf:"threads"`
-	Wanted    *ebpf.Map `ebpf:"wanted"`
+	Conns       *ebpf.Map `ebpf:"conns"`
+	Ends        *ebpf.Map `ebpf:"ends"`
+	Events      *ebpf.Map `ebpf:"events"`
+	Examined    *ebpf.Map `ebpf:"examined"`
+	Executables *ebpf.Map `ebpf:"executables"`
+	GoCalls     *ebpf.Map `ebpf:"go_calls"`
+	GoWrites    *ebpf.Map `ebpf:"go_writes"`
+	Held        *ebpf.Map `ebpf:"held"`
+	Losses      *ebpf.Map `ebpf:"losses"`
+	Patterns    *ebpf.Map `ebpf:"patterns"`
+	Processes   *ebpf.Map `ebpf:"processes"`
+	Threads     *ebpf.Map `ebpf:"threads"`
+	Wanted      *ebpf.Map `ebpf:"wanted"`
 }
 
 func (m *tlsMaps) Close() error {
@@ -387,9 +429,13 @@ func (m *tlsMaps) Close() error {
 		m.Conns,
 		m.Ends,
 		m.Events,
+		m.Examined,
+		m.Executables,
 		m.GoCalls,
 		m.GoWrites,
+		m.Held,
 		m.Losses,
+		m.Patterns,
 		m.Processes,
 		m.Threads,
 		m.Wanted,
@@ -400,13 +446,16 @@ func (m *tlsMaps) Close() error {
 //
 // It can be passed to loadTlsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tlsVariables struct {
-	All       *ebpf.Variable `ebpf:"all"`
-	Cookies   *ebpf.Variable `ebpf:"cookies"`
-	Follow    *ebpf.Variable `ebpf:"follow"`
-	Nested    *ebpf.Variable `ebpf:"nested"`
-	Pidns     *ebpf.Variable `ebpf:"pidns"`
-	Strangers *ebpf.Variable `ebpf:"strangers"`
-	Watermark *ebpf.Variable `ebpf:"watermark"`
+	All         *ebpf.Variable `ebpf:"all"`
+	Awaits      *ebpf.Variable `ebpf:"awaits"`
+	Cookies     *ebpf.Variable `ebpf:"cookies"`
+	Follow      *ebpf.Variable `ebpf:"follow"`
+	Holds       *ebpf.Variable `ebpf:"holds"`
+	Nested      *ebpf.Variable `ebpf:"nested"`
+	PatternsLen *ebpf.Variable `ebpf:"patterns_len"`
+	Pidns       *ebpf.Variable `ebpf:"pidns"`
+	Uid         *ebpf.Variable `ebpf:"uid"`
+	Watermark   *ebpf.Variable `ebpf:"watermark"`
 }
 
 // tlsPrograms contains all programs after they have been loaded into the kernel.

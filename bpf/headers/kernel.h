@@ -21,6 +21,7 @@ typedef _Bool bool;
 
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -74,8 +75,70 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct wait_queue_head {
+	struct list_head head;
+} CORE;
+
+struct wait_queue_entry {
+	struct list_head entry;
+} CORE;
+
+struct wait_opts { /* of a wait(2) that blocks */
+	int wo_flags;
+	struct wait_queue_entry child_wait;
+} CORE;
+
+struct sigaction {
+	unsigned long sa_flags;
+} CORE;
+
+struct k_sigaction {
+	struct sigaction sa;
+} CORE;
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+} CORE;
+
 struct signal_struct {
 	atomic_t live;
+	struct wait_queue_head wait_chldexit;
+	struct pid *pids[4];
+} CORE;
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid, suid;
+} CORE;
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+} CORE;
+
+struct inode { /* Linux 6.11 */
+	unsigned long i_ino;
+	__s64 i_ctime_sec;
+	__u32 i_ctime_nsec;
+} CORE;
+
+struct inode___old {
+	struct timespec64 i_ctime;
+} CORE;
+
+struct inode___6_6 {
+	struct timespec64 __i_ctime;
+} CORE;
+
+struct file {
+	struct inode *f_inode;
 } CORE;
 
 struct mm_struct {
@@ -84,14 +147,18 @@ struct mm_struct {
 
 struct task_struct {
 	int pid, tgid, exit_code;
+	unsigned int ptrace;
 	struct task_struct *group_leader, *real_parent;
 	struct pid *thread_pid;
+	const struct cred *cred;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
 	struct mm_struct *mm;
 	__u8 comm[16];
 } CORE;
 
 struct linux_binprm {
+	struct file *file;
 	const char *filename;
 } CORE;
 

@@ -97,47 +97,6 @@ int process_fork(struct bpf_raw_tracepoint_args *ctx) {
 	return 0;
 }
 
-/* (struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm) */
-SEC("raw_tp/sched_process_exec")
-int process_exec(struct bpf_raw_tracepoint_args *ctx) {
-	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tgid = id >> 32;
-	struct task_struct *task = (void *)ctx->args[0];
-	struct process *p = find_process(tgid, task);
-
-	struct process stranger = {};
-
-	bpf_map_delete_elem(&threads, &id);
-	if (!p && !strangers)
-		return 0;
-	if (!p) {
-		stranger.pid = own_pid(task);
-		if (!stranger.pid)
-			return 0;
-	} else {
-		p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
-	}
-	struct exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		COUNT(ring_events, 1);
-		return 0;
-	}
-	struct linux_binprm *bprm = (void *)ctx->args[2];
-	__u64 args = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - args;
-	e->head = p ? process_head(EXEC, tgid, p) : process_head(STRANGER, tgid, &stranger);
-	e->head.off = n;
-	asm volatile("" : "+r"(n));
-	if (n > sizeof(e->args))
-		n = sizeof(e->args);
-	if (!bpf_probe_read_user(e->args, n, (void *)args))
-		e->head.len = n;
-	BPF_CORE_READ_INTO(&e->comm, task, comm);
-	e->file[0] = 0;
-	bpf_probe_read_kernel_str(e->file, sizeof(e->file), BPF_CORE_READ(bprm, filename));
-	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP); /* it is to be hooked before it says anything */
-	return 0;
-}
-
 /* (struct task_struct *task), for each thread */
 SEC("raw_tp/sched_process_exit")
 int process_exit(struct bpf_raw_tracepoint_args *ctx) {
@@ -151,6 +110,8 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx) {
 		return 0;
 	if (nested)
 		bpf_map_delete_elem(&wanted, &p->pid);
+	if (holds)
+		bpf_map_delete_elem(&held, &tgid);
 	struct head head = process_head(EXIT, tgid, p);
 	head.off = BPF_CORE_READ(task, exit_code);
 	if (bpf_map_delete_elem(&processes, &tgid))

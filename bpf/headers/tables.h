@@ -15,7 +15,7 @@ enum dir { OUT, IN };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, STRANGER, LINE };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -36,8 +36,18 @@ struct start { /* START: head.ssl is the tgid of the parent that was recorded, i
 	__u8 comm[16];
 };
 
-struct exec { /* EXEC, STRANGER (not recorded): head.off is the size of all arguments */
+/* A file that has not changed since. What its device is called in the kernel is
+ * not always what stat(2) says (btrfs, overlayfs). */
+struct file_id {
+	__u64 ino;
+	__s64 sec, nsec; /* of its last change: st_ctim */
+};
+
+struct exec { /* EXEC: head.off is the size of all arguments */
 	struct head head;
+	struct file_id program; /* the executable, or the interpreter of a script */
+	__u32 fresh; /* the program is not in examined */
+	__u32 held;  /* the process is stopped, until user space lets it run */
 	__u8 comm[16];
 	__u8 file[256];
 	__u8 args[4096 - 256]; /* head.len bytes, each argument ends in 0 */
@@ -91,6 +101,21 @@ struct conn {
 	__u64 socket;        /* its socket, if that is proven */
 	__u64 reads, writes; /* sockets that its last read and write point to */
 };
+
+struct stopped { /* a process that is held */
+	__u64 time;
+	__u32 pid; /* as the recorder sees it */
+	__u32 pad;
+};
+
+/* A pattern of names, of up to 63 elements: a character, or a star. */
+struct pattern {
+	__u64 accepts[256]; /* elements, as bits, that fit the character */
+	__u64 stars;        /* elements that fit any number of characters */
+	__u64 end;          /* the bit after the last element */
+};
+
+#define PATTERNS 16
 
 struct end_key {
 	struct conn_key conn;
@@ -173,7 +198,10 @@ const volatile __u32 pidns = 0;     /* inode of the recorder's pid namespace */
 const volatile bool nested = false; /* which is not the first pid namespace */
 const volatile bool all = false;    /* record every process */
 const volatile bool cookies = false; /* the kernel has bpf_get_attach_cookie (5.15) */
-const volatile bool strangers = false; /* tell of what other processes run */
+const volatile bool holds = false;   /* programs wait until they have been examined */
+const volatile bool awaits = false;  /* record processes that become a certain program */
+const volatile __u32 patterns_len = 0;
+const volatile __u32 uid = 0;        /* of the recorder */
 const volatile bool follow = false; /* record what recorded processes fork */
 
 struct {
@@ -195,6 +223,34 @@ struct { /* if nested: processes to record of which the tgid is not known yet */
 	__type(key, __u32);   /* pid, as the recorder sees it */
 	__type(value, __u32); /* process.flags */
 } wanted SEC(".maps");
+
+struct { /* files that user space has looked at for TLS functions */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct file_id);
+	__type(value, __u8);
+} examined SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32); /* tgid */
+	__type(value, struct stopped);
+} held SEC(".maps");
+
+struct { /* if awaits: of names (comm) of programs to record */
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PATTERNS);
+	__type(key, __u32);
+	__type(value, struct pattern);
+} patterns SEC(".maps");
+
+struct { /* if awaits: programs to record */
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct file_id);
+	__type(value, __u8);
+} executables SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -2,25 +2,15 @@ package session
 
 import (
 	"runtime"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// hold stops process pid until the function that it returns is called, so that
-// its new program says nothing before it is hooked. It does its best: a
-// process that cannot be stopped runs on.
-//
-// A child of ours gets SIGSTOP, which only we can notice. Any other one is
-// stopped as a debugger does it: its parent, which may be a shell with job
-// control, does not see that (ptrace(2), PTRACE_SEIZE).
-func hold(pid int, child bool) (release func()) {
-	if child {
-		if syscall.Kill(pid, syscall.SIGSTOP) != nil {
-			return func() {}
-		}
-		return func() { syscall.Kill(pid, syscall.SIGCONT) }
-	}
+// hold stops process pid until the function that it returns is called, as a
+// debugger does it: its parent, which may be a shell with job control, does not
+// see that (ptrace(2), PTRACE_SEIZE). It is for programs that the kernel does
+// not hold, and does its best: one that cannot be stopped runs on.
+func hold(pid int) (release func()) {
 	held, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // the thread is the tracer

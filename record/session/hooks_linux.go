@@ -2,7 +2,6 @@ package session
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"sync"
 	"syscall"
@@ -15,8 +14,9 @@ import (
 // hooks attaches probes to files, to each one once.
 type hooks struct {
 	probe  *bpf.Probe
-	shells bool // tell of the lines that are typed into bash
+	ready  chan struct{} // closed when probe is there
 	logf   func(string, ...any)
+	shells bool // tell of the lines that are typed into bash
 
 	mu       sync.Mutex
 	tried    map[fileID]*attempt
@@ -26,8 +26,14 @@ type hooks struct {
 
 type fileID struct{ dev, ino uint64 }
 
-func newHooks(p *bpf.Probe, shells bool, logf func(string, ...any)) *hooks {
-	return &hooks{probe: p, shells: shells, logf: logf, tried: map[fileID]*attempt{}}
+func newHooks(shells bool, logf func(string, ...any)) *hooks {
+	return &hooks{shells: shells, ready: make(chan struct{}), logf: logf, tried: map[fileID]*attempt{}}
+}
+
+// use sets the probe, which may have called start before.
+func (h *hooks) use(p *bpf.Probe) {
+	h.probe = p
+	close(h.ready)
 }
 
 // attach hooks the file at path where it has TLS functions; a file that was
@@ -51,6 +57,9 @@ func (h *hooks) attach(path string) error {
 	found, err := h.probe.Attach(path) // takes a while: others are not to wait for the lock
 	a.err = err
 	h.attachShell(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		h.probe.Know(path)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -130,19 +139,27 @@ func (h *hooks) scan(pid int) bool {
 	return true
 }
 
-// watch hooks the program that process pid has just become, which is held for
-// so long where the program is new; and what it loads, in its first moments
-// and later: the loader maps libraries after the exec, and a program may load
-// one at any time. It does not wait for that: many programs may start at once.
-// child says that the process is a child of ours.
-func (h *hooks) watch(pid int, child bool) {
+// start hooks a program that is new, which waits for that: it is held already,
+// or is stopped now as well as that can be done. It does not wait: many
+// programs may start at once.
+func (h *hooks) start(p bpf.Program) {
 	go func() {
-		exe, release := fmt.Sprintf("/proc/%d/exe", pid), func() {}
-		if !h.knows(exe) {
-			release = hold(pid, child)
+		<-h.ready
+		release := func() {}
+		if !p.Held {
+			release = hold(p.PID)
 		}
-		h.attach(exe)
+		known := h.scan(p.PID) // its executable and the loader
+		h.probe.Release(p, known)
 		release()
+	}()
+}
+
+// watch hooks what the program that process pid has just become loads, in its
+// first moments and later: the loader maps libraries after the exec, and a
+// program may load one at any time.
+func (h *hooks) watch(pid int) {
+	go func() {
 		for _, d := range []time.Duration{2, 10, 50, 200} {
 			time.Sleep(d * time.Millisecond)
 			h.scan(pid)
@@ -158,26 +175,6 @@ const rescan = time.Second
 func (h *hooks) follow(pid int) {
 	for h.scan(pid) {
 		time.Sleep(rescan)
-	}
-}
-
-// knows reports whether the file at path has been tried.
-func (h *hooks) knows(path string) bool {
-	id, err := identify(path)
-	if err != nil {
-		return false
-	}
-	h.mu.Lock()
-	a := h.tried[id]
-	h.mu.Unlock()
-	if a == nil {
-		return false
-	}
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
 	}
 }
 

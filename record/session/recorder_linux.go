@@ -56,6 +56,7 @@ type recorder struct {
 	stdout, stderr io.Writer
 	probe          *bpf.Probe
 	hooks          *hooks
+	guard          *guard
 	cmd            *command
 	out            *outputs
 	asm            *assembly.Assembler
@@ -74,6 +75,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	if err := r.attach(); err != nil {
 		return 0, err
 	}
+	defer r.guard.end()
 	defer r.probe.Close()
 	out, err := newOutputs(r.o, r.stdout, r.stderr)
 	if err != nil {
@@ -110,15 +112,20 @@ func (r *recorder) attach() (err error) {
 	if r.o.All && os.Geteuid() != 0 {
 		return &replay.Error{Code: 3, Err: errors.New("--all: processes of other users need root"), Hint: "run with sudo, or name the processes"}
 	}
+	r.hooks = newHooks(!r.o.NoReadline, r.logf)
 	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow,
-		Strangers: len(r.o.Comm) > 0 || r.o.Exe != ""})
+		Comm: r.o.Comm, Await: r.o.Exe != "", Fresh: r.hooks.start})
 	if err != nil {
 		return privilege(err)
 	}
-	r.hooks = newHooks(r.probe, !r.o.NoReadline, r.logf)
+	r.hooks.use(r.probe)
+	if r.guard, err = startGuard(r.probe); err != nil {
+		return errors.Join(err, r.probe.Close())
+	}
 	if err := r.target(); err != nil {
 		r.abandon()
 		r.probe.Close()
+		r.guard.end()
 		return err
 	}
 	return nil
@@ -154,6 +161,9 @@ func (r *recorder) targetRunning() error {
 	roots, waits, err := r.roots(ps)
 	if err != nil {
 		return err
+	}
+	if r.o.Exe != "" {
+		go r.await(r.o.Exe)
 	}
 	pids := roots
 	if r.o.Follow {
@@ -204,6 +214,17 @@ func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
 		pids = append(pids, pid)
 	}
 	return pids, r.o.All || len(r.o.Comm) > 0 || r.o.Exe != "", nil
+}
+
+// await records the processes that run the file at path later, which may be
+// another file by then.
+func (r *recorder) await(path string) {
+	for {
+		if err := r.probe.Await(path); err != nil {
+			r.logf("%v", err)
+		}
+		time.Sleep(rescan)
+	}
 }
 
 // begin says that the probes are attached and lets the command run.
@@ -285,15 +306,10 @@ func (r *recorder) limitReached() bool {
 // process looks for TLS in a program that a recorded process has become, and
 // passes on what has happened.
 func (r *recorder) process(p *bpf.ProcessEvent) error {
-	if p.Stranger && !r.adopt(p) {
-		return nil
-	}
 	e := &record.ProcessEvent{Time: p.Time, PID: p.PID, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe}
 	switch p.Kind {
 	case bpf.Exec:
-		if !p.Stranger {
-			r.hooks.watch(p.PID, r.cmd != nil && p.PID == r.cmd.pid())
-		}
+		r.hooks.watch(p.PID)
 		e.Kind, e.Args = record.Exec, p.Args
 	case bpf.Exited:
 		e.Kind, e.Status = record.Exit, shellStatus(syscall.WaitStatus(p.Status))
@@ -310,20 +326,6 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 		return nil
 	}
 	return r.out.WriteProcess(e)
-}
-
-// adopt records a process that has just become a program that -c or --exe
-// asks for.
-func (r *recorder) adopt(p *bpf.ProcessEvent) bool {
-	if !(process{pid: p.PID, comm: p.Comm, exe: p.Exe}).matches(r.o) || !ours(p.PID) {
-		return false
-	}
-	if err := r.probe.AddProcess(p.PID); err != nil { // it has ended
-		r.logf("%v", err)
-		return false
-	}
-	r.hooks.watch(p.PID, false)
-	return true
 }
 
 // watch stops the recording on signals, at the time limit and at the end of

@@ -10,8 +10,11 @@ import (
 	"ssltape/replay"
 )
 
-// ShimCommand is not used on this system.
-const ShimCommand = "exec-when-attached"
+// The hidden commands are not used on this system.
+const (
+	ShimCommand  = "exec-when-attached"
+	GuardCommand = "resume-when-killed"
+)
 
 func unsupported() error {
 	return &replay.Error{Code: 3, Err: errors.New("recording needs Linux; replay works here")}
@@ -25,3 +28,6 @@ func Check([]string, io.Writer) error { return unsupported() }
 
 // Shim says that this system cannot record.
 func Shim() error { return unsupported() }
+
+// Guard says that this system cannot record.
+func Guard() error { return unsupported() }

@@ -1,0 +1,180 @@
+//go:build amd64 || arm64
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// A Program is what a recorded process runs since a moment ago, and what is
+// not known to have been looked at.
+type Program struct {
+	PID  int
+	Held bool // the process is stopped until [Probe.Release], before its first instruction
+	tgid uint32
+	file tlsFileId
+}
+
+// program tells who waits for new programs of the exec that e is.
+func (p *Probe) program(e *tlsExec) {
+	if e.Fresh != 0 && p.fresh != nil {
+		p.fresh(Program{PID: int(e.Head.Pid), Held: e.Held != 0, tgid: e.Head.Tgid, file: e.Program})
+	}
+}
+
+// Release lets the process of a program run, if it is held. If known is set,
+// the program is not new any more for whoever runs it, unless its file changes.
+func (p *Probe) Release(program Program, known bool) {
+	if known {
+		_ = p.objs.Examined.Put(program.file, uint8(1)) // a table that is full forgets old ones
+	}
+	if program.Held {
+		resume(p.objs.Held, program.tgid, program.PID)
+	}
+}
+
+// Know says that the file at path need not be looked at when a process runs it.
+func (p *Probe) Know(path string) {
+	if id, err := identify(path); err == nil {
+		_ = p.objs.Examined.Put(id, uint8(1))
+	}
+}
+
+// Await records the processes that run the file at path from now on, until it
+// changes.
+func (p *Probe) Await(path string) error {
+	id, err := identify(path)
+	if err != nil {
+		return err
+	}
+	if err := p.objs.Executables.Put(id, uint8(1)); err != nil {
+		return fmt.Errorf("wait for %s: %w", path, err)
+	}
+	return nil
+}
+
+func identify(path string) (id tlsFileId, err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return id, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return tlsFileId{Ino: st.Ino, Sec: int64(st.Ctim.Sec), Nsec: int64(st.Ctim.Nsec)}, nil
+}
+
+// Held returns the table of the processes that are held, for [ResumeHeld] in
+// another process, which owns nothing else of p: should this process be killed,
+// somebody has to let them run. The caller closes it.
+func (p *Probe) Held() (*os.File, error) {
+	fd, err := unix.FcntlInt(uintptr(p.objs.Held.FD()), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("table of held processes: %w", err)
+	}
+	return os.NewFile(uintptr(fd), "held"), nil
+}
+
+// ResumeHeld lets those processes in the table of [Probe.Held] run that have
+// been held for longer than a while.
+func ResumeHeld(table *os.File, longer time.Duration) error {
+	fd, err := unix.FcntlInt(table.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return fmt.Errorf("table of held processes: %w", err)
+	}
+	held, err := ebpf.NewMapFromFD(fd)
+	if err != nil {
+		return fmt.Errorf("table of held processes: %w", err)
+	}
+	defer held.Close()
+	resumeAll(held, longer)
+	return nil
+}
+
+func resumeAll(held *ebpf.Map, longer time.Duration) {
+	now := monotonic()
+	pids := map[uint32]int{}
+	var tgid uint32
+	var s tlsStopped
+	for it := held.Iterate(); it.Next(&tgid, &s); {
+		if now-int64(s.Time) >= int64(longer) {
+			pids[tgid] = int(s.Pid)
+		}
+	}
+	for tgid, pid := range pids {
+		resume(held, tgid, pid)
+	}
+}
+
+// resume lets a process run. It is in the table until then, so that it is
+// never stopped and in nobody's care.
+func resume(held *ebpf.Map, tgid uint32, pid int) {
+	_ = unix.Kill(pid, unix.SIGCONT) // it may have ended
+	_ = held.Delete(tgid)
+}
+
+// await makes the kernel record what becomes a program called like one of the
+// patterns, as of path.Match, byte by byte.
+func (p *Probe) await(patterns []string) error {
+	for i, text := range patterns {
+		t, err := compilePattern(text)
+		if err != nil {
+			return err
+		}
+		if err := p.objs.Patterns.Put(uint32(i), t); err != nil {
+			return fmt.Errorf("wait for %q: %w", text, err)
+		}
+	}
+	return nil
+}
+
+// compilePattern returns the elements of a pattern as the kernel wants them.
+func compilePattern(text string) (t tlsPattern, err error) {
+	if _, err := path.Match(text, ""); err != nil {
+		return t, fmt.Errorf("pattern %q: %w", text, err)
+	}
+	n, star := 0, false
+	for text != "" {
+		size := elementSize(text)
+		element := text[:size]
+		text = text[size:]
+		if star && element == "*" {
+			continue
+		}
+		if star = element == "*"; star {
+			t.Stars |= 1 << n
+		}
+		for c := range t.Accepts {
+			if ok, _ := path.Match(element, string([]byte{byte(c)})); ok || element == string([]byte{byte(c)}) && c >= 0x80 {
+				t.Accepts[c] |= 1 << n
+			}
+		}
+		if n++; n > 62 {
+			return t, errors.New("pattern of more than 62 elements")
+		}
+	}
+	t.End = 1 << n
+	return t, nil
+}
+
+// elementSize returns the length of the first element of a valid pattern: a
+// byte, an escaped one or a class.
+func elementSize(text string) int {
+	switch text[0] {
+	case '\\':
+		return 2
+	case '[':
+		for i := 1; ; i++ {
+			if text[i] == '\\' {
+				i++
+			} else if text[i] == ']' {
+				return i + 1
+			}
+		}
+	}
+	return 1
+}
