@@ -24,7 +24,12 @@ type hooks struct {
 	missed   []error // files with TLS functions that could not be hooked
 }
 
-type fileID struct{ dev, ino uint64 }
+// A fileID tells files apart, and a file from what it was before it changed:
+// the number of one that is removed is soon used again.
+type fileID struct {
+	dev, ino uint64
+	changed  syscall.Timespec
+}
 
 func newHooks(shells bool, logf func(string, ...any)) *hooks {
 	return &hooks{shells: shells, ready: make(chan struct{}), logf: logf, tried: map[fileID]*attempt{}}
@@ -183,7 +188,7 @@ func identify(path string) (fileID, error) {
 	if err := syscall.Stat(path, &st); err != nil {
 		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return fileID{st.Dev, st.Ino}, nil
+	return fileID{st.Dev, st.Ino, st.Ctim}, nil
 }
 
 // count returns the number of files that are hooked.
