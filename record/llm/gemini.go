@@ -3,26 +3,25 @@ package llm
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
+	"strconv"
 	"strings"
 
 	"ssltape/record"
 )
 
-// gemini is https://ai.google.dev/api/generate-content. With alt=sse its
-// stream has events, else it is a JSON array that comes in pieces.
+// gemini is https://ai.google.dev/api/generate-content, at Google AI, Vertex,
+// and Code Assist, which wraps the same bodies. With alt=sse its stream has
+// events, else it is a JSON array that comes in pieces.
 func gemini() api {
 	return api{
-		name: "Gemini",
-		is: func(method, path string) bool {
-			return method == "POST" && geminiModel(path) != ""
-		},
+		name:    "Gemini",
+		is:      posts(":generateContent", ":streamGenerateContent"),
+		model:   geminiModel,
 		request: geminiRequest,
 		answer:  geminiAnswer,
 		event: func(e record.Event) []Delta {
 			var r geminiResponse
-			if json.Unmarshal([]byte(e.Data), &r) != nil {
+			if !read([]byte(e.Data), &r) {
 				return nil
 			}
 			return r.deltas()
@@ -31,14 +30,14 @@ func gemini() api {
 	}
 }
 
-// geminiModel returns the model in a target /v1beta/models/MODEL:METHOD, or "".
-func geminiModel(target string) string {
-	path, _, _ := strings.Cut(target, "?")
+// geminiModel returns the model in a path /v1beta/models/MODEL:METHOD, or "".
+func geminiModel(path string) string {
 	rest, method, ok := strings.Cut(path, ":")
-	if !ok || method != "generateContent" && method != "streamGenerateContent" {
+	i := strings.LastIndexByte(rest, '/')
+	if !ok || i < 0 || method != "generateContent" && method != "streamGenerateContent" || !strings.HasSuffix(strings.ToLower(rest[:i]), "models") {
 		return ""
 	}
-	return rest[strings.LastIndexByte(rest, '/')+1:]
+	return unescape(rest[i+1:])
 }
 
 type geminiContent struct {
@@ -57,6 +56,20 @@ type geminiPart struct {
 		ID, Name string
 		Response json.RawMessage
 	}
+	InlineData     *struct{ MimeType, Data string }
+	FileData       *struct{ MimeType, FileURI string }
+	ExecutableCode *struct{ Language, Code string }
+	Executed       *struct{ Outcome, Output string } `json:"codeExecutionResult"`
+
+	raw json.RawMessage
+}
+
+// UnmarshalJSON keeps the JSON of a part of a kind that is not known.
+func (p *geminiPart) UnmarshalJSON(raw []byte) error {
+	type plain geminiPart
+	read(raw, (*plain)(p))
+	p.raw = append(p.raw[:0], raw...)
+	return nil
 }
 
 func (p *geminiPart) part() Part {
@@ -69,8 +82,16 @@ func (p *geminiPart) part() Part {
 		return Part{Kind: ToolUse, Name: p.FunctionCall.Name, ID: p.FunctionCall.ID, Text: string(p.FunctionCall.Args)}
 	case p.FunctionResponse != nil:
 		return Part{Kind: Result, Name: p.FunctionResponse.Name, ID: p.FunctionResponse.ID, Text: string(p.FunctionResponse.Response)}
+	case p.InlineData != nil:
+		return Part{Kind: Media, Name: "data", Text: describe(p.InlineData.MimeType, p.InlineData.Data)}
+	case p.FileData != nil:
+		return Part{Kind: Media, Name: "file", Text: cite(p.FileData.MimeType, p.FileData.FileURI)}
+	case p.ExecutableCode != nil:
+		return Part{Kind: ToolUse, Name: strings.ToLower(p.ExecutableCode.Language), Text: p.ExecutableCode.Code}
+	case p.Executed != nil:
+		return Part{Kind: Result, Text: p.Executed.Output, Failed: p.Executed.Outcome != "OUTCOME_OK"}
 	}
-	return Part{Kind: Other, Name: "data"}
+	return Part{Kind: Other, Name: "data", Text: compact(p.raw)}
 }
 
 func (c *geminiContent) parts() []Part {
@@ -81,32 +102,51 @@ func (c *geminiContent) parts() []Part {
 	return parts
 }
 
-func geminiRequest(c *Chat, body []byte) {
-	var r struct {
-		SystemInstruction  geminiContent
-		SystemInstruction2 geminiContent `json:"system_instruction"`
-		Contents           []geminiContent
-		Tools              []struct {
-			FunctionDeclarations []struct{ Name string }
-		}
+// A geminiQuestion is a request; Code Assist has it in the field request.
+type geminiQuestion struct {
+	Model              string
+	SystemInstruction  geminiContent
+	SystemInstruction2 geminiContent `json:"system_instruction"`
+	Contents           []geminiContent
+	Tools              []struct {
+		Declarations  []struct{ Name string } `json:"functionDeclarations"`
+		Declarations2 []struct{ Name string } `json:"function_declarations"`
 	}
-	json.Unmarshal(body, &r) // what does not fit stays empty
+	Request *geminiQuestion
+}
+
+func geminiRequest(c *Chat, body []byte) {
+	var r geminiQuestion
+	read(body, &r)
+	set(&c.Model, r.Model)
+	if r.Request != nil {
+		r = *r.Request
+	}
 	c.System = append(r.SystemInstruction.parts(), r.SystemInstruction2.parts()...)
-	for _, m := range r.Contents {
-		c.Messages = append(c.Messages, Message{m.Role, m.parts()})
+	for i := range r.Contents {
+		m := &r.Contents[i]
+		c.Messages = append(c.Messages, Message{first(m.Role, "user"), m.parts()})
 	}
 	for _, t := range r.Tools {
-		for _, f := range t.FunctionDeclarations {
+		for _, f := range append(t.Declarations, t.Declarations2...) {
 			c.Tools = append(c.Tools, f.Name)
 		}
 	}
 }
 
-// A geminiResponse is a piece of a stream, or an answer at once.
+// A geminiResponse is a piece of a stream, or an answer at once; that of Code
+// Assist is in the field response.
 type geminiResponse struct {
 	Candidates []struct {
-		Content      geminiContent
-		FinishReason string
+		Index         int
+		Content       geminiContent
+		FinishReason  string
+		FinishMessage string
+		Grounding     struct {
+			Chunks []struct {
+				Web struct{ Title, URI string }
+			} `json:"groundingChunks"`
+		} `json:"groundingMetadata"`
 	}
 	ModelVersion  string
 	UsageMetadata *struct {
@@ -116,21 +156,35 @@ type geminiResponse struct {
 		Cached   *int64 `json:"cachedContentTokenCount"`
 	}
 	PromptFeedback struct{ BlockReason string }
-	Error          *struct{ Status, Message string }
+	Error          *struct {
+		Status, Message string
+		Code            int
+	}
+	Response *geminiResponse
 }
 
 // deltas returns what r adds: text to the part of its kind, unless a tool use
-// came between.
+// came between. Thoughts count as output, as with other providers.
 func (r *geminiResponse) deltas() []Delta {
+	if r.Response != nil {
+		r = r.Response
+	}
 	d := Delta{Model: r.ModelVersion}
 	if u := r.UsageMetadata; u != nil {
 		d.Usage = &Usage{known(u.Prompt), known(u.Output), known(u.Cached), -1, known(u.Thoughts)}
 		if d.Usage.CacheRead > 0 && d.Usage.Input >= d.Usage.CacheRead {
 			d.Usage.Input -= d.Usage.CacheRead
 		}
+		if d.Usage.Thinking > 0 {
+			d.Usage.Output = max(0, d.Usage.Output) + d.Usage.Thinking
+		}
 	}
-	if r.Error != nil {
-		d.Error = r.Error.Status + ": " + r.Error.Message
+	if e := r.Error; e != nil {
+		status := e.Status
+		if status == "" && e.Code != 0 {
+			status = strconv.Itoa(e.Code)
+		}
+		d.Error = first(strings.Trim(status+": "+e.Message, ": "), "error")
 	}
 	if r.PromptFeedback.BlockReason != "" {
 		d.Stop, d.Last = r.PromptFeedback.BlockReason, true
@@ -142,15 +196,19 @@ func (r *geminiResponse) deltas() []Delta {
 			if p.Kind == Text && p.Text == "" { // as comes with a finishReason
 				continue
 			}
-			deltas = append(deltas, Delta{Part: NextPart, Kind: p.Kind, Name: p.Name, ID: p.ID, Text: p.Text})
+			deltas = append(deltas, Delta{Part: NextPart, Kind: p.Kind, Name: p.Name, ID: p.ID, Text: p.Text, Failed: p.Failed, Choice: c.Index})
+		}
+		for _, g := range c.Grounding.Chunks {
+			deltas = append(deltas, Delta{Part: NextPart, Kind: Text, Cite: cite(g.Web.Title, g.Web.URI), Choice: c.Index})
 		}
 		if c.FinishReason != "" {
-			deltas = append(deltas, Delta{Stop: c.FinishReason, Last: true})
+			deltas = append(deltas, Delta{Stop: strings.TrimSuffix(c.FinishReason+": "+c.FinishMessage, ": "), Last: true})
 		}
 	}
 	return deltas
 }
 
+// geminiAnswer reads an answer at once, or a stream that is an array.
 func geminiAnswer(c *Chat, body []byte) {
 	s := newStream(c)
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -159,17 +217,15 @@ func geminiAnswer(c *Chat, body []byte) {
 	}
 	for d.More() {
 		var r geminiResponse
-		if err := d.Decode(&r); err != nil {
-			if !errors.Is(err, io.EOF) && !s.last {
-				c.Broken = "the answer is not whole JSON"
-			}
+		if err := d.Decode(&r); err != nil && !isType(err) {
 			break
 		}
 		for _, delta := range r.deltas() {
 			s.add(delta)
 		}
 	}
-	if c.Broken == "" {
-		s.finish("a finishReason")
+	s.finish("a finishReason")
+	if len(c.Answer.Parts) == 0 && c.Broken != "" && !json.Valid(body) {
+		c.Broken = "the answer is not JSON"
 	}
 }

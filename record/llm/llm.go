@@ -1,12 +1,15 @@
 // Package llm understands exchanges with the APIs of large language models:
-// Anthropic Messages, OpenAI Chat Completions and Responses, and Gemini. It
-// reads what was asked, and puts the streamed answer together again by the
+// Anthropic Messages (also as Bedrock and Vertex carry it), OpenAI Chat
+// Completions and Responses, which many others offer too, Gemini, and Ollama.
+// It reads what was asked, and puts the streamed answer together again by the
 // rules of each provider.
 package llm
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"ssltape/record"
@@ -18,10 +21,11 @@ type Kind string
 // The kinds of parts.
 const (
 	Text     Kind = "text"
-	Thinking Kind = "thinking"
+	Thinking Kind = "thinking"    // Name is "redacted" where its text is kept secret by the provider
 	ToolUse  Kind = "tool use"    // Name, ID; Text is the input as JSON
 	Result   Kind = "tool result" // ID of the use
 	Refusal  Kind = "refusal"
+	Media    Kind = "media" // Name is "image" or so; Text says what is known of it, never its bytes
 	Other    Kind = "other" // Name is the provider's word for it; Text is JSON or ""
 )
 
@@ -31,7 +35,9 @@ type Part struct {
 	Name   string
 	ID     string // pairs a tool use with its result, "" where there is none
 	Text   string
-	Failed bool // the tool said that it failed
+	Failed bool     // the tool said that it failed
+	Cites  []string `json:",omitempty"` // sources that the text refers to: titles and URLs
+	Choice int      `json:",omitempty"` // of several answers to one question, from 0
 }
 
 // A Message is what one of those who talk said.
@@ -53,7 +59,7 @@ var noUsage = Usage{-1, -1, -1, -1, -1}
 
 // A Chat is an exchange with a model.
 type Chat struct {
-	API      string // "Anthropic Messages", "OpenAI Chat Completions", "OpenAI Responses", "Gemini"
+	API      string // "Anthropic Messages", "OpenAI Chat Completions", "OpenAI Responses", "Gemini" and so on
 	Model    string // as answered, else as asked for
 	System   []Part
 	Tools    []string // names
@@ -63,27 +69,44 @@ type Chat struct {
 	Usage    Usage
 	Error    string // what the provider said went wrong
 	Broken   string // why the answer is not whole, or ""
+	Unread   string // why what was asked could not be read, or ""
 }
 
 // An api is a provider's interface.
 type api struct {
 	name    string
-	is      func(method, path string) bool // by the request's target, without the query
+	is      func(x *record.Exchange) bool // by the head of the request
+	model   func(path string) string      // that the path of the request names; nil where none does
 	request func(c *Chat, body []byte)
 	answer  func(c *Chat, body []byte) // not streamed
 	event   func(e record.Event) []Delta
-	last    string // what ends a stream, for people; "" where nothing does
+	last    string // what ends a stream, for people
 }
 
 func apis() []api {
-	return []api{anthropic(), openAIChat(), responses(), gemini()}
+	return []api{anthropic(), anthropicText(), openAIChat(), openAIText(), responses(), gemini(), ollama()}
+}
+
+// posts returns a test of requests that post to a path with one of the endings.
+func posts(endings ...string) func(x *record.Exchange) bool {
+	return func(x *record.Exchange) bool { return x.Request.Method == "POST" && endsIn(x, endings...) }
+}
+
+func endsIn(x *record.Exchange, endings ...string) bool {
+	path := path(x)
+	return slices.ContainsFunc(endings, func(e string) bool { return strings.HasSuffix(path, e) })
+}
+
+// path returns the target of x's request without the query.
+func path(x *record.Exchange) string {
+	path, _, _ := strings.Cut(x.Request.Target, "?")
+	return path
 }
 
 // find returns the interface that x was sent to.
 func find(x *record.Exchange) (api, bool) {
-	path, _, _ := strings.Cut(x.Request.Target, "?")
 	for _, a := range apis() {
-		if a.is(x.Request.Method, path) {
+		if a.is(x) {
 			return a, true
 		}
 	}
@@ -106,25 +129,94 @@ func Read(x *record.Exchange) (c *Chat, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	c = &Chat{API: a.name, Model: geminiModel(x.Request.Target), Usage: noUsage}
-	if b, err := content(&x.Request.Message); err == nil {
-		a.request(c, b)
+	c = &Chat{API: a.name, Usage: noUsage}
+	if a.model != nil {
+		c.Model = a.model(path(x))
 	}
-	if x.Response.MediaType() == "text/event-stream" {
-		s := newStream(c)
-		for _, e := range x.Response.Events {
-			for _, d := range a.event(e) {
-				s.add(d)
-			}
-		}
-		s.finish(a.last)
-	} else if b, err := content(&x.Response.Message); x.Response.Seen() && (err == nil || len(b) > 0) {
-		a.answer(c, b)
+	if len(x.WebSocket) > 0 {
+		talk(c, x)
+	} else {
+		a.ask(c, &x.Request.Message)
+		a.reply(c, &x.Response)
 	}
 	if c.Broken == "" && x.Err != nil {
 		c.Broken = x.Err.Error()
 	}
 	return c, true
+}
+
+// ask reads what was asked.
+func (a *api) ask(c *Chat, m *record.Message) {
+	b, err := content(m)
+	switch {
+	case err != nil:
+		c.Unread = err.Error()
+	case m.Seen() && !json.Valid(b):
+		c.Unread = "the body is not JSON"
+		if n := m.LostBytes() + m.Cut; n > 0 || !m.Done {
+			c.Unread = "the body is not whole"
+		}
+	}
+	a.request(c, b)
+}
+
+// reply reads the answer.
+func (a *api) reply(c *Chat, r *record.Response) {
+	events, streamed := stored(r)
+	if r.MediaType() == eventStream {
+		events, streamed = r.Events, true
+	}
+	if streamed {
+		s := newStream(c)
+		for _, e := range events {
+			for _, d := range a.event(e) {
+				s.add(d)
+			}
+		}
+		s.finish(a.last)
+		return
+	}
+	b, err := content(&r.Message)
+	switch {
+	case !r.Seen():
+		c.Broken = "no answer was seen"
+	case err != nil && len(b) == 0:
+		c.Broken = err.Error()
+	default:
+		a.answer(c, b)
+		if t := r.MediaType(); c.Broken != "" && t != "" && t != "application/json" {
+			c.Broken += " but " + t
+		}
+	}
+}
+
+const eventStream = "text/event-stream"
+
+// stored returns the events of a stream that is not of server-sent events: a
+// JSON value a line, or frames of AWS. Nobody knows when each of them came.
+func stored(r *record.Response) (events []record.Event, ok bool) {
+	var split func([]byte) []record.Event
+	switch r.MediaType() {
+	case "application/x-ndjson", "application/jsonl", "application/json-seq":
+		split = jsonLines
+	case "application/vnd.amazon.eventstream":
+		split = awsEvents
+	default:
+		return nil, false
+	}
+	b, _ := content(&r.Message) // a part is better than nothing
+	return split(b), true
+}
+
+// jsonLines returns an event for each line of b.
+func jsonLines(b []byte) []record.Event {
+	var events []record.Event
+	for line := range strings.Lines(string(b)) {
+		if line = strings.Trim(line, "\x1e \t\r\n"); line != "" {
+			events = append(events, record.Event{Data: line})
+		}
+	}
+	return events
 }
 
 // content returns the decoded body of m, as much of it as there is.
@@ -139,128 +231,34 @@ func content(m *record.Message) ([]byte, error) {
 
 // Model returns the model that x asked for, or "".
 func Model(x *record.Exchange) string {
-	if !Is(x) {
+	a, ok := find(x)
+	if !ok {
 		return ""
 	}
-	if m := geminiModel(x.Request.Target); m != "" {
-		return m
+	if a.model != nil {
+		if m := a.model(path(x)); m != "" {
+			return m
+		}
+	}
+	if len(x.WebSocket) > 0 {
+		c, _ := Read(x)
+		return c.Model
 	}
 	b, err := content(&x.Request.Message)
 	if err != nil {
 		return ""
 	}
 	var body struct{ Model string }
-	json.Unmarshal(b, &body)
+	read(b, &body)
 	return body.Model
 }
 
-// A Delta is what an event adds to an answer.
-type Delta struct {
-	Part   string // key of the part of the answer that it is about, "" if about none
-	Kind   Kind   // of the part; "" where another delta says it
-	Name   string // of the part, set where not ""
-	ID     string // of the part, set where not ""
-	Text   string // added to the part
-	Whole  bool   // Text is all of the part
-	Model  string // set where not ""
-	Stop   string // set where not ""
-	Error  string // set where not ""
-	Usage  *Usage // overwrites, but for what is -1
-	Answer *Chat  // the whole answer, which replaces all parts before it
-	Last   bool   // the stream is complete
+// read reads JSON into v as far as it fits: what providers add or change in
+// one field leaves the others as they are. It reports whether b is JSON.
+func read(b []byte, v any) bool {
+	err := json.Unmarshal(b, v)
+	return err == nil || isType(err)
 }
 
-// NextPart is the key of a part that has none: text goes on in the last part
-// where that is of the same kind, all else is a part of its own.
-const NextPart = "next"
-
-// Deltas returns what e, an event of the answer x, adds to it. It is nil for
-// events that add nothing, and for answers of APIs that are not known.
-func Deltas(x *record.Exchange, e record.Event) []Delta {
-	if a, ok := find(x); ok {
-		return a.event(e)
-	}
-	return nil
-}
-
-// A stream puts deltas together.
-type stream struct {
-	chat *Chat
-	part map[string]int // index in chat.Answer.Parts
-	last bool
-}
-
-func newStream(c *Chat) *stream {
-	c.Answer.Role = "assistant"
-	return &stream{chat: c, part: map[string]int{}}
-}
-
-func (s *stream) add(d Delta) {
-	c := s.chat
-	set(&c.Model, d.Model)
-	set(&c.Stop, d.Stop)
-	set(&c.Error, d.Error)
-	if d.Usage != nil {
-		c.Usage.update(*d.Usage)
-	}
-	s.last = s.last || d.Last
-	if d.Answer != nil {
-		c.Answer.Parts = d.Answer.Answer.Parts
-		clear(s.part)
-	}
-	if d.Part == "" {
-		return
-	}
-	p := s.at(d)
-	if d.Kind != "" {
-		p.Kind = d.Kind
-	}
-	set(&p.Name, d.Name)
-	set(&p.ID, d.ID)
-	if d.Whole {
-		p.Text = ""
-	}
-	p.Text += d.Text
-}
-
-// at returns the part that d is about.
-func (s *stream) at(d Delta) *Part {
-	parts := &s.chat.Answer.Parts
-	i, ok := s.part[d.Part]
-	if d.Part == NextPart {
-		i = len(*parts) - 1
-		ok = i >= 0 && (*parts)[i].Kind == d.Kind && (d.Kind == Text || d.Kind == Thinking)
-	}
-	if !ok {
-		i = len(*parts)
-		s.part[d.Part] = i
-		*parts = append(*parts, Part{Kind: Other})
-	}
-	return &(*parts)[i]
-}
-
-// finish says what is wrong with a stream that ended before last came.
-func (s *stream) finish(last string) {
-	if last != "" && !s.last && s.chat.Error == "" {
-		s.chat.Broken = "the stream ended without " + last
-	}
-}
-
-func set(s *string, to string) {
-	if to != "" {
-		*s = to
-	}
-}
-
-// update overwrites what v knows. Counts are totals so far, never to be added
-// up.
-func (u *Usage) update(v Usage) {
-	for _, f := range []struct{ to, from *int64 }{
-		{&u.Input, &v.Input}, {&u.Output, &v.Output}, {&u.CacheRead, &v.CacheRead},
-		{&u.CacheWrite, &v.CacheWrite}, {&u.Thinking, &v.Thinking},
-	} {
-		if *f.from >= 0 {
-			*f.to = *f.from
-		}
-	}
-}
+// isType reports whether err is of a value that has another type than expected.
+func isType(err error) bool { return errors.As(err, new(*json.UnmarshalTypeError)) }

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite the wanted outputs")
 
 // A case of testdata is a request target, the body of the request, and the
 // body of the answer, with "====" lines between. The answer is an event stream
-// unless it starts like JSON.
+// unless it starts like JSON, or the target is followed by another media type.
 func TestRead(t *testing.T) {
 	paths, _ := filepath.Glob("testdata/*.case")
 	if len(paths) == 0 {
@@ -42,10 +42,16 @@ func TestRead(t *testing.T) {
 
 func exchange(target, request, answer string) *record.Exchange {
 	x := new(record.Exchange)
+	target, mediaType, _ := strings.Cut(target, " ")
 	x.Request.Proto, x.Request.Method, x.Request.Target = "HTTP/1.1", "POST", target
 	x.Request.Body, x.Request.Done = record.NewBody([]byte(request)), true
 	x.Response.Proto, x.Response.Status, x.Response.Done = "HTTP/1.1", 200, true
 	x.Response.Body = record.NewBody([]byte(answer))
+	if mediaType != "" {
+		x.Request.Header = record.Fields{{Name: "User-Agent", Value: "ollama-python/0.4"}}
+		x.Response.Header = record.Fields{{Name: "Content-Type", Value: mediaType}}
+		return x
+	}
 	if t := strings.TrimSpace(answer); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") {
 		x.Response.Header = record.Fields{{Name: "Content-Type", Value: "application/json"}}
 		return x
@@ -64,6 +70,12 @@ func dump(c *Chat) string {
 			if p.Failed {
 				b.WriteString("  failed\n")
 			}
+			if p.Choice > 0 {
+				fmt.Fprintf(&b, "  choice %d\n", p.Choice)
+			}
+			for _, c := range p.Cites {
+				fmt.Fprintf(&b, "  cites %s\n", c)
+			}
 		}
 	}
 	fmt.Fprintf(&b, "%s, %s, tools %q\n", c.API, c.Model, c.Tools)
@@ -73,6 +85,9 @@ func dump(c *Chat) string {
 	}
 	parts("answer", c.Answer.Parts)
 	fmt.Fprintf(&b, "stop %q, error %q, broken %q\nusage %+v\n", c.Stop, c.Error, c.Broken, c.Usage)
+	if c.Unread != "" {
+		fmt.Fprintf(&b, "unread %q\n", c.Unread)
+	}
 	return b.String()
 }
 
@@ -147,7 +162,8 @@ func TestBroken(t *testing.T) {
 }
 
 func TestOthers(t *testing.T) {
-	for _, target := range []string{"/", "/v1/messages/count", "/v1/models", "/v1beta/models/x:countTokens"} {
+	for _, target := range []string{"/", "/v1/messages/count_tokens", "/v1/messages/batches", "/v1/models", "/v1beta/models/x:countTokens",
+		"/channels/1/messages", "/surveys/1/responses", "/api/chat", "/model/meta.llama3/invoke", "/tasks/1/completions"} {
 		if c, ok := Read(exchange(target, "{}", "{}")); ok {
 			t.Errorf("%s is %s", target, c.API)
 		}

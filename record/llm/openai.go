@@ -2,6 +2,7 @@ package llm
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -9,18 +10,41 @@ import (
 )
 
 // openAIChat is https://platform.openai.com/docs/api-reference/chat, which
-// many others offer as well.
+// many others offer as well, with additions of their own: Azure, OpenRouter,
+// DeepSeek, Groq, Mistral, vLLM.
 func openAIChat() api {
 	return api{
-		name: "OpenAI Chat Completions",
-		is: func(method, path string) bool {
-			return method == "POST" && strings.HasSuffix(path, "/chat/completions")
-		},
+		name:    "OpenAI Chat Completions",
+		is:      posts("/chat/completions"),
+		model:   azureModel,
 		request: openAIRequest,
 		answer:  openAIAnswer,
 		event:   openAIEvent,
 		last:    "[DONE]",
 	}
+}
+
+// openAIText is the older https://platform.openai.com/docs/api-reference/completions.
+func openAIText() api {
+	return api{
+		name: "OpenAI Completions",
+		is: func(x *record.Exchange) bool {
+			return posts("/v1/completions")(x) || posts("/completions")(x) &&
+				(azureModel(path(x)) != "" || strings.Contains(path(x), "/engines/")) && !strings.HasSuffix(path(x), "/chat/completions")
+		},
+		model:   azureModel,
+		request: promptRequest,
+		answer:  openAIAnswer,
+		event:   openAIEvent,
+		last:    "[DONE]",
+	}
+}
+
+// azureModel returns the deployment in /openai/deployments/NAME/…, or "".
+func azureModel(path string) string {
+	_, rest, _ := strings.Cut(path, "/openai/deployments/")
+	name, _, _ := strings.Cut(rest, "/")
+	return unescape(name)
 }
 
 // An openAIMessage is a message of a request, of an answer, or what a chunk of
@@ -29,39 +53,65 @@ type openAIMessage struct {
 	Role       string
 	Content    json.RawMessage // a string or parts
 	Refusal    string
-	Reasoning  string           `json:"reasoning_content"` // of compatible providers
+	Reasoning  string           // of compatible providers, as the next one
+	Reasoning2 string           `json:"reasoning_content"`
 	ToolCalls  []openAIToolCall `json:"tool_calls"`
 	ToolCallID string           `json:"tool_call_id"`
+	Name       string           // of the function that a message of role function is from
 	Function   *openAIFunction  `json:"function_call"` // older than tool_calls
+	Audio      *struct{ Transcript string }
+	Cites      []openAIAnnotation `json:"annotations"`
 }
 
 type openAIToolCall struct {
 	Index    int
 	ID       string
+	Type     string
 	Function openAIFunction
+	Custom   struct{ Name, Input string }
 }
+
+func (t *openAIToolCall) name() string { return first(t.Function.Name, t.Custom.Name) }
+func (t *openAIToolCall) text() string { return t.Function.Arguments + t.Custom.Input }
 
 type openAIFunction struct{ Name, Arguments string }
 
+// An openAIAnnotation is a source of a text: in Chat Completions the URL is in
+// an object.
+type openAIAnnotation struct {
+	Title, URL string
+	Filename   string
+	Citation   struct{ Title, URL string } `json:"url_citation"`
+}
+
+func (a *openAIAnnotation) String() string {
+	return cite(first(a.Title, a.Citation.Title, a.Filename), first(a.URL, a.Citation.URL))
+}
+
 func (m *openAIMessage) parts() []Part {
 	var parts []Part
-	if m.Reasoning != "" {
-		parts = append(parts, Part{Kind: Thinking, Text: m.Reasoning})
+	if t := first(m.Reasoning, m.Reasoning2); t != "" {
+		parts = append(parts, Part{Kind: Thinking, Text: t})
 	}
 	content := openAIContent(m.Content)
-	if m.Role == "tool" {
-		p := Part{Kind: Result, ID: m.ToolCallID}
-		for _, c := range content {
-			p.Text += c.Text
+	if m.Role == "tool" || m.Role == "function" {
+		return append(parts, Part{Kind: Result, ID: m.ToolCallID, Name: m.Name, Text: join(content)})
+	}
+	if len(content) > 0 {
+		for _, a := range m.Cites {
+			content[len(content)-1].Cites = append(content[len(content)-1].Cites, a.String())
 		}
-		return append(parts, p)
 	}
 	parts = append(parts, content...)
+	if m.Audio != nil {
+		parts = append(parts, Part{Kind: Media, Name: "audio", Text: m.Audio.Transcript})
+	}
 	if m.Refusal != "" {
 		parts = append(parts, Part{Kind: Refusal, Text: m.Refusal})
 	}
-	for _, t := range m.ToolCalls {
-		parts = append(parts, Part{Kind: ToolUse, Name: t.Function.Name, ID: t.ID, Text: t.Function.Arguments})
+	for i := range m.ToolCalls {
+		t := &m.ToolCalls[i]
+		parts = append(parts, Part{Kind: ToolUse, Name: t.name(), ID: t.ID, Text: t.text()})
 	}
 	if f := m.Function; f != nil {
 		parts = append(parts, Part{Kind: ToolUse, Name: f.Name, Text: f.Arguments})
@@ -76,38 +126,79 @@ func openAIContent(content json.RawMessage) []Part {
 	if json.Unmarshal(content, &text) == nil && text != "" {
 		return []Part{{Kind: Text, Text: text}}
 	}
-	var list []struct{ Type, Text, Refusal string }
-	json.Unmarshal(content, &list)
+	var list []json.RawMessage
+	read(content, &list)
 	var parts []Part
-	for _, c := range list {
-		switch c.Type {
-		case "text", "input_text", "output_text", "summary_text", "reasoning_text":
-			parts = append(parts, Part{Kind: Text, Text: c.Text})
-		case "refusal":
-			parts = append(parts, Part{Kind: Refusal, Text: c.Refusal})
-		default:
-			parts = append(parts, Part{Kind: Other, Name: c.Type})
-		}
+	for _, raw := range list {
+		parts = append(parts, openAIPart(raw))
 	}
 	return parts
 }
 
+// openAIPart returns a part of a content.
+func openAIPart(raw json.RawMessage) Part {
+	var c struct {
+		Type, Text, Refusal string
+		ImageURL            json.RawMessage `json:"image_url"` // a string, or an object with one
+		FileID              string          `json:"file_id"`
+		FileURL             string          `json:"file_url"`
+		FileData            string          `json:"file_data"`
+		Filename            string
+		File                struct {
+			Filename string
+			FileID   string `json:"file_id"`
+			Data     string `json:"file_data"`
+		}
+		Audio struct{ Data, Format string } `json:"input_audio"`
+
+		Thinking    json.RawMessage // of Mistral
+		Annotations []openAIAnnotation
+	}
+	read(raw, &c)
+	switch c.Type {
+	case "text", "input_text", "output_text", "summary_text", "reasoning_text":
+		p := Part{Kind: Text, Text: c.Text}
+		for _, a := range c.Annotations {
+			p.Cites = append(p.Cites, a.String())
+		}
+		return p
+	case "refusal":
+		return Part{Kind: Refusal, Text: c.Refusal}
+	case "thinking":
+		return Part{Kind: Thinking, Text: join(openAIContent(c.Thinking))}
+	case "image_url", "input_image", "output_image":
+		var url string
+		var object struct{ URL string }
+		read(c.ImageURL, &url)
+		read(c.ImageURL, &object)
+		return Part{Kind: Media, Name: "image", Text: first(located(url), located(object.URL), c.FileID)}
+	case "file", "input_file":
+		data := located(first(c.FileData, c.File.Data, c.FileURL))
+		return Part{Kind: Media, Name: "file", Text: cite(first(c.Filename, c.File.Filename, c.FileID, c.File.FileID), data)}
+	case "input_audio":
+		return Part{Kind: Media, Name: "audio", Text: describe(c.Audio.Format, c.Audio.Data)}
+	}
+	return Part{Kind: Other, Name: c.Type, Text: compact(raw)}
+}
+
 func openAIRequest(c *Chat, body []byte) {
 	var r struct {
-		Model    string
-		Messages []openAIMessage
-		Tools    []openAITool
+		Model     string
+		Messages  []openAIMessage
+		Tools     []openAITool
+		Functions []openAITool // older than tools
 	}
-	json.Unmarshal(body, &r) // what does not fit stays empty
-	c.Model = r.Model
-	for _, m := range r.Messages {
+	read(body, &r)
+	set(&c.Model, r.Model)
+	for i := range r.Messages {
+		m := &r.Messages[i]
 		if m.Role == "system" || m.Role == "developer" {
 			c.System = append(c.System, m.parts()...)
 			continue
 		}
 		c.Messages = append(c.Messages, Message{m.Role, m.parts()})
 	}
-	for _, t := range r.Tools {
+	for _, t := range append(r.Tools, r.Functions...) {
 		c.Tools = append(c.Tools, t.name())
 	}
 }
@@ -117,16 +208,10 @@ func openAIRequest(c *Chat, body []byte) {
 type openAITool struct {
 	Type, Name string
 	Function   struct{ Name string }
+	Custom     struct{ Name string }
 }
 
-func (t *openAITool) name() string {
-	for _, s := range []string{t.Name, t.Function.Name} {
-		if s != "" {
-			return s
-		}
-	}
-	return t.Type
-}
+func (t *openAITool) name() string { return first(t.Name, t.Function.Name, t.Custom.Name, t.Type) }
 
 type openAIUsage struct {
 	Prompt        *int64 `json:"prompt_tokens"`
@@ -167,29 +252,38 @@ func (u *openAIUsage) usage() *Usage {
 
 type openAIError struct {
 	Type, Message string
-	Code          any
+	Code          any // a word or a number
+}
+
+// UnmarshalJSON reads an error that is an object, or, of some providers, a
+// text.
+func (e *openAIError) UnmarshalJSON(raw []byte) error {
+	type plain openAIError
+	read(raw, (*plain)(e))
+	read(raw, &e.Message)
+	return nil
 }
 
 func (e *openAIError) String() string {
 	if e == nil {
 		return ""
 	}
-	kind := e.Type
-	if code, ok := e.Code.(string); ok && kind == "" {
-		kind = code
+	kind, isWord := e.Code.(string)
+	if e.Code != nil && !isWord {
+		kind = fmt.Sprint(e.Code)
 	}
-	if kind == "" {
-		return e.Message
-	}
-	return kind + ": " + e.Message
+	kind = first(kind, e.Type)
+	return strings.Trim(kind+": "+e.Message, ": ")
 }
 
+// An openAICompletion is an answer, or a piece of one.
 type openAICompletion struct {
 	Model   string
 	Choices []struct {
 		Index        int
 		Message      openAIMessage
 		Delta        openAIMessage
+		Text         string // of the older API
 		FinishReason string `json:"finish_reason"`
 	}
 	Usage *openAIUsage
@@ -198,7 +292,7 @@ type openAICompletion struct {
 
 func openAIAnswer(c *Chat, body []byte) {
 	var r openAICompletion
-	if err := json.Unmarshal(body, &r); err != nil {
+	if !read(body, &r) {
 		c.Broken = "the answer is not JSON"
 		return
 	}
@@ -209,7 +303,14 @@ func openAIAnswer(c *Chat, body []byte) {
 		c.Usage.update(*u)
 	}
 	for _, choice := range r.Choices {
-		c.Answer.Parts = append(c.Answer.Parts, choice.Message.parts()...)
+		parts := choice.Message.parts()
+		if choice.Text != "" {
+			parts = append(parts, Part{Kind: Text, Text: choice.Text})
+		}
+		for i := range parts {
+			parts[i].Choice = choice.Index
+		}
+		c.Answer.Parts = append(c.Answer.Parts, parts...)
 		set(&c.Stop, choice.FinishReason)
 	}
 }
@@ -221,29 +322,37 @@ func openAIEvent(e record.Event) []Delta {
 		return []Delta{{Last: true}}
 	}
 	var v openAICompletion
-	if json.Unmarshal([]byte(e.Data), &v) != nil {
+	if !read([]byte(e.Data), &v) {
 		return nil
 	}
 	deltas := []Delta{{Model: v.Model, Usage: v.Usage.usage(), Error: v.Error.String()}}
 	for _, choice := range v.Choices {
 		d := choice.Delta
 		key := strconv.Itoa(choice.Index)
-		add := func(part string, kind Kind, text string) {
+		add := func(d Delta) {
+			d.Part, d.Choice = key+d.Part, choice.Index
+			deltas = append(deltas, d)
+		}
+		addText := func(part string, kind Kind, text string) {
 			if text != "" {
-				deltas = append(deltas, Delta{Part: key + part, Kind: kind, Text: text})
+				add(Delta{Part: part, Kind: kind, Text: text})
 			}
 		}
-		var text string
-		json.Unmarshal(d.Content, &text)
-		add("thinking", Thinking, d.Reasoning)
-		add("text", Text, text)
-		add("refusal", Refusal, d.Refusal)
-		if f := d.Function; f != nil {
-			deltas = append(deltas, Delta{Part: key + "function", Kind: ToolUse, Name: f.Name, Text: f.Arguments})
+		addText("thinking", Thinking, first(d.Reasoning, d.Reasoning2))
+		for _, p := range openAIContent(d.Content) {
+			addText(string(p.Kind), p.Kind, p.Text)
 		}
-		for _, t := range d.ToolCalls {
-			deltas = append(deltas, Delta{Part: key + "tool" + strconv.Itoa(t.Index), Kind: ToolUse,
-				Name: t.Function.Name, ID: t.ID, Text: t.Function.Arguments})
+		addText("text", Text, choice.Text)
+		addText("refusal", Refusal, d.Refusal)
+		for _, a := range d.Cites {
+			add(Delta{Part: "text", Kind: Text, Cite: a.String()})
+		}
+		if f := d.Function; f != nil {
+			add(Delta{Part: "function", Kind: ToolUse, Name: f.Name, Text: f.Arguments})
+		}
+		for i := range d.ToolCalls {
+			t := &d.ToolCalls[i]
+			add(Delta{Part: "tool" + strconv.Itoa(t.Index), Kind: ToolUse, Name: t.name(), ID: t.ID, Text: t.text()})
 		}
 		if choice.FinishReason != "" {
 			deltas = append(deltas, Delta{Stop: choice.FinishReason})

@@ -2,19 +2,20 @@ package llm
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"ssltape/record"
 )
 
-// responses is https://platform.openai.com/docs/api-reference/responses.
+// responses is https://platform.openai.com/docs/api-reference/responses, by
+// requests of their own or by messages of a WebSocket.
 func responses() api {
 	return api{
 		name: "OpenAI Responses",
-		is: func(method, path string) bool {
-			return method == "POST" && strings.HasSuffix(path, "/responses")
+		is: func(x *record.Exchange) bool {
+			return endsIn(x, "/v1/responses", "/openai/responses", "/codex/responses") && (x.Request.Method == "POST" || isWebSocket(x))
 		},
+		model:   azureModel,
 		request: responsesRequest,
 		answer:  responsesAnswer,
 		event:   responsesEvent,
@@ -30,10 +31,25 @@ type responsesItem struct {
 	Content   json.RawMessage
 	Summary   json.RawMessage // of reasoning
 	Name      string
+	Server    string `json:"server_label"` // of MCP
 	CallID    string `json:"call_id"`
 	Arguments string
 	Input     string          // of a custom tool call
-	Output    json.RawMessage // of a result: a string or parts
+	Action    json.RawMessage // of a call of a tool of OpenAI
+	Code      string          // of the code interpreter
+	Queries   json.RawMessage // of a search in files
+	Output    json.RawMessage // of a result: a string or parts; of a call of MCP: what it returned
+	Error     json.RawMessage // of a call that failed
+
+	raw json.RawMessage
+}
+
+// UnmarshalJSON keeps the JSON of an item of a type that is not known.
+func (i *responsesItem) UnmarshalJSON(raw []byte) error {
+	type plain responsesItem
+	read(raw, (*plain)(i))
+	i.raw = append(i.raw[:0], raw...)
+	return nil
 }
 
 func (i *responsesItem) parts() []Part {
@@ -41,22 +57,49 @@ func (i *responsesItem) parts() []Part {
 	case i.Type == "message" || i.Type == "" && i.Role != "":
 		return openAIContent(i.Content)
 	case i.Type == "reasoning":
-		return []Part{{Kind: Thinking, ID: i.ID, Text: join(openAIContent(i.Summary)) + join(openAIContent(i.Content))}}
-	case strings.HasSuffix(i.Type, "_call_output"):
-		return []Part{{Kind: Result, ID: i.CallID, Text: join(openAIContent(i.Output))}}
-	case strings.HasSuffix(i.Type, "_call"):
-		name := i.Name
-		if name == "" {
-			name = strings.TrimSuffix(i.Type, "_call")
+		p := Part{Kind: Thinking, Text: join(append(openAIContent(i.Summary), openAIContent(i.Content)...))}
+		if p.Text == "" {
+			p.Name = "redacted"
 		}
-		return []Part{{Kind: ToolUse, Name: name, ID: i.CallID, Text: i.Arguments + i.Input}}
+		return []Part{p}
+	case strings.HasSuffix(i.Type, "_call_output") || i.Type == "mcp_approval_response":
+		p := Part{Kind: Result, ID: i.CallID, Text: join(openAIContent(i.Output))}
+		if p.Text == "" && len(i.Output) > 0 && i.Output[0] == '{' {
+			p.Text = compact(i.Output)
+		}
+		return []Part{p}
+	case strings.HasSuffix(i.Type, "_call"):
+		return i.call()
 	}
-	return []Part{{Kind: Other, Name: i.Type}}
+	return []Part{{Kind: Other, Name: i.Type, Text: compact(i.raw)}}
 }
 
+// call returns a call of a tool, and its result where OpenAI ran it.
+func (i *responsesItem) call() []Part {
+	p := Part{Kind: ToolUse, ID: first(i.CallID, i.ID), Text: i.Arguments + i.Input + i.Code}
+	p.Name = strings.TrimPrefix(i.Server+"/"+first(i.Name, strings.TrimSuffix(i.Type, "_call")), "/")
+	for _, raw := range []json.RawMessage{i.Action, i.Queries} {
+		if p.Text == "" && len(raw) > 0 && string(raw) != "null" {
+			p.Text = compact(raw)
+		}
+	}
+	parts := []Part{p}
+	if i.Type == "mcp_call" && len(i.Output) > 0 && string(i.Output) != "null" {
+		parts = append(parts, Part{Kind: Result, ID: p.ID, Text: join(openAIContent(i.Output))})
+	}
+	if len(i.Error) > 0 && string(i.Error) != "null" {
+		parts = append(parts, Part{Kind: Result, ID: p.ID, Text: compact(i.Error), Failed: true})
+	}
+	return parts
+}
+
+// join returns the text of parts; of those that are none, what they are.
 func join(parts []Part) string {
 	var texts []string
 	for _, p := range parts {
+		if p.Kind == Media {
+			p.Text = "[" + strings.TrimSpace(p.Name+" "+p.Text) + "]"
+		}
 		texts = append(texts, p.Text)
 	}
 	return strings.Join(texts, "\n")
@@ -69,33 +112,47 @@ func responsesRequest(c *Chat, body []byte) {
 		Input        json.RawMessage // a string or items
 		Tools        []openAITool
 	}
-	json.Unmarshal(body, &r) // what does not fit stays empty
-	c.Model = r.Model
+	read(body, &r)
+	set(&c.Model, r.Model)
 	if r.Instructions != "" {
 		c.System = []Part{{Kind: Text, Text: r.Instructions}}
 	}
-	for _, t := range r.Tools {
-		c.Tools = append(c.Tools, t.name())
+	if len(r.Tools) > 0 {
+		c.Tools = nil
+	}
+	for i := range r.Tools {
+		c.Tools = append(c.Tools, r.Tools[i].name())
 	}
 	var text string
 	if json.Unmarshal(r.Input, &text) == nil && text != "" {
-		c.Messages = []Message{{"user", []Part{{Kind: Text, Text: text}}}}
+		c.Messages = append(c.Messages, Message{"user", []Part{{Kind: Text, Text: text}}})
 		return
 	}
 	var items []responsesItem
-	json.Unmarshal(r.Input, &items)
-	for _, i := range items {
+	read(r.Input, &items)
+	for n := range items {
+		i := &items[n]
 		switch role := i.Role; {
 		case role == "system" || role == "developer":
 			c.System = append(c.System, i.parts()...)
 		case role == "" && strings.HasSuffix(i.Type, "_output"):
-			c.Messages = append(c.Messages, Message{"tool", i.parts()})
+			c.say("tool", i.parts())
 		case role == "":
-			c.Messages = append(c.Messages, Message{"assistant", i.parts()})
+			c.say("assistant", i.parts())
 		default:
-			c.Messages = append(c.Messages, Message{role, i.parts()})
+			c.say(role, i.parts())
 		}
 	}
+}
+
+// say adds parts to the last message where that is of the same role, so that
+// the items of an answer are one message again.
+func (c *Chat) say(role string, parts []Part) {
+	if n := len(c.Messages); n > 0 && c.Messages[n-1].Role == role && role != "user" {
+		c.Messages[n-1].Parts = append(c.Messages[n-1].Parts, parts...)
+		return
+	}
+	c.Messages = append(c.Messages, Message{role, parts})
 }
 
 // A responsesObject is a response, whole or at its start.
@@ -111,18 +168,18 @@ type responsesObject struct {
 // chat returns r as an answer.
 func (r *responsesObject) chat() *Chat {
 	c := &Chat{Model: r.Model, Stop: r.Status, Error: r.Error.String(), Answer: Message{Role: "assistant"}}
-	if r.Incomplete != nil {
+	if r.Incomplete != nil && r.Incomplete.Reason != "" {
 		c.Stop += ": " + r.Incomplete.Reason
 	}
-	for _, i := range r.Output {
-		c.Answer.Parts = append(c.Answer.Parts, i.parts()...)
+	for i := range r.Output {
+		c.Answer.Parts = append(c.Answer.Parts, r.Output[i].parts()...)
 	}
 	return c
 }
 
 func responsesAnswer(c *Chat, body []byte) {
 	var r responsesObject
-	if err := json.Unmarshal(body, &r); err != nil {
+	if !read(body, &r) {
 		c.Broken = "the answer is not JSON"
 		return
 	}
@@ -132,59 +189,4 @@ func responsesAnswer(c *Chat, body []byte) {
 	if u := r.Usage.usage(); u != nil {
 		c.Usage.update(*u)
 	}
-}
-
-// responsesEvent follows the events by the number of the output item that they
-// are about. The last event has the whole response, which is preferred to what
-// was put together.
-func responsesEvent(e record.Event) []Delta {
-	var v struct {
-		Type     string
-		Output   int `json:"output_index"`
-		Content  int `json:"content_index"`
-		Summary  int `json:"summary_index"`
-		Delta    string
-		Item     *responsesItem
-		Response *responsesObject
-		Message  string
-		Code     string
-	}
-	if json.Unmarshal([]byte(e.Data), &v) != nil {
-		return nil
-	}
-	item := fmt.Sprintf("%d.", v.Output)
-	part := fmt.Sprintf("%d.%d", v.Output, v.Content)
-	switch v.Type {
-	case "response.created":
-		if v.Response != nil {
-			return []Delta{{Model: v.Response.Model}}
-		}
-	case "response.completed", "response.incomplete", "response.failed":
-		if v.Response != nil {
-			c := v.Response.chat()
-			return []Delta{{Model: c.Model, Stop: c.Stop, Error: c.Error, Usage: v.Response.Usage.usage(), Answer: c, Last: true}}
-		}
-	case "response.output_item.added":
-		if v.Item != nil && strings.HasSuffix(v.Item.Type, "_call") {
-			p := v.Item.parts()[0]
-			return []Delta{{Part: item, Kind: p.Kind, Name: p.Name, ID: p.ID, Text: p.Text}}
-		}
-	case "response.output_text.delta":
-		return []Delta{{Part: part, Kind: Text, Text: v.Delta}}
-	case "response.refusal.delta":
-		return []Delta{{Part: part, Kind: Refusal, Text: v.Delta}}
-	case "response.reasoning_summary_text.delta":
-		return []Delta{{Part: fmt.Sprintf("%d.s%d", v.Output, v.Summary), Kind: Thinking, Text: v.Delta}}
-	case "response.reasoning_text.delta":
-		return []Delta{{Part: part, Kind: Thinking, Text: v.Delta}}
-	case "error":
-		return []Delta{{Error: (&openAIError{Type: v.Code, Message: v.Message}).String()}}
-	default:
-		// response.function_call_arguments.delta, custom_tool_call_input.delta,
-		// mcp_call_arguments.delta and those to come.
-		if strings.HasSuffix(v.Type, ".delta") && strings.Contains(v.Type, "_call_") {
-			return []Delta{{Part: item, Kind: ToolUse, Text: v.Delta}}
-		}
-	}
-	return nil
 }

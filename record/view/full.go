@@ -20,10 +20,11 @@ const maxIndent = 1 << 20
 type full struct {
 	*printer
 	bodies bool
+	remark string // what there is to say of each exchange
 }
 
-func newFull(p *printer) View    { return &full{p, true} }
-func newHeaders(p *printer) View { return &full{p, false} }
+func newFull(p *printer) View    { return &full{printer: p, bodies: true} }
+func newHeaders(p *printer) View { return &full{printer: p} }
 
 // WriteExchange implements [record.ExchangeWriter].
 func (v *full) WriteExchange(x *record.Exchange) error {
@@ -35,6 +36,9 @@ func (v *full) WriteExchange(x *record.Exchange) error {
 
 func (v *full) exchange(x *record.Exchange) {
 	v.WriteString(v.start(x) + "\n")
+	if v.remark != "" {
+		v.WriteString(v.paint(dim, "* "+v.remark) + "\n")
+	}
 	v.connection(x)
 	if v.Side != Response {
 		v.request(x)

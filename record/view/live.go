@@ -19,6 +19,7 @@ type live struct {
 	open   map[*record.Exchange]*openStream
 	cursor *record.Exchange // the stream whose text ends where the next byte goes, or nil
 	inLine bool             // that text did not end its line
+	column int              // of that line, in columns
 }
 
 // An openStream is an event stream that was begun to be shown.
@@ -37,18 +38,21 @@ func newLive(p *printer) View {
 func (v *live) WriteExchange(x *record.Exchange) error {
 	if !isEventStream(x) && !isWebSocket(x) || x.Response.Status == 0 {
 		if x.Done() {
-			v.interrupt()
-			v.WriteString(v.start(x) + " " + v.end(x) + "\n")
+			v.whole(x)
 		}
 		return v.Flush()
 	}
 	s := v.open[x]
 	if s == nil {
-		s = &openStream{llm: llm.Is(x)}
+		s = &openStream{llm: llm.Is(x) && isEventStream(x)}
 		v.open[x] = s
 		v.interrupt()
 		v.printf("%s %s %s %s\n", v.start(x), v.paint(statusStyle(x), status(x)), shortType(x), span(wait(x)))
 		v.cursor = x
+		if s.llm && x.Request.Done && !x.Request.End.After(x.Response.Start) {
+			c, _ := llm.Read(x)
+			v.asked(c)
+		}
 	}
 	for _, e := range x.Response.Events[s.events:] {
 		if s.llm {
@@ -70,8 +74,57 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 			n = plural(len(x.WebSocket), "message")
 		}
 		v.printf("#%d %s %s %s\n", x.ID, v.paint(dim, "ended after"), n, v.end(x))
+		if s.llm {
+			c, _ := llm.Read(x)
+			v.ended(x, c)
+		}
 	}
 	return v.Flush()
+}
+
+// whole shows an exchange that is done and was not shown before: a line, and
+// what was said where that was with a language model.
+func (v *live) whole(x *record.Exchange) {
+	v.interrupt()
+	v.WriteString(v.start(x) + " " + v.end(x) + "\n")
+	c, ok := llm.Read(x)
+	if !ok {
+		return
+	}
+	v.asked(c)
+	for _, p := range c.Answer.Parts {
+		text := EscapeText(strings.TrimRight(p.Text, "\n"))
+		if l := label(p, nil); l != "" {
+			v.text(cyan, Escape(l))
+			text = " " + text
+		}
+		v.text("", text+"\n")
+	}
+	v.ended(x, c)
+	v.cursor = nil
+}
+
+// asked shows the last message of a question on a line.
+func (v *live) asked(c *llm.Chat) {
+	if n := len(c.Messages); n > 0 {
+		width := usualWidth
+		if v.Width > 0 {
+			width = v.Width
+		}
+		v.text(dim, strings.TrimRight(fit("> "+oneLine(c.Messages[n-1], toolNames(c)), max(minWrap, width-2), false), " ")+"\n")
+	}
+}
+
+// ended shows how an answer ended.
+func (v *live) ended(x *record.Exchange, c *llm.Chat) {
+	if s := facts(x, c); s != "" {
+		v.text(dim, "* "+s+"\n")
+	}
+	for _, problem := range []string{c.Error, c.Broken} {
+		if problem != "" && (x.Err == nil || problem != x.Err.Error()) {
+			v.text(red, "! "+Escape(problem)+"\n")
+		}
+	}
 }
 
 // WriteProcess implements [record.ProcessWriter]: a line for each event.
@@ -107,7 +160,8 @@ func (v *live) event(x *record.Exchange, e record.Event) {
 	if name == "" {
 		name = "message"
 	}
-	v.text(v.paint(dim, Escape(name)+":") + " " + Escape(e.Data) + "\n")
+	v.text(dim, Escape(name)+":")
+	v.text("", " "+Escape(e.Data)+"\n")
 }
 
 // frame shows a message of a WebSocket on a line, > for what the client sent.
@@ -121,20 +175,27 @@ func (v *live) frame(x *record.Exchange, m *record.WebSocketMessage) {
 	if text == "" {
 		text = plural(len(m.Data), "byte")
 	}
-	v.text(v.paint(dim, mark+" "+opcode(m)+":") + " " + text + "\n")
+	v.text(dim, mark+" "+opcode(m)+":")
+	v.text("", " "+text+"\n")
 }
 
 // deltas shows what an event adds to the answer of a language model.
 func (v *live) deltas(x *record.Exchange, s *openStream, deltas []llm.Delta) {
 	for _, d := range deltas {
-		label := ""
-		if d.Part != "" && d.Part != llm.NextPart && d.Part != s.part {
+		label, part := "", d.Part
+		if part == llm.NextPart {
+			part += string(d.Kind)
+			if d.Kind != llm.Text && d.Kind != llm.Thinking { // one by itself
+				s.part = ""
+			}
+		}
+		if part != "" && part != s.part {
 			if d.Kind != llm.Text {
 				label = string(d.Kind)
 			}
-			s.part = d.Part
+			s.part = part
 			if v.cursor == x && v.inLine {
-				v.text("\n")
+				v.text("", "\n")
 			}
 		}
 		if d.Error != "" {
@@ -148,23 +209,15 @@ func (v *live) deltas(x *record.Exchange, s *openStream, deltas []llm.Delta) {
 			if d.Name != "" {
 				label += " " + d.Name
 			}
-			v.text(v.paint(cyan, "["+Escape(label)+"]") + " ")
+			v.text(cyan, "["+Escape(label)+"]")
+			v.text("", " ")
 		}
+		st := style("")
 		if d.Kind == llm.Thinking {
-			v.text(v.paintLines(dim, EscapeText(d.Text)))
-		} else {
-			v.text(EscapeText(d.Text))
+			st = dim
 		}
+		v.text(st, EscapeText(d.Text))
 	}
-}
-
-// paintLines paints each line of s by itself.
-func (v *live) paintLines(st style, s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = v.paint(st, lines[i])
-	}
-	return strings.Join(lines, "\n")
 }
 
 // resume says so where x's stream goes on after another exchange.
@@ -176,15 +229,54 @@ func (v *live) resume(x *record.Exchange) {
 	}
 }
 
-// text shows text that was escaped, indented.
-func (v *live) text(s string) {
+// text shows text that was escaped, indented. On a terminal lines are broken
+// between words, as far as those have come.
+func (v *live) text(st style, s string) {
 	for line := range strings.Lines(s) {
 		if !v.inLine {
-			v.WriteString("  ")
+			v.newLine()
 		}
-		v.WriteString(line)
-		v.inLine = !strings.HasSuffix(line, "\n")
+		line, ended := strings.CutSuffix(line, "\n")
+		for _, word := range v.words(line) {
+			if n := textWidth(word); v.Width > 0 && v.column+n > v.Width && v.column > len(indent) {
+				v.WriteByte('\n')
+				v.newLine()
+				word = strings.TrimLeft(word, " ")
+			}
+			v.WriteString(v.paint(st, word))
+			v.column += textWidth(word)
+		}
+		if ended {
+			v.WriteByte('\n')
+		}
+		v.inLine = !ended
 	}
+}
+
+const indent = "  "
+
+func (v *live) newLine() {
+	v.WriteString(indent)
+	v.column = len(indent)
+}
+
+// words returns the words of a line, each with the spaces before it, or all of
+// it at once where there is no terminal to fit.
+func (v *live) words(line string) []string {
+	if v.Width == 0 {
+		return []string{line}
+	}
+	line = strings.ReplaceAll(line, "\t", "    ")
+	var words []string
+	for line != "" {
+		spaces := len(line) - len(strings.TrimLeft(line, " "))
+		n := strings.IndexByte(line[spaces:], ' ')
+		if n < 0 {
+			n = len(line) - spaces
+		}
+		words, line = append(words, line[:spaces+n]), line[spaces+n:]
+	}
+	return words
 }
 
 // start returns what is known of x once it has begun.

@@ -203,6 +203,59 @@ func span(d time.Duration) string {
 	return strconv.FormatFloat(d.Hours(), 'f', 0, 64) + "h"
 }
 
+// lines shows text that was escaped, each line after an indent and in style
+// st, and no more than limit of them, or all for 0. On a terminal lines are
+// broken between words to fit it.
+func (p *printer) lines(indent, text string, st style, limit int) {
+	if text == "" {
+		return
+	}
+	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	hidden := 0
+	if limit > 0 && len(all) > limit+1 { // a line that says that there is one more is no gain
+		hidden = len(all) - limit
+		all = all[:limit]
+	}
+	for _, line := range all {
+		for _, row := range p.wrap(line, len(indent)) {
+			p.WriteString(strings.TrimRight(indent+p.paint(st, row), " ") + "\n")
+		}
+	}
+	if hidden > 0 {
+		p.WriteString(indent + p.paint(dim, fmt.Sprintf("… %d more lines", hidden)) + "\n")
+	}
+}
+
+// minWrap is how narrow text is made at most.
+const minWrap = 20
+
+// wrap returns the rows that a line takes after an indent: one, where there is
+// no terminal. Further rows begin where the text of the line begins.
+func (p *printer) wrap(line string, indent int) []string {
+	room := max(minWrap, p.Width-indent)
+	if p.Width > 0 {
+		line = strings.ReplaceAll(line, "\t", "    ")
+	}
+	if p.Width == 0 || strings.ContainsRune(line, '\x1b') || textWidth(line) <= room {
+		return []string{line}
+	}
+	lead := len(line) - len(strings.TrimLeft(line, " -*"))
+	if lead > room/2 {
+		lead = 0
+	}
+	var rows []string
+	rest, pad := line, ""
+	for textWidth(pad+rest) > room {
+		head := cut(rest, room-len(pad))
+		if i := strings.LastIndexByte(head, ' '); i > max(lead-len(pad), 0) && !strings.HasPrefix(rest[len(head):], " ") {
+			head = head[:i]
+		}
+		rows = append(rows, pad+head)
+		rest, pad = strings.TrimLeft(rest[len(head):], " "), strings.Repeat(" ", lead)
+	}
+	return append(rows, pad+rest)
+}
+
 // plural returns n things.
 func plural(n int, thing string) string {
 	if n != 1 {
