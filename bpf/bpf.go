@@ -55,11 +55,14 @@ const (
 	Started ProcessKind = iota // by fork, or seen for the first time
 	Exec                       // runs another program from now on
 	Exited
-	Typed // a line was typed into it, a shell: see [Probe.AttachShell]
+	Refused // has become a program with more rights than this process has, and is not recorded any more
+	Typed   // a line was typed into it, a shell: see [Probe.AttachShell]
 )
 
 // String returns the name of k.
-func (k ProcessKind) String() string { return [...]string{"started", "exec", "exited", "typed"}[k] }
+func (k ProcessKind) String() string {
+	return [...]string{"started", "exec", "exited", "refused", "typed"}[k]
+}
 
 // A Process is a recorded process, as it was at the time of an event.
 type Process struct {
@@ -72,7 +75,7 @@ type Process struct {
 type ProcessEvent struct {
 	Kind ProcessKind
 	Process
-	Args   []string // of Exec; cut after the first 4 KiB
+	Args   []string // of Exec and Refused; cut after the first 4 KiB
 	Status int      // of Exited: as of wait(2), -1 where unknown
 	Line   string   // of Typed: cut after the first 4095 bytes
 	Time   time.Time

@@ -22,6 +22,7 @@ const (
 	kindAddress
 	kindName
 	kindLine
+	kindRefused
 )
 
 // A connKey tells connections apart: a pointer of one run of a program, since
@@ -148,7 +149,7 @@ func (c *cursor) event(b []byte) {
 		if e := view[tlsStart](b); e != nil {
 			c.start(e)
 		}
-	case kindExec:
+	case kindExec, kindRefused:
 		if e := view[tlsExec](b); e != nil {
 			c.exec(e)
 		}
@@ -295,6 +296,12 @@ func (c *cursor) exec(e *tlsExec) {
 	pr.epoch, pr.Comm, pr.Exe = e.Head.Epoch, cString(e.Comm[:]), e.exe()
 	ev := c.newsEvent(Exec, pr, &e.Head)
 	ev.Args = e.args()
+	if e.Head.Kind == kindRefused {
+		ev.Kind = Refused
+		c.p.mu.Lock()
+		delete(c.p.procs, e.Head.Tgid)
+		c.p.mu.Unlock()
+	}
 	c.send(Event{Process: ev})
 }
 

@@ -23,6 +23,9 @@ func Open(Options) (*Probe, error) { return nil, Supported() }
 // AddProcess does nothing here.
 func (p *Probe) AddProcess(int) error { return Supported() }
 
+// DropProcess does nothing here.
+func (p *Probe) DropProcess(int) {}
+
 // Attach does nothing here.
 func (p *Probe) Attach(string) (Attachment, error) { return Attachment{}, Supported() }
 

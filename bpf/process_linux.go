@@ -37,6 +37,19 @@ func (p *Probe) AddProcess(pid int) error {
 	return p.addProcess(pid, 0)
 }
 
+// DropProcess takes back AddProcess. What was recorded meanwhile stays.
+func (p *Probe) DropProcess(pid int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.objs.Wanted.Delete(uint32(pid)) // it may not be there
+	for tgid, pr := range p.procs {
+		if pr.PID == pid {
+			_ = p.objs.Processes.Delete(tgid)
+			delete(p.procs, tgid)
+		}
+	}
+}
+
 func (p *Probe) ignoreSelf() error { return p.addProcess(os.Getpid(), ignore) }
 
 func (p *Probe) addProcess(pid int, flags uint32) error {

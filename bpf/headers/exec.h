@@ -120,23 +120,28 @@ static __always_inline bool is_awaited(struct file_id id, const __u8 *comm) {
 	return false;
 }
 
-/* exec_process returns the process that runs the program id from now on, or 0
- * where it is not recorded. */
-static __always_inline struct process *exec_process(__u32 tgid, struct task_struct *task, struct file_id id) {
-	struct process *p = find_process(tgid, task);
+/* foreign reports whether the program that task runs from now on has other
+ * rights than the recorder's user, who is not root: who may trace that user's
+ * processes may not trace this one (ptrace(2)). */
+static __always_inline bool foreign(struct task_struct *task, struct linux_binprm *bprm) {
+	return uid && (uid != BPF_CORE_READ(task, cred, uid.val) || uid != BPF_CORE_READ(task, cred, euid.val) ||
+		       BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec));
+}
+
+/* await returns the process that has become a program that the recorder waits
+ * for, or 0. One that is refused is in other, and not recorded. */
+static __always_inline struct process *await(__u32 tgid, struct task_struct *task, struct file_id id, bool refused, struct process *other) {
+	__u32 pid = own_pid(task);
 	__u8 comm[16];
 
-	if (p) {
-		p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
-		return p;
-	}
-	if (!awaits)
-		return 0;
-	__u32 pid = own_pid(task);
 	BPF_CORE_READ_INTO(&comm, task, comm);
-	if (!pid || !ours(task) || !is_awaited(id, comm))
+	if (!pid || !is_awaited(id, comm))
 		return 0;
-	p = adopt(tgid, pid, 0, task);
+	if (refused) {
+		other->pid = pid;
+		return other;
+	}
+	struct process *p = adopt(tgid, pid, 0, task);
 	return p && !(p->flags & IGNORE) ? p : 0;
 }
 
@@ -150,20 +155,31 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 
 	bpf_map_delete_elem(&threads, &id);
 	struct file_id file = identify(BPF_CORE_READ(bprm, file, f_inode));
-	struct process *p = exec_process(tgid, task, file);
+	bool refused = foreign(task, bprm);
+	struct process other = {};
+	struct process *p = find_process(tgid, task);
+	if (p)
+		p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
+	else if (awaits)
+		p = await(tgid, task, file, refused, &other);
 	if (!p)
 		return 0;
+	struct head head = process_head(refused ? REFUSED : EXEC, tgid, p);
+	if (refused) {
+		bpf_map_delete_elem(&wanted, &head.pid);
+		bpf_map_delete_elem(&processes, &tgid);
+	}
 	struct exec *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		COUNT(ring_events, 1);
 		return 0;
 	}
 	__u64 args = BPF_CORE_READ(task, mm, arg_start), n = BPF_CORE_READ(task, mm, arg_end) - args;
-	e->head = process_head(EXEC, tgid, p);
+	e->head = head;
 	e->head.off = n;
 	e->program = file;
 	e->held = 0;
-	e->fresh = !bpf_map_lookup_elem(&examined, &file);
+	e->fresh = !refused && !bpf_map_lookup_elem(&examined, &file);
 	asm volatile("" : "+r"(n));
 	if (n > sizeof(e->args))
 		n = sizeof(e->args);
@@ -173,7 +189,7 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	e->file[0] = 0;
 	bpf_probe_read_kernel_str(e->file, sizeof(e->file), BPF_CORE_READ(bprm, filename));
 	if (e->fresh)
-		e->held = hold(tgid, p->pid, task);
+		e->held = hold(tgid, head.pid, task);
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP); /* it waits, or is to be hooked before it says anything */
 	return 0;
 }

@@ -115,7 +115,7 @@ typedef struct {
 } kuid_t;
 
 struct cred {
-	kuid_t uid, suid;
+	kuid_t uid, suid, euid;
 } CORE;
 
 struct timespec64 {
@@ -158,6 +158,7 @@ struct task_struct {
 } CORE;
 
 struct linux_binprm {
+	unsigned int secureexec : 1;
 	struct file *file;
 	const char *filename;
 } CORE;

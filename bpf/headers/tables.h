@@ -15,7 +15,7 @@ enum dir { OUT, IN };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -43,7 +43,7 @@ struct file_id {
 	__s64 sec, nsec; /* of its last change: st_ctim */
 };
 
-struct exec { /* EXEC: head.off is the size of all arguments */
+struct exec { /* EXEC, REFUSED (not recorded any more): head.off is the size of all arguments */
 	struct head head;
 	struct file_id program; /* the executable, or the interpreter of a script */
 	__u32 fresh; /* the program is not in examined */

@@ -91,38 +91,102 @@ func TestFullDisk(t *testing.T) {
 	tool(t, "tshark", "-r", capture)
 }
 
+// asNobody returns a function that runs the program, which has file
+// capabilities instead of root, in dir.
+func asNobody(t *testing.T, dir, program string) func(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	if out, err := exec.Command("setcap", "cap_bpf,cap_perfmon+ep", program).CombinedOutput(); err != nil {
+		t.Skipf("setcap: %v\n%s", err, out)
+	}
+	return func(args ...string) (*exec.Cmd, *bytes.Buffer) {
+		var out bytes.Buffer
+		cmd := exec.Command(program, args...)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		return cmd, &out
+	}
+}
+
+// copyFile copies a file, and returns the path of the copy.
+func copyFile(t *testing.T, from, to string, mode os.FileMode) string {
+	t.Helper()
+	text, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, text, 0o644)
+	}
+	if err == nil {
+		err = os.Chmod(to, mode)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
 // With file capabilities instead of root, own processes can be recorded, those
 // of others are refused.
 func TestCapabilities(t *testing.T) {
 	needs(t, "curl", "setcap", "sleep")
 	s := startServer(t)
 	dir, program := openFolder(t)
-	if out, err := exec.Command("setcap", "cap_bpf,cap_perfmon+ep", program).CombinedOutput(); err != nil {
-		t.Skipf("setcap: %v\n%s", err, out)
-	}
-	cert := filepath.Join(dir, "cert.pem")
-	text, err := os.ReadFile(s.CertFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(cert, text, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	as := func(args ...string) ([]byte, int) {
-		cmd := exec.Command(program, args...)
-		cmd.Dir = dir
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		out, _ := cmd.CombinedOutput()
-		return out, cmd.ProcessState.ExitCode()
-	}
-	out, code := as("record", "-o", "a.har", "--", "curl", "-sS", "--http1.1", "--cacert", cert, "-o", "/dev/null", s.URL+"/bytes/100000")
-	if code != 0 {
-		t.Fatalf("exit code %d\n%s", code, out)
+	run := asNobody(t, dir, program)
+	cert := copyFile(t, s.CertFile, filepath.Join(dir, "cert.pem"), 0o644)
+	cmd, out := run("record", "-o", "a.har", "--", "curl", "-sS", "--http1.1", "--cacert", cert, "-o", "/dev/null", s.URL+"/bytes/100000")
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	checkDownload(t, readHAR(t, filepath.Join(dir, "a.har")), "/bytes/100000", 100_000)
-	out, code = as("record", "-p", fmt.Sprint(os.Getpid()), "-t", "1s")
-	if code != 3 || !strings.Contains(string(out), "belongs to another user\nhint:") {
+	cmd, out = run("record", "-p", fmt.Sprint(os.Getpid()), "-t", "1s")
+	cmd.Run()
+	if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(out.String(), "belongs to another user\nhint:") {
 		t.Errorf("a process of root: exit code %d\n%s", code, out)
+	}
+}
+
+// A program with more rights than the recorder's user has is not recorded as
+// the child of one that is, nor when it starts later.
+func TestSetUID(t *testing.T) {
+	needs(t, "curl", "setcap", "sleep")
+	s := startServer(t)
+	dir, program := openFolder(t)
+	run := asNobody(t, dir, program)
+	cert := copyFile(t, s.CertFile, filepath.Join(dir, "cert.pem"), 0o644)
+	curl, _ := exec.LookPath("curl")
+	sleep, _ := exec.LookPath("sleep")
+	byUser := copyFile(t, curl, filepath.Join(dir, "rootcurl"), 0o755|os.ModeSetuid)
+	byCaps := copyFile(t, curl, filepath.Join(dir, "capcurl"), 0o755)
+	rootSleep := copyFile(t, sleep, filepath.Join(dir, "rootsleep"), 0o755|os.ModeSetuid)
+	tool(t, "setcap", "cap_net_raw+ep", byCaps)
+	script := "for c in curl " + byUser + " " + byCaps + "; do $c -sS --http1.1 --cacert " + cert + " -o /dev/null " + s.URL + "/echo?$(basename $c); done"
+	cmd, out := run("record", "-o", "a.har", "--", "sh", "-c", script)
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if h := readHAR(t, filepath.Join(dir, "a.har")); len(h.Log.Entries) != 1 || !strings.HasSuffix(h.Log.Entries[0].Request.URL, "/echo?curl") {
+		t.Errorf("%d entries, want that of curl: %+v", len(h.Log.Entries), h.Log.Entries)
+	}
+	for _, name := range []string{"rootcurl", "capcurl"} {
+		if !strings.Contains(out.String(), "("+name+"): belongs to another user, not recorded") {
+			t.Errorf("nothing is said of %s:\n%s", name, out)
+		}
+	}
+
+	shell := exec.Command("sh", "-c", rootSleep+" 1000; true")
+	shell.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, Setpgid: true}
+	if err := shell.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { syscall.Kill(-shell.Process.Pid, syscall.SIGKILL); shell.Wait() }()
+	waitFor(t, "the child", func() bool {
+		child, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", shell.Process.Pid))
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%s/comm", strings.TrimSpace(string(child))))
+		return string(comm) == "rootsleep\n"
+	})
+	for _, args := range [][]string{{"-p", fmt.Sprint(shell.Process.Pid)}, {"-c", "rootsle*"}} {
+		cmd, out := run(append([]string{"record", "-o", "b.har", "-t", "100ms"}, args...)...)
+		if err := cmd.Run(); err != nil || !strings.Contains(out.String(), "(rootsleep): belongs to another user, not recorded") {
+			t.Errorf("%q: %v\n%s", args, err, out)
+		}
 	}
 }
 

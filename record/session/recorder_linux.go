@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"ssltape/bpf"
 	"ssltape/record"
 	"ssltape/record/assembly"
+	"ssltape/record/view"
 	"ssltape/replay"
 )
 
@@ -63,6 +65,8 @@ type recorder struct {
 
 	stopping sync.Once
 	exited   chan int // the exit code of the command
+
+	refused map[string]bool // programs of which refuse has said it
 
 	interrupts int       // signals that asked to stop
 	start      time.Time // when the probes were attached
@@ -172,7 +176,7 @@ func (r *recorder) targetRunning() error {
 	for _, pid := range pids {
 		if !r.o.All {
 			// A process may have ended since it was listed.
-			if err := r.probe.AddProcess(pid); err != nil && !errors.Is(err, syscall.ESRCH) {
+			if err := r.add(pid); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, fs.ErrPermission) {
 				return err
 			}
 		}
@@ -199,8 +203,11 @@ func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
 	running := map[int]bool{}
 	for _, p := range ps {
 		running[p.pid] = true
-		if p.pid != os.Getpid() && (r.o.All || p.matches(r.o)) && ours(p.pid) {
+		switch wanted := p.pid != os.Getpid() && (r.o.All || p.matches(r.o)); {
+		case wanted && ours(p.pid):
 			pids = append(pids, p.pid)
+		case wanted:
+			r.refuse(p.pid, p.comm)
 		}
 	}
 	for _, pid := range r.o.PIDs {
@@ -308,6 +315,9 @@ func (r *recorder) limitReached() bool {
 func (r *recorder) process(p *bpf.ProcessEvent) error {
 	e := &record.ProcessEvent{Time: p.Time, PID: p.PID, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe}
 	switch p.Kind {
+	case bpf.Refused:
+		r.refuse(p.PID, p.Comm)
+		e.Kind, e.Args = record.Exec, p.Args
 	case bpf.Exec:
 		r.hooks.watch(p.PID)
 		e.Kind, e.Args = record.Exec, p.Args
@@ -326,6 +336,34 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 		return nil
 	}
 	return r.out.WriteProcess(e)
+}
+
+// add records process pid, unless it belongs to another user. That is looked
+// at when it is recorded already, since it may become another program at any
+// time; from then on the kernel looks.
+func (r *recorder) add(pid int) error {
+	if err := r.probe.AddProcess(pid); err != nil || ours(pid) {
+		return err
+	}
+	r.probe.DropProcess(pid)
+	p, err := readProcess(pid)
+	if err != nil {
+		return syscall.ESRCH
+	}
+	r.refuse(pid, p.comm)
+	return fs.ErrPermission
+}
+
+// refuse says that a process is not recorded, once for a program.
+func (r *recorder) refuse(pid int, comm string) {
+	if r.refused[comm] || r.o.Quiet {
+		return
+	}
+	if r.refused == nil {
+		r.refused = map[string]bool{}
+	}
+	r.refused[comm] = true
+	fmt.Fprintf(r.stderr, "ssltape: process %d (%s): belongs to another user, not recorded\n", pid, view.Escape(comm))
 }
 
 // watch stops the recording on signals, at the time limit and at the end of
