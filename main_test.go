@@ -88,6 +88,7 @@ var outside = map[string][]string{
 	"github.com/spf13/pflag":        {"replay", "record/session", ""},
 	"github.com/andybalholm/brotli": nil, // nil: everywhere
 	"github.com/klauspost/compress": nil,
+	"github.com/ulikunitz/xz":       nil,
 	"golang.org/x/":                 nil,
 }
 

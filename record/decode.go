@@ -12,6 +12,7 @@ import (
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // Limits of what Decode gives, against bodies made to fill a disk.
@@ -20,7 +21,7 @@ const (
 	freeDecoded  = 64 << 20 // bytes that may come from any input
 	maxRatio     = 200      // of output to input beyond that
 	maxCodings   = 8
-	maxWindow    = 8 << 20 // of zstd (RFC 9659)
+	maxWindow    = 8 << 20 // of zstd (RFC 9659), and of lzma
 	probeDecoder = 4 << 10 // bytes on which a decoder is tried
 	probeStream  = 4       // the same where waiting for them is a delay
 )
@@ -33,12 +34,14 @@ var (
 
 // Decode returns a reader of m's body without its content coding (RFC 9110,
 // section 8.4.1): gzip, deflate (with the zlib wrapper or, as some servers
-// have it, without), br and zstd, and lists of them. A body that starts like
+// have it, without), br, zstd and lzma, and lists of them. A body that starts like
 // gzip or zstd is decoded without a label too, unless its media type says that
 // it is such a file. What is labelled and does not look it is passed through,
-// as is a body that is [Message.Decoded].
+// as is a body that is [Message.Decoded]. Labels that only few recipients
+// understand count as well, since what the bytes are decides.
 //
-// An error names a coding that is not known. The reader returns what there is
+// An error names a coding that is not known, where no other could be undone.
+// The reader returns what there is
 // of a body that is incomplete, then [io.ErrUnexpectedEOF]; and
 // [ErrDecodedSize] or [ErrDecodedRatio] where the body is out of bounds.
 // The caller closes the reader before m's body is released.
@@ -46,11 +49,12 @@ func (m *Message) Decode() (io.ReadCloser, error) {
 	if m.Decoded {
 		return io.NopCloser(m.Body.Reader()), nil
 	}
-	codings, err := contentCodings(m.Header)
-	if err != nil {
-		return nil, err
-	}
-	if len(codings) == 0 && m.isArchive() {
+	codings, unknown := contentCodings(m.Header)
+	switch {
+	case len(codings) > 0:
+	case unknown != nil:
+		return nil, unknown
+	case m.isArchive():
 		return io.NopCloser(m.Body.Reader()), nil
 	}
 	var src io.Reader = m.Body.Reader()
@@ -63,49 +67,75 @@ func (m *Message) Decode() (io.ReadCloser, error) {
 	d := newDecoder(src, codings, probeDecoder)
 	if d.plain {
 		d.Close()
+		if unknown != nil {
+			return nil, unknown
+		}
 		return io.NopCloser(m.Body.Reader()), nil
 	}
 	return d, nil
 }
 
-// contentCodings returns the codings of fs, outermost last. Those of the
-// transfer (RFC 9112, section 7.2) were not removed from the body, but for
-// chunked, and are the outermost.
-func contentCodings(fs Fields) ([]string, error) {
-	var codings []string
-	for name := range labels(fs, "Content-Encoding") {
-		coding, ok := codingOf(name)
-		if !ok {
-			return nil, fmt.Errorf("content coding %q: not known", name)
-		}
-		if coding != "" {
+// contentCodings returns the codings of fs, outermost last, and an error for
+// those that are not known. Those of the transfer (RFC 9112, section 7) that
+// are still there are the outermost: all but a final chunked, which was removed
+// where the body ends by it.
+func contentCodings(fs Fields) (codings []string, unknown error) {
+	for label := range labels(fs, "Content-Encoding") {
+		switch coding := codingOf(label); {
+		case coding != "":
 			codings = append(codings, coding)
+		case label != "identity" && label != "none" && unknown == nil:
+			unknown = fmt.Errorf("content coding %q: not known", label)
 		}
 	}
-	for name := range labels(fs, "Transfer-Encoding") {
-		switch name {
-		case "gzip", "x-gzip":
-			codings = append(codings, "gzip")
-		case "deflate":
-			codings = append(codings, name)
+	n, strange := len(codings), false
+	for label := range labels(fs, "Transfer-Encoding") {
+		if coding := codingOf(label); coding != "" {
+			codings = append(codings, coding)
+		} else if label != "identity" {
+			strange = true
 		}
+	}
+	switch {
+	case len(codings) > n && framedByChunks(fs):
+		codings = codings[:len(codings)-1]
+	case len(codings) == n && strange:
+		codings = append(codings, "chunked") // what else would it be
 	}
 	if len(codings) > maxCodings {
 		return nil, fmt.Errorf("content coding: %d codings on top of each other", len(codings))
 	}
-	return codings, nil
+	return codings, unknown
 }
 
-// labels iterates over the words of the fields called name, without parameters.
+// framedByChunks reports whether chunked is the last transfer coding of fs
+// (RFC 9112, section 6.3, rule 4).
+func framedByChunks(fs Fields) bool {
+	last := ""
+	for _, f := range fs {
+		if f.Value != "" && strings.EqualFold(f.Name, "Transfer-Encoding") {
+			last = f.Value
+		}
+	}
+	return strings.EqualFold(strings.Trim(last[strings.LastIndexByte(last, ',')+1:], " \t"), "chunked")
+}
+
+// labels iterates over the words of the fields called name, without parameters
+// and what cannot stand in a word. Fields that only some recipients find are
+// read too: with other bytes in the name, and folded to the field before.
 func labels(fs Fields, name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, f := range fs {
-			if !strings.EqualFold(f.Name, name) {
-				continue
+			value, ok := f.Value, strings.EqualFold(f.Name, name)
+			if !ok {
+				if value, ok = hiddenField(f, name); !ok {
+					continue
+				}
 			}
-			v := strings.ToLower(strings.ReplaceAll(f.Value, "\x00", ""))
-			for word := range strings.FieldsFuncSeq(v, func(r rune) bool { return r == ',' || r == ' ' || r >= '\t' && r <= '\r' }) {
-				if word, _, _ = strings.Cut(word, ";"); word != "" && !yield(word) {
+			value = strings.ToLower(strings.ReplaceAll(value, "\x00", ""))
+			for word := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ',' || r == ' ' || r >= '\t' && r <= '\r' }) {
+				word, _, _ = strings.Cut(strings.Trim(word, ":;"), ";")
+				if word != "" && !yield(word) {
 					return
 				}
 			}
@@ -113,20 +143,37 @@ func labels(fs Fields, name string) iter.Seq[string] {
 	}
 }
 
-// codingOf returns the coding that a label means, "" for none. Labels that
-// contain the name of a coding are taken for it, as by some recipients.
-func codingOf(label string) (coding string, ok bool) {
-	switch {
-	case label == "identity", label == "none":
-		return "", true
-	case label == "br", label == "zstd":
-		return label, true
-	case strings.Contains(label, "gzip"):
-		return "gzip", true
-	case strings.Contains(label, "deflate"):
-		return "deflate", true
+// hiddenField returns the value of a field called name that f hides.
+func hiddenField(f Field, name string) (value string, ok bool) {
+	if len(f.Name) > len(name) && len(f.Name) < len(name)+8 {
+		visible := strings.Map(func(r rune) rune {
+			if r <= ' ' {
+				return -1
+			}
+			return r
+		}, f.Name)
+		if strings.EqualFold(visible, name) {
+			return f.Value, true
+		}
+	}
+	if i := strings.IndexByte(f.Value, ':'); i >= len(name) && strings.EqualFold(f.Value[i-len(name):i], name) {
+		return f.Value[i+1:], true
 	}
 	return "", false
+}
+
+// codingOf returns the coding that a label means, "" for none. Labels that
+// contain the name of a coding are taken for it, as by some recipients.
+func codingOf(label string) string {
+	if label == "br" {
+		return label
+	}
+	for _, name := range []string{"gzip", "deflate", "zstd", "lzma", "chunked"} {
+		if strings.Contains(label, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // isArchive reports whether the media type of m says that its body is a file
@@ -185,6 +232,14 @@ func (d *decoder) open(coding string, r *bufio.Reader) io.Reader {
 		return flate.NewReader(r)
 	case "br":
 		return brotli.NewReader(r)
+	case "chunked":
+		return &chunkedReader{in: r}
+	case "lzma":
+		z, err := lzma.NewReader(r)
+		if err != nil {
+			return nil
+		}
+		return z
 	case "zstd":
 		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 		if err != nil {
@@ -206,8 +261,9 @@ func (d *decoder) Close() error {
 }
 
 // recognize returns what head, the start of a body that is labelled with
-// coding, really is: "gzip", "zlib", "deflate", "br", "zstd" or "", or "gzip
-// without parts" where the header of gzip announces parts that it has not.
+// coding, really is: one of the names that open knows, or "" for none of them.
+// It is "gzip without parts" where the header of gzip announces parts that are
+// not there.
 func recognize(coding string, head []byte) string {
 	switch {
 	case len(head) >= 3 && head[0] == 0x1f && head[1] == 0x8b && (head[2] == 8 || coding == "gzip"): // RFC 1952
@@ -219,6 +275,16 @@ func recognize(coding string, head []byte) string {
 	case len(head) >= 4 && string(head[1:4]) == "\xb5\x2f\xfd" && head[0] == 0x28: // RFC 8878
 		return "zstd"
 	case coding == "" || coding == "zstd" || len(head) == 0:
+		return ""
+	case coding == "chunked":
+		if startsChunked(head) {
+			return coding
+		}
+		return ""
+	case coding == "lzma":
+		if startsLZMA(head) {
+			return coding
+		}
 		return ""
 	case coding == "br":
 		if decodes(brotli.NewReader(bytes.NewReader(head))) {
@@ -243,122 +309,3 @@ func decodes(r io.Reader) bool {
 }
 
 func inflates(p []byte) bool { return decodes(flate.NewReader(bytes.NewReader(p))) }
-
-// A gzipReader reads gzip members (RFC 1952) the way browsers do: flags and
-// sums are not held against the data, and what follows the last member is
-// left alone. (compress/gzip gives nothing of a file with a bad header sum.)
-type gzipReader struct {
-	in   *bufio.Reader
-	data io.Reader // of the current member, nil between members
-	some bool      // a member began
-}
-
-func (g *gzipReader) Read(p []byte) (int, error) {
-	for {
-		if g.data == nil {
-			if err := g.header(); err != nil {
-				return 0, err
-			}
-		}
-		n, err := g.data.Read(p)
-		if err != io.EOF {
-			return n, err
-		}
-		g.data = nil
-		g.in.Discard(8) // sum and size
-		if n > 0 {
-			return n, nil
-		}
-	}
-}
-
-// header skips the header of a member.
-func (g *gzipReader) header() error {
-	for n := 10; ; n++ {
-		head, err := g.in.Peek(min(n, g.in.Size()))
-		if g.some && (len(head) < 3 || head[0] != 0x1f || head[1] != 0x8b || head[2] != 8) {
-			return io.EOF
-		}
-		if size := gzipHeader(head); size > 0 {
-			g.in.Discard(size)
-			g.some, g.data = true, flate.NewReader(g.in)
-			return nil
-		}
-		if n > g.in.Size() {
-			return errors.New("gzip: header is too long")
-		}
-		if err != nil {
-			return noEOF(err)
-		}
-	}
-}
-
-// gzipHeader returns the length of the header that p starts with (RFC 1952,
-// section 2.3), or 0 where p does not hold all of it.
-func gzipHeader(p []byte) int {
-	n := 10
-	if len(p) < n {
-		return 0
-	}
-	flags := p[3]
-	if flags&4 != 0 { // extra field
-		if len(p) < n+2 {
-			return 0
-		}
-		n += 2 + int(p[n]) + int(p[n+1])<<8
-	}
-	for _, text := range []byte{8, 16} { // name, comment
-		if flags&text != 0 {
-			i := bytes.IndexByte(p[min(n, len(p)):], 0)
-			if i < 0 {
-				return 0
-			}
-			n += i + 1
-		}
-	}
-	if flags&2 != 0 { // sum of the header
-		n += 2
-	}
-	if n > len(p) {
-		return 0
-	}
-	return n
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// A countingReader counts what was read of r.
-type countingReader struct {
-	r io.Reader
-	n int64
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// A boundedReader reads a decoder of in within the limits.
-type boundedReader struct {
-	r  io.Reader
-	in *countingReader
-	n  int64
-}
-
-func (b *boundedReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	b.n += int64(n)
-	switch {
-	case b.n > maxDecoded:
-		return n, ErrDecodedSize
-	case b.n > freeDecoded && b.n > maxRatio*b.in.n:
-		return n, ErrDecodedRatio
-	}
-	return n, err
-}

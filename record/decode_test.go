@@ -3,9 +3,12 @@ package record_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/ulikunitz/xz/lzma"
 
 	"ssltape/record"
 	"ssltape/record/recordtest"
@@ -77,6 +80,16 @@ func TestDecodeOdd(t *testing.T) {
 		{"bad sum", badSum, []string{"Content-Encoding", "gzip"}, text},
 		{"bad header sum", badHeader, []string{"Content-Encoding", "gzip"}, text},
 		{"all header parts", named, []string{"Content-Encoding", "gzip"}, text},
+		{"label with another word", gz, []string{"Content-Encoding", "gzip foo"}, text},
+		{"label with a colon", gz, []string{"Content-Encoding", ": gzip"}, text},
+		{"label of a field with other bytes", recordtest.Encode(t, "deflate raw", text), []string{"Content\x00-Encoding", "deflate"}, text},
+		{"label in a folded field", gz, []string{"X", "y Content-Encoding: gzip"}, text},
+		{"lzma", lzmaEncode(t, text), []string{"Content-Encoding", "lzma"}, text},
+		{"lzma with a large window", append([]byte("\x5d\xff\xff\xff\xff"), lzmaEncode(t, text)[5:]...), []string{"Content-Encoding", "lzma"},
+			"\x5d\xff\xff\xff\xff" + string(lzmaEncode(t, text)[5:])},
+		{"chunked, but for a word", []byte("4\r\nsome\r\n28 ;x=y\r\n" + text[4:] + "\r\n0\r\nX: y\r\n\r\n"), []string{"Transfer-Encoding", "chunked foo"}, text},
+		{"chunked, but it is not", []byte(text), []string{"Transfer-Encoding", "xchunked"}, text},
+		{"gzip, then chunked, but for a word", fmt.Appendf(nil, "%x\n%s\n0\n\n", len(gz), gz), []string{"Content-Encoding", "gzip", "Transfer-Encoding", "chunkedx"}, text},
 		{"empty", nil, []string{"Content-Encoding", "gzip"}, ""},
 	}
 	for _, test := range tests {
@@ -86,7 +99,7 @@ func TestDecodeOdd(t *testing.T) {
 			}
 		})
 	}
-	if _, err := recordtest.Decode(t, message(gz, "Content-Encoding", "gzip, lzma2")); err == nil || !strings.Contains(err.Error(), `"lzma2"`) {
+	if _, err := recordtest.Decode(t, message([]byte(text), "Content-Encoding", "gzip, foo")); err == nil || !strings.Contains(err.Error(), `"foo"`) {
 		t.Errorf("unknown coding: %v", err)
 	}
 	m := message(gz, "Content-Encoding", "gzip")
@@ -94,6 +107,21 @@ func TestDecodeOdd(t *testing.T) {
 	if got, err := recordtest.Decode(t, m); err != nil || got != string(gz) {
 		t.Errorf("decoded already: %q, %v", got, err)
 	}
+}
+
+// lzmaEncode returns text as an .lzma file.
+func lzmaEncode(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := lzma.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(w, text)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // zeros is a reader of n zero bytes.

@@ -158,8 +158,8 @@ type EventStream struct {
 // header is there. One with a content coding that is not known has none. The
 // caller closes it.
 func NewEventStream(r *Response) *EventStream {
-	codings, err := contentCodings(r.Header)
-	s := &EventStream{r: r, coded: len(codings) > 0, over: err != nil}
+	codings, unknown := contentCodings(r.Header)
+	s := &EventStream{r: r, coded: len(codings) > 0, over: unknown != nil && len(codings) == 0}
 	s.parser.emit = func(e Event) {
 		e.Time = s.time
 		r.Events = append(r.Events, e)

@@ -257,7 +257,8 @@ const maxMarks = 1 << 16
 
 // mark says that the last n bytes of the body of m came at t.
 func mark(m *record.Message, n int, t time.Time) {
-	if len(m.Marks) < maxMarks {
+	k := len(m.Marks)
+	if n > 0 && k < maxMarks && (k == 0 || !m.Marks[k-1].Time.Equal(t)) {
 		m.Marks = append(m.Marks, record.Mark{Off: m.Body.Len() - int64(n), Time: t})
 	}
 }

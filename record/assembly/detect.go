@@ -114,7 +114,7 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // RFC 9113, section 3.4
 // judge tells what a direction that starts with p speaks. What it says of p
 // it says of everything that starts with p, unless it is undecided.
 func judge(p []byte) verdict {
-	p = bytes.TrimLeft(p, "\r\n ")
+	p = bytes.TrimLeft(p, "\r\n \t")
 	if len(p) == 0 {
 		return undecided
 	}
@@ -137,10 +137,10 @@ func judge(p []byte) verdict {
 		return isPreface
 	}
 	line, _, whole := bytes.Cut(p, []byte("\n"))
-	if !whole {
-		if len(p) > maxHead || !couldBeStartLine(p) {
-			return isOther
-		}
+	switch {
+	case !couldBeStartLine(line) || len(line) > maxHead:
+		return isOther
+	case !whole:
 		return undecided
 	}
 	if _, ok := parseStatusLine(line); ok {
@@ -167,8 +167,8 @@ func judgeSettings(p []byte) verdict {
 	return isOther
 }
 
-// couldBeStartLine reports whether p, which has no line end, may be the start
-// of a request line or a status line.
+// couldBeStartLine reports whether p, a line or as much of it as has come, may
+// be a request line or a status line.
 func couldBeStartLine(p []byte) bool {
 	i := 0
 	for i < len(p) && isTokenByte(p[i]) {
@@ -177,8 +177,8 @@ func couldBeStartLine(p []byte) bool {
 	if i == len(p) {
 		return i <= maxMethod
 	}
-	if i == 4 && p[i] == '/' {
-		return string(p[:4]) == "HTTP"
+	if p[i] == '/' {
+		return isProtocol(string(p[:i]))
 	}
 	return i > 0 && i <= maxMethod && (p[i] == ' ' || p[i] == '\t')
 }

@@ -11,8 +11,8 @@ import (
 // framing says how the body of a message is delimited (RFC 9112, section 6).
 type framing struct {
 	coded   bool  // there is a Transfer-Encoding
-	chunked bool  // it names chunked
-	last    bool  // as the last coding
+	chunked bool  // the word chunked is in it
+	last    bool  // and it is the last coding
 	length  int64 // of Content-Length, -1 for none
 	longer  int64 // a second, larger one, -1 for none
 	hosts   int   // Host fields
@@ -21,13 +21,6 @@ type framing struct {
 }
 
 const untilEnd = -1 // left of a body that lasts until the connection ends
-
-// framesMessage reports whether name is a field that says where its message ends.
-func framesMessage(name string) bool {
-	name = strings.Trim(name, " \t\r\x00")
-	return strings.EqualFold(name, "Transfer-Encoding") || strings.EqualFold(name, "Content-Length") ||
-		strings.EqualFold(name, "Content-Encoding")
-}
 
 // frame reads what fs says of the body.
 func frame(fs record.Fields) framing {
@@ -53,10 +46,12 @@ func frame(fs record.Fields) framing {
 	return f
 }
 
-// addCoding reads a Transfer-Encoding. Anything that contains the word is
-// tried as chunked: recipients differ in what they take for it, and the sizes
-// of the chunks tell.
+// addCoding reads a Transfer-Encoding, which may be a list; that of a later
+// field goes on with it.
 func (f *framing) addCoding(v string) {
+	if v == "" {
+		return
+	}
 	f.coded = true
 	if strings.EqualFold(v, "chunked") {
 		if f.chunked {
@@ -65,46 +60,53 @@ func (f *framing) addCoding(v string) {
 		f.chunked, f.last = true, true
 		return
 	}
-	v = strings.ToLower(strings.ReplaceAll(v, "\x00", ""))
-	tail := v[strings.LastIndexByte(v, ',')+1:]
-	f.last = strings.Trim(tail, " \t") == "chunked"
-	f.chunked = f.chunked || strings.Contains(v, "chunked")
+	tail := strings.Trim(v[strings.LastIndexByte(v, ',')+1:], " \t")
+	f.last = strings.EqualFold(tail, "chunked")
+	f.chunked = f.chunked || strings.Contains(strings.ToLower(strings.ReplaceAll(v, "\x00", "")), "chunked")
 }
 
 // addLengths reads a Content-Length, which may be a list (RFC 9110, section 8.6).
 func (f *framing) addLengths(list string) {
 	for v := range strings.SplitSeq(list, ",") {
-		n, exact := parseLength(v)
-		if !exact {
-			f.marks |= badLength
-		}
-		switch {
-		case n < 0 || n == f.length:
-		case f.length < 0:
-			f.length = n
-		default:
-			f.marks |= manyLengths
-			f.length, f.longer = min(f.length, n), max(f.length, f.longer, n)
+		for more := true; more; {
+			var n int64
+			var exact bool
+			n, exact, v = parseLength(v)
+			if more = v != "" && n >= 0; !exact {
+				f.marks |= badLength
+			}
+			switch {
+			case n < 0 || n == f.length:
+			case f.length < 0:
+				f.length = n
+			default:
+				f.marks |= manyLengths
+				f.length, f.longer = min(f.length, n), max(f.length, f.longer, n)
+			}
 		}
 	}
 }
 
 // parseLength reads the first number in v, or returns -1 where there is none
-// or it is negative. exact is false where there was more than a number.
-func parseLength(v string) (n int64, exact bool) {
+// or it is negative. exact is false where there is more than a number, of
+// which rest may hold another one.
+func parseLength(v string) (n int64, exact bool, rest string) {
 	v = strings.Trim(v, " \t\x00")
 	i := strings.IndexAny(v, "0123456789")
 	if i < 0 || i > 0 && v[i-1] == '-' {
-		return -1, false
+		return -1, false, ""
 	}
 	exact = i == 0
 	for ; i < len(v) && v[i] >= '0' && v[i] <= '9'; i++ {
 		if n > (math.MaxInt64-9)/10 {
-			return -1, false
+			return -1, false, ""
 		}
 		n = n*10 + int64(v[i]-'0')
 	}
-	return n, exact && i == len(v)
+	if strings.ContainsAny(v[i:], "0123456789") {
+		rest = v[i:]
+	}
+	return n, exact && i == len(v), rest
 }
 
 // maxLine is how long the line of a chunk and a trailer section may be.
@@ -118,7 +120,7 @@ func isChunkSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 func (s *half) chunkSize(p []byte) ([]byte, bool) {
 	all := s.join(p)
 	n := 0
-	for n < len(all) && isChunkSpace(all[n]) {
+	for n < len(all) && n < maxLine && isChunkSpace(all[n]) {
 		n++
 	}
 	if n > 0 && s.chunks > 0 { // the line end after a chunk's data
@@ -126,40 +128,48 @@ func (s *half) chunkSize(p []byte) ([]byte, bool) {
 		s.span(framingSpan, n)
 		return s.took(all, n), true
 	}
-	i := bytes.IndexByte(all[n:], '\n')
-	if i < 0 {
-		if len(all) <= maxLine && (n == len(all) || hexDigit(all[n]) >= 0 || s.chunks > 0 && !s.lineEnded) {
+	from := max(n, s.scan)
+	i := bytes.IndexByte(all[from:min(len(all), maxLine)], '\n') + from
+	if i < from {
+		if len(all) < maxLine && (n == len(all) || hexDigit(all[n]) >= 0 || s.chunks > 0 && !s.lineEnded) {
+			s.scan = len(all)
 			return s.wait(all)
 		}
 		return s.notChunked(all)
 	}
-	size, exact := parseChunkSize(all[n : n+i])
+	s.scan = 0
+	size, rest := parseChunkSize(all[n:i])
 	if size < 0 && s.chunks > 0 && !s.lineEnded && !s.torn { // junk after a chunk's data
 		s.note(badChunk)
 		s.span(framingSpan, i+1)
 		s.lineEnded = true
 		return s.took(all, i+1), true
 	}
-	if size < 0 {
+	if size < 0 || s.chunks == 0 && rest > maxSizeJunk {
 		return s.notChunked(all)
 	}
-	if !exact || n > 0 || s.chunks > 0 && !s.lineEnded {
+	if rest > 0 || n > 0 || s.chunks > 0 && !s.lineEnded {
 		s.note(badChunk)
 	}
 	s.chunks++
-	s.span(framingSpan, n+i+1)
+	s.span(framingSpan, i+1)
 	s.left, s.state, s.lineEnded = size, chunkDataState, false
 	if size == 0 {
 		s.state = trailerState
 	}
-	return s.took(all, n+i+1), true
+	return s.took(all, i+1), true
 }
+
+// maxSizeJunk is how much may follow the size of the first chunk where it
+// should not: text is no chunk because it starts with a digit.
+const maxSizeJunk = 8
 
 // notChunked goes on where p should start with the size of a chunk and does
 // not. Such a request cannot be delimited; of a response, what follows is body
 // to those who are not stricter.
 func (s *half) notChunked(p []byte) ([]byte, bool) {
 	rest := s.took(p, 0)
+	s.scan = 0
 	if s.torn { // what was taken for a chunk after a hole was none
 		s.state = rechunkState
 		return rest, true
@@ -176,22 +186,31 @@ func (s *half) notChunked(p []byte) ([]byte, bool) {
 	return rest, true
 }
 
+// plain reads what is held as a body without chunks.
+func (s *half) plain() {
+	p, _ := s.notChunked(s.buf)
+	s.reread(p)
+}
+
 // parseChunkSize reads the hexadecimal number that line starts with, or
-// returns -1 where there is none or it is too large. exact is false where
-// neither the end of the line nor an extension follows.
-func parseChunkSize(line []byte) (n int64, exact bool) {
+// returns -1 where there is none or it is too large. junk is the length of what
+// follows that is no extension.
+func parseChunkSize(line []byte) (n int64, junk int) {
 	i := 0
 	for ; i < len(line) && hexDigit(line[i]) >= 0; i++ {
 		if n > math.MaxInt64>>8 {
-			return -1, false
+			return -1, 0
 		}
 		n = n<<4 | int64(hexDigit(line[i]))
 	}
 	if i == 0 {
-		return -1, false
+		return -1, 0
 	}
 	rest := bytes.Trim(line[i:], " \t\r")
-	return n, len(rest) == 0 || rest[0] == ';'
+	if len(rest) > 0 && rest[0] == ';' {
+		return n, 0
+	}
+	return n, len(rest)
 }
 
 func hexDigit(c byte) int {
@@ -234,10 +253,7 @@ func (s *half) body(p []byte) (rest []byte) {
 	if s.events != nil && s.events.Write(p, s.t) {
 		s.note(eventsCut)
 	}
-	if n := s.h.keep(&s.p.Exchange, m, p); n > 0 && !s.marked {
-		s.marked = true
-		mark(m, n, s.t)
-	}
+	mark(m, s.h.keep(&s.p.Exchange, m, p), s.t)
 	return rest
 }
 
@@ -250,18 +266,20 @@ func (s *half) trailer(p []byte) ([]byte, bool) {
 		n = 1
 	case len(all) > 1 && all[0] == '\r' && all[1] == '\n':
 		n = 2
-	case len(all) > maxLine:
-		s.note(badField)
-		s.finish()
-		return s.took(all, 0), true
 	}
 	if n > 0 {
 		s.span(framingSpan, n)
 		s.finish()
 		return s.took(all, n), true
 	}
-	if n, s.scan = headEnd(all, s.scan, false); n < 0 {
-		return s.wait(all)
+	if n, s.scan = headEnd(all[:min(len(all), maxLine)], s.scan, false); n < 0 {
+		if len(all) < maxLine {
+			return s.wait(all)
+		}
+		s.scan = 0
+		s.note(badField)
+		s.finish()
+		return s.took(all, 0), true
 	}
 	s.scan = 0
 	lines := headLines{text: string(all[:n])}
@@ -281,6 +299,7 @@ const (
 	peekHead                       // the request was not seen and may have been HEAD
 	peekExpected                   // the client waits for 100 (RFC 9110, section 10.1.1)
 	peekLonger                     // there was a larger Content-Length too
+	peekClose                      // the body lasts until the end, and yet there is another request
 )
 
 // peek decides whether p belongs to the message being read.
@@ -331,6 +350,8 @@ func (s *half) resolve(over bool) {
 		s.beginBody()
 	case over:
 		s.finish()
+	case s.peeking == peekClose:
+		s.state = bodyState
 	case s.peeking == peekLonger:
 		f := &s.framing
 		s.left, s.state = f.longer-f.length, bodyState
@@ -349,6 +370,11 @@ func (s *half) decide(over bool) {
 	p := s.buf
 	s.buf = nil
 	s.resolve(over)
+	s.reread(p)
+}
+
+// reread reads p, which was held.
+func (s *half) reread(p []byte) {
 	for more := true; more && len(p) > 0; {
 		p, more = s.step(p)
 	}
@@ -356,8 +382,11 @@ func (s *half) decide(over bool) {
 
 // likelyOver is what a peek comes to where the next bytes cannot tell.
 func (s *half) likelyOver() bool {
-	if s.peeking == peekExpected {
+	switch s.peeking {
+	case peekExpected:
 		return s.p.answered
+	case peekClose:
+		return false
 	}
 	return s.peeking != peekHead || s.m.BodySize > 0
 }

@@ -12,6 +12,7 @@ import (
 const (
 	maxHead   = 1 << 20 // bytes of start line and fields; none in RFC 9112
 	maxMethod = 64      // bytes of a method, where nothing else tells that it is one
+	maxBlank  = 256     // bytes of an empty line that is not quite empty
 )
 
 // tokenBytes are the bytes of a token (RFC 9110, section 5.6.2).
@@ -79,8 +80,11 @@ func isRequestVersion(s string) bool {
 	if !ok || len(v) != 3 || v[1] != '.' || v[2] < '0' || v[2] > '9' || v[0] != '0' && v[0] != '1' {
 		return false
 	}
-	return name == "HTTP" || name == "RTSP" || name == "ICE"
+	return isProtocol(name)
 }
+
+// isProtocol reports whether name is HTTP or a protocol that borrows its syntax.
+func isProtocol(name string) bool { return name == "HTTP" || name == "RTSP" || name == "ICE" }
 
 // A statusLine is the first line of a response (RFC 9112, section 4).
 type statusLine struct {
@@ -120,8 +124,7 @@ func isResponseVersion(s string) bool {
 		return true
 	}
 	name, v, ok := strings.Cut(s, "/")
-	return ok && len(v) >= 3 && v[1] == '.' && v[0] >= '0' && v[0] <= '9' && v[2] >= '0' && v[2] <= '9' &&
-		(name == "HTTP" || name == "RTSP" || name == "ICE")
+	return ok && len(v) >= 3 && v[1] == '.' && v[0] >= '0' && v[0] <= '9' && v[2] >= '0' && v[2] <= '9' && isProtocol(name)
 }
 
 // looseStatusLine reads the first line of what is known to be a response, the
@@ -199,12 +202,14 @@ func emptyLine(p []byte) (n int, more bool) {
 // as recipients of responses have it: such a line ends the head if what comes
 // after it cannot be a part of one.
 func oddEmptyLine(p []byte) (n int, more bool) {
-	for n < len(p) && p[n] != '\n' && (p[n] == 0 || isChunkSpace(p[n])) {
+	for n < min(len(p), maxBlank) && p[n] != '\n' && (p[n] == 0 || isChunkSpace(p[n])) {
 		n++
 	}
 	switch {
+	case n == maxBlank:
+		return 0, false
 	case n == len(p):
-		return 0, n < maxLine
+		return 0, true
 	case p[n] == '\n':
 		n++
 	case bytes.IndexByte(p[:n], '\r') < 0:
@@ -280,13 +285,6 @@ func (h *headLines) next() (line string, ok bool) {
 	for ok && h.folds() {
 		more, _ := h.cut()
 		trimmed := strings.Trim(more, " \t\r\x00")
-		if name, _, found := strings.Cut(trimmed, ":"); found && framesMessage(name) {
-			// What looks folded is read as a field of its own by some; believe
-			// the one that says where the message ends.
-			h.marks |= foldedFraming
-			h.text = trimmed + "\n" + h.text
-			break
-		}
 		h.marks |= obsFold
 		if trimmed != "" {
 			line = strings.TrimRight(line, " \t") + " " + trimmed
@@ -343,7 +341,6 @@ const (
 	badField                                // 5: no colon, or no token before it
 	spaceBeforeColon                        // 5.1
 	obsFold                                 // 5.2
-	foldedFraming                           // 5.2: a folded line that frames the message
 	badTransferCoding                       // 6.1: chunked is there, but not alone or not last
 	chunkedOldVersion                       // 6.1: in a message of HTTP/1.0
 	lengthAndCoding                         // 6.1: both Content-Length and Transfer-Encoding
@@ -366,7 +363,7 @@ const (
 
 // anomalyNames are the names in the order above.
 var anomalyNames = [...]string{"bare-lf", "bare-cr", "junk-before-message", "bad-status-line", "bad-field", "space-before-colon",
-	"obs-fold", "folded-framing-field", "bad-transfer-coding", "chunked-in-1.0", "length-and-transfer-coding", "bad-content-length",
+	"obs-fold", "bad-transfer-coding", "chunked-in-1.0", "length-and-transfer-coding", "bad-content-length",
 	"several-content-lengths", "bad-chunk", "body-not-allowed", "expected-body-not-sent", "http-0.9-response", "request-not-seen",
 	"bad-host", "too-many-open-requests", "body-not-kept", "events-cut", "unknown-field", "fields-cut", "server-push", "messages-cut"}
 

@@ -63,7 +63,6 @@ type half struct {
 	lineEnded bool  // after the data of the last chunk
 	torn      bool  // bytes of the framing were lost, but its end may be found
 	atHole    bool  // they were lost just before
-	marked    bool  // there is a mark for the chunk being read
 	grew      bool  // since the last emit
 	events    *record.EventStream
 	// Where there is no message.
@@ -109,7 +108,7 @@ func (h *http1) half(d record.Dir) *half {
 
 func (h *http1) data(d record.Dir, t time.Time, p []byte) {
 	s := h.half(d)
-	s.t, s.seen, s.marked = t, true, false
+	s.t, s.seen = t, true
 	for more := true; more && len(p) > 0 && h.next == nil; {
 		p, more = s.step(p)
 		h.release()
@@ -298,8 +297,11 @@ func (h *http1) turn() {
 	if h.releasing {
 		return // it was sent long ago
 	}
-	if r.state == peekState && len(r.buf) == 0 {
+	switch {
+	case r.state == peekState && len(r.buf) == 0 && r.peeking != peekClose:
 		r.resolve(true)
+	case r.state == bodyState && r.left == untilEnd && !h.pipelined && r.p.answered && r.m.BodySize > 0:
+		r.state, r.peeking = peekState, peekClose
 	}
 	if r.state == rechunkState && !h.pipelined {
 		r.fail(record.ErrLost)
@@ -407,7 +409,10 @@ func (h *http1) end(d record.Dir, t time.Time, why error) {
 // end ends what is being read.
 func (s *half) end(why error) {
 	if s.state == peekState {
-		s.decide(true)
+		s.decide(s.peeking != peekClose)
+	}
+	if s.state == chunkSizeState && s.chunks == 0 && len(s.buf) > 0 && s == &s.h.resp {
+		s.plain() // a line without end is no chunk
 	}
 	if s.m == nil && len(s.buf) > 0 && s.state != searchState {
 		s.partialHead()

@@ -288,9 +288,7 @@ func (st *stream) data(s *http2Half, p []byte) {
 	if st.events != nil && s.side() == responseSide && st.events.Write(p, s.t) {
 		note(st.x, eventsCut)
 	}
-	if n, k := s.h.keep(st.x, m, p), len(m.Marks); n > 0 && (k == 0 || !m.Marks[k-1].Time.Equal(s.t)) {
-		mark(m, n, s.t)
-	}
+	mark(m, s.h.keep(st.x, m, p), s.t)
 }
 
 // unheaded returns the message that s brings data of. Where its head was lost
@@ -352,7 +350,7 @@ func (st *stream) complete(v side) bool {
 		return false
 	}
 	m := st.message(v)
-	n, _ := parseLength(m.Header.Get("Content-Length"))
+	n, _, _ := parseLength(m.Header.Get("Content-Length"))
 	return m.BodySize == n
 }
 
@@ -362,7 +360,7 @@ func (st *stream) resolve(v side) {
 	if s.missing == 0 {
 		return
 	}
-	length, _ := parseLength(m.Header.Get("Content-Length"))
+	length, _, _ := parseLength(m.Header.Get("Content-Length"))
 	lost := length - m.BodySize
 	if m.Seen() && length >= 0 && lost >= 0 && lost <= s.missing {
 		if lost > 0 {

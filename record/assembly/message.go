@@ -10,7 +10,7 @@ import (
 // start reads up to where a message starts: empty lines before it are skipped
 // (RFC 9112, section 2.2, for requests; clients do the same).
 func (s *half) start(p []byte) ([]byte, bool) {
-	if n := len(s.buf); n > 2*maxMethod && n < maxHead && bytes.IndexByte(p, '\n') < 0 {
+	if n := len(s.buf); n > maxJunk && n+len(p) <= maxHead && bytes.IndexByte(p, '\n') < 0 {
 		return s.wait(s.join(p)) // a line that is still long
 	}
 	all := s.join(p)
@@ -49,15 +49,15 @@ func (s *half) start(p []byte) ([]byte, bool) {
 
 // judgeRequest tells whether p starts with a request line.
 func judgeRequest(p []byte) verdict {
-	i := bytes.IndexByte(p, '\n')
-	if i < 0 {
-		if len(p) > maxHead || !couldBeStartLine(p) {
-			return isOther
-		}
+	line, _, whole := bytes.Cut(p, []byte("\n"))
+	switch {
+	case !couldBeStartLine(line) || len(line) > maxHead:
+		return isOther
+	case !whole:
 		return undecided
 	}
-	line := bytes.TrimRight(p[:i], "\r ")
-	if couldBeStartLine(line) && (bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))) {
+	line = bytes.TrimRight(line, "\r ")
+	if len(line) > len("GET /") && (bytes.HasSuffix(line, []byte(" HTTP/1.1")) || bytes.HasSuffix(line, []byte(" HTTP/1.0"))) {
 		return isRequest
 	}
 	if _, ok := parseRequestLine(line); ok {
@@ -65,6 +65,9 @@ func judgeRequest(p []byte) verdict {
 	}
 	return isOther
 }
+
+// maxPrefix is how far from the start of a response its version may be.
+const maxPrefix = 12
 
 // judgeResponse tells whether p starts with a status line. Where a response is
 // due, what looks a little like one is one.
@@ -83,21 +86,18 @@ func (s *half) judgeResponse(p []byte) verdict {
 		return undecided
 	case due && (string(p[:n]) == "RTSP" || string(p[:n]) == "ICE/"):
 		return isResponse
-	case due && bytes.Contains(bytes.ToUpper(p[:min(len(p), 8)]), []byte("HTTP")):
+	case due && bytes.Contains(bytes.ToUpper(p[:min(len(p), maxPrefix)]), []byte("HTTP")):
 		return isResponse
-	case due && len(p) < 8:
+	case due && len(p) < maxPrefix:
 		return undecided
 	default:
 		return isOther
 	}
 	line, _, whole := bytes.Cut(p, []byte("\n"))
-	if !whole {
-		if len(p) > maxHead {
-			return isOther
-		}
+	if !whole && len(line) <= maxHead {
 		return undecided
 	}
-	if _, ok := parseStatusLine(line); ok {
+	if _, ok := parseStatusLine(line); ok && len(line) <= maxHead {
 		return isResponse
 	}
 	return isOther
@@ -107,6 +107,14 @@ func (s *half) judgeResponse(p []byte) verdict {
 func (s *half) noMessage(all []byte) ([]byte, bool) {
 	h := s.h
 	if s.bareAnswer() {
+		switch n, ok := junkLine(all); {
+		case !ok:
+			return s.wait(all)
+		case n > 0:
+			h.open[0].note(junkBefore)
+			s.span(framingSpan, n)
+			return s.took(all, n), true
+		}
 		s.oldAnswer()
 		return s.took(all, 0), true
 	}
@@ -119,6 +127,25 @@ func (s *half) noMessage(all []byte) ([]byte, bool) {
 	}
 	s.state, s.unsure, s.missed = searchState, false, 0
 	return s.took(all, 0), true
+}
+
+// maxJunk is how long a line before a status line may be.
+const maxJunk = 256
+
+// junkLine returns the length of the line that p starts with where a status
+// line follows it, or 0. ok is false where p is too short to tell.
+func junkLine(p []byte) (n int, ok bool) {
+	n = bytes.IndexByte(p[:min(len(p), maxJunk)], '\n') + 1
+	if n == 0 {
+		return 0, len(p) >= maxJunk
+	}
+	switch rest := p[n:]; {
+	case bytes.HasPrefix(rest, versionMark):
+		return n, true
+	case bytes.HasPrefix(versionMark, rest):
+		return 0, false
+	}
+	return 0, true
 }
 
 // bareAnswer reports whether what is no start line is a response without one.
@@ -168,16 +195,17 @@ func (s *half) lostRequest() {
 // head reads the head that the held bytes and p start with.
 func (s *half) head(p []byte) ([]byte, bool) {
 	all := s.join(p)
-	n, next := headEnd(all, s.scan, s == &s.h.resp)
-	if s == &s.h.req && isOldRequest(all) {
+	old := s.scan == 0 && s == &s.h.req && isOldRequest(all)
+	n, next := headEnd(all[:min(len(all), maxHead+maxLine)], s.scan, s == &s.h.resp)
+	if old {
 		n = bytes.IndexByte(all, '\n') + 1
 	}
-	if n < 0 && len(all) <= maxHead {
-		s.scan = next
+	if n < 0 && len(all) < maxHead+maxLine {
+		s.scan = max(next, 1)
 		return s.wait(all)
 	}
 	s.scan = 0
-	if n < 0 {
+	if n < 0 || n > maxHead {
 		s.state = searchState
 		return s.took(all, 0), true
 	}
@@ -274,17 +302,18 @@ func (s *half) beginBody() {
 	if f.chunked && s.m.Proto == "HTTP/1.0" {
 		s.note(chunkedOldVersion)
 	}
+	response := s == &s.h.resp
 	s.left, s.state = f.length, bodyState
 	switch {
-	case f.chunked:
+	case f.last || f.chunked && !response: // a request has no other end
 		s.left, s.state = 0, chunkSizeState
-	case f.length >= 0 && (!f.coded || s == &s.h.resp):
-	case f.coded || s == &s.h.resp:
+	case f.length >= 0 && (!f.coded || response && !f.chunked):
+	case f.coded || response:
 		s.left = untilEnd
 	default:
 		s.left = 0
 	}
-	if s == &s.h.resp && s.m.MediaType() == "text/event-stream" {
+	if response && s.m.MediaType() == "text/event-stream" {
 		s.events = record.NewEventStream(&s.p.Response)
 	}
 	if s.left == 0 && s.state == bodyState {

@@ -273,8 +273,8 @@ func (s *half) judgeChunk(p []byte) verdict {
 	case i < 0:
 		return undecided
 	}
-	size, exact := parseChunkSize(p[:i])
-	if !exact || size > maxLine {
+	size, junk := parseChunkSize(p[:i])
+	if size < 0 || junk > 0 || size > maxLine {
 		if _, ok := parseStatusLine(p[:i]); ok && s == &s.h.resp {
 			return isResponse
 		}

@@ -68,7 +68,7 @@ func decode(m *record.Message, write func(p []byte) error) (derr, werr error) {
 	untyped := *m // also files that are compressed by themselves are looked into
 	untyped.Header = nil
 	for _, f := range m.Header {
-		if strings.EqualFold(f.Name, "Content-Encoding") {
+		if !strings.EqualFold(f.Name, "Content-Type") {
 			untyped.Header = append(untyped.Header, f)
 		}
 	}
