@@ -80,11 +80,15 @@ func (w *LinesWriter) write(p []byte) error {
 
 // ReadLines returns the exchanges of the JSON Lines in r as [Read] does those
 // of a HAR file. Lines of other types are passed over.
-func ReadLines(r io.Reader) iter.Seq2[*record.Exchange, error] {
+func ReadLines(r io.Reader) iter.Seq2[*record.Exchange, error] { return ReadLinesWith(r, nil) }
+
+// ReadLinesWith is [ReadLines] that passes on to processes, in their order, the
+// lines about processes. An error of processes ends it.
+func ReadLinesWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[*record.Exchange, error] {
 	return func(yield func(*record.Exchange, error) bool) {
 		in, err := uncompressed(r)
 		if err == nil {
-			err = newReader(in, yield).lines()
+			err = newReader(in, processes, yield).lines()
 		}
 		if err != nil && !errors.Is(err, errStop) {
 			yield(nil, fmt.Errorf("read JSON Lines: %w", err))
@@ -101,6 +105,7 @@ func (r *reader) lines() error {
 		var line struct {
 			Type  string `json:"type"`
 			Entry *entry `json:"entry"`
+			processEvent
 		}
 		err := lax(r.dec.Decode(&line))
 		if errors.Is(err, io.EOF) && last == "end" {
@@ -113,6 +118,11 @@ func (r *reader) lines() error {
 			return r.broken(err, last != "")
 		}
 		last = line.Type
+		if line.Type == "process" {
+			if err := r.process(&line.processEvent); err != nil {
+				return err
+			}
+		}
 		if line.Type != "exchange" || line.Entry == nil {
 			continue
 		}

@@ -1,6 +1,7 @@
 package har
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -8,43 +9,111 @@ import (
 	"ssltape/record"
 )
 
-// maxProcesses bounds the process events of a HAR file, which are written anew
-// after each entry; JSON Lines have no bound.
-const maxProcesses = 500
+// Bounds of the process events of a HAR file: of those that are written anew
+// after each entry, and of those that it ends with. JSON Lines have none.
+const (
+	maxProcesses    = 500
+	maxAllProcesses = 50_000
+)
 
 // A processEvent is a [record.ProcessEvent] in JSON, in log._processes and in
 // lines of type "process".
 type processEvent struct {
 	Time   string   `json:"time"`
 	Event  string   `json:"event"`
-	PID    int      `json:"pid"`
-	PPID   int      `json:"ppid,omitempty"`
+	PID    integer  `json:"pid"`
+	PPID   integer  `json:"ppid,omitempty"`
 	Comm   string   `json:"comm"`
 	Exe    string   `json:"exe,omitempty"`
 	Args   []string `json:"args,omitempty"`
-	Status *int     `json:"status,omitempty"` // of "exit"
+	Status *integer `json:"status,omitempty"` // of "exit"
 	Line   string   `json:"line,omitempty"`   // of "line"
 }
 
 func newProcessEvent(p *record.ProcessEvent) processEvent {
-	e := processEvent{Time: formatTime(p.Time), Event: string(p.Kind), PID: p.PID, PPID: p.PPID,
+	e := processEvent{Time: formatTime(p.Time), Event: string(p.Kind), PID: integer(p.PID), PPID: integer(p.PPID),
 		Comm: asUTF8(p.Comm), Exe: asUTF8(p.Exe), Args: slices.Clone(p.Args), Line: asUTF8(p.Line)}
 	for i, a := range e.Args {
 		e.Args[i] = asUTF8(a)
 	}
 	if p.Kind == record.Exit {
-		e.Status = &p.Status
+		status := integer(p.Status)
+		e.Status = &status
 	}
 	return e
 }
 
-// WriteProcess implements [record.ProcessWriter]. The event is in the file
-// from the next entry on; of very many the first ones are.
-func (w *Writer) WriteProcess(p *record.ProcessEvent) error {
-	if len(w.processes) < maxProcesses {
-		w.processes = append(w.processes, newProcessEvent(p))
+// event returns the [record.ProcessEvent] that e stands for.
+func (e *processEvent) event() *record.ProcessEvent {
+	p := &record.ProcessEvent{Time: parseTime(e.Time), Kind: record.ProcessKind(e.Event), PID: int(e.PID), PPID: int(e.PPID),
+		Comm: e.Comm, Exe: e.Exe, Args: e.Args, Line: e.Line}
+	if e.Status != nil {
+		p.Status = int(*e.Status)
 	}
-	return w.err
+	return p
+}
+
+// WriteProcess implements [record.ProcessWriter]. The event is in the file
+// from the next entry on; of very many the first ones are, and the others when
+// it ends.
+func (w *Writer) WriteProcess(p *record.ProcessEvent) error {
+	w.events++
+	if w.events > maxAllProcesses || w.err != nil {
+		return w.err
+	}
+	text, err := marshal(newProcessEvent(p))
+	if err != nil {
+		return err
+	}
+	if w.events > 1 {
+		w.processes = append(w.processes, ',')
+	}
+	w.processes = append(w.processes, text...)
+	if w.events <= maxProcesses {
+		w.early = len(w.processes)
+	}
+	return nil
+}
+
+// marshal returns v in JSON, with < and > as they are.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// processes passes on the events of the list that comes next.
+func (r *reader) processes() error {
+	switch t, err := r.dec.Token(); {
+	case err != nil:
+		return err
+	case t == json.Delim('{'):
+		return r.skipFrom(1)
+	case t != json.Delim('['):
+		return nil
+	}
+	for r.dec.More() {
+		r.in.left = maxEntry
+		var e *processEvent
+		if err := lax(r.dec.Decode(&e)); err != nil {
+			return err
+		}
+		if err := r.process(e); err != nil {
+			return err
+		}
+	}
+	_, err := r.dec.Token()
+	return err
+}
+
+// process passes on e, if that is an event and somebody wants it.
+func (r *reader) process(e *processEvent) error {
+	if r.news == nil || e == nil || e.Event == "" {
+		return nil
+	}
+	return r.news.WriteProcess(e.event())
 }
 
 // WriteProcess implements [record.ProcessWriter]: a line of type "process".
@@ -52,7 +121,7 @@ func (w *LinesWriter) WriteProcess(p *record.ProcessEvent) error {
 	if w.err != nil {
 		return w.err
 	}
-	line, err := json.Marshal(struct {
+	line, err := marshal(struct {
 		Type string `json:"type"`
 		processEvent
 	}{"process", newProcessEvent(p)})

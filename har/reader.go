@@ -36,14 +36,19 @@ func (e *TruncatedError) Unwrap() error { return e.Err }
 //
 // The last error it yields is [ErrFormat], a [*TruncatedError] after the
 // entries that are whole, or one of r.
-func Read(r io.Reader) iter.Seq2[*record.Exchange, error] {
+func Read(r io.Reader) iter.Seq2[*record.Exchange, error] { return ReadWith(r, nil) }
+
+// ReadWith is [Read] that passes on to processes, when it comes to them, the
+// events of processes in the file; where we wrote it they come after the
+// exchanges. An error of processes ends it.
+func ReadWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[*record.Exchange, error] {
 	return func(yield func(*record.Exchange, error) bool) {
 		in, err := uncompressed(r)
 		if err != nil {
 			yield(nil, fmt.Errorf("read HAR: %w", err))
 			return
 		}
-		hr := newReader(in, yield)
+		hr := newReader(in, processes, yield)
 		if err := hr.file(); err != nil && !errors.Is(err, errStop) {
 			yield(nil, fmt.Errorf("read HAR: %w", err))
 		}
@@ -94,17 +99,18 @@ func (l *limited) Read(p []byte) (int, error) {
 type reader struct {
 	in      *limited
 	dec     *json.Decoder
+	news    record.ProcessWriter // may be nil
 	yield   func(*record.Exchange, error) bool
 	decoder decoder
 	count   int  // exchanges so far
 	entries bool // the list was there
 }
 
-func newReader(in io.Reader, yield func(*record.Exchange, error) bool) *reader {
+func newReader(in io.Reader, news record.ProcessWriter, yield func(*record.Exchange, error) bool) *reader {
 	l := &limited{in, maxEntry}
 	dec := json.NewDecoder(l)
 	dec.UseNumber() // one that no float64 holds is no reason to stop
-	return &reader{in: l, dec: dec, yield: yield}
+	return &reader{in: l, dec: dec, news: news, yield: yield}
 }
 
 var errStop = errors.New("stop")
@@ -115,10 +121,13 @@ func (r *reader) file() error {
 			return r.skip()
 		}
 		return r.object(func(key string) error {
-			if key != "entries" {
-				return r.skip()
+			switch {
+			case key == "entries":
+				return r.list()
+			case key == "_processes" && r.news != nil:
+				return r.processes()
 			}
-			return r.list()
+			return r.skip()
 		})
 	})
 	if err == nil && !r.entries {
@@ -225,8 +234,12 @@ func lax(err error) error {
 }
 
 // skip passes over the value that comes next.
-func (r *reader) skip() error {
-	for depth := 0; ; {
+func (r *reader) skip() error { return r.skipFrom(0) }
+
+// skipFrom passes over the rest of a value of which depth lists and objects
+// have been opened.
+func (r *reader) skipFrom(depth int) error {
+	for {
 		r.in.left = maxEntry
 		t, err := r.dec.Token()
 		if err != nil {

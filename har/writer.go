@@ -46,7 +46,9 @@ type Writer struct {
 	totals totals
 	err    error // the first error of out, which ends the file
 
-	processes []processEvent
+	processes []byte // events, with commas between
+	early     int    // length of the first maxProcesses of them
+	events    int
 }
 
 // totals are what the comment of a file sums up.
@@ -97,7 +99,7 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	}
 	start := []byte(`{"log":` + strings.TrimSuffix(string(head), "}") + `,"entries":[`)
 	if f, at, ok := asFile(w); ok {
-		hw.out, err = newInPlace(f, at, start, hw.end())
+		hw.out, err = newInPlace(f, at, start, hw.end(0))
 	} else {
 		hw.out, err = newSequential(w, start)
 	}
@@ -117,7 +119,7 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 	rest, err := w.coder.encode(x, ref, w.out.spill)
 	if err == nil {
 		w.totals.add(x)
-		err = w.out.commit(rest, w.end())
+		err = w.out.commit(rest, w.end(w.early))
 	}
 	if err != nil {
 		w.err = fmt.Errorf("write HAR: %w", errors.Join(err, w.out.abort()))
@@ -129,7 +131,7 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 // WriteExchange failed, it returns that error.
 func (w *Writer) Close() error {
 	if w.err == nil {
-		if err := w.out.finish(w.end()); err != nil {
+		if err := w.out.finish(w.end(len(w.processes))); err != nil {
 			w.err = fmt.Errorf("write HAR: %w", err)
 		}
 	}
@@ -165,8 +167,9 @@ func (w *Writer) page(x *record.Exchange) string {
 	return p.ID
 }
 
-// end returns what comes after the last entry.
-func (w *Writer) end() []byte {
+// end returns what comes after the last entry, with the first n bytes of the
+// events of processes.
+func (w *Writer) end(n int) []byte {
 	comment := []string{w.totals.String()}
 	if w.opts.Redaction != "" {
 		comment = append(comment, "redaction: "+w.opts.Redaction)
@@ -174,13 +177,17 @@ func (w *Writer) end() []byte {
 	if w.opts.Comment != "" {
 		comment = append(comment, w.opts.Comment)
 	}
-	end, err := json.Marshal(struct {
-		Pages     []page         `json:"pages"`
-		Processes []processEvent `json:"_processes,omitempty"`
-		Comment   string         `json:"comment"`
-	}{w.pages, w.processes, strings.Join(comment, "; ")})
-	if err != nil { // strings and numbers always can be marshalled
+	if omitted := w.events - maxAllProcesses; omitted > 0 {
+		comment = append(comment, fmt.Sprintf("%d further events of processes left out", omitted))
+	}
+	pages, err := json.Marshal(w.pages)
+	text, err2 := json.Marshal(strings.Join(comment, "; "))
+	if err = errors.Join(err, err2); err != nil { // strings and numbers always can be marshalled
 		panic(err)
 	}
-	return append([]byte("\n],"), append(end[1:], "}\n"...)...)
+	end := append([]byte("\n],\"pages\":"), pages...)
+	if n > 0 {
+		end = append(append(append(end, `,"_processes":[`...), w.processes[:n]...), ']')
+	}
+	return append(append(append(end, `,"comment":`...), text...), "}}\n"...)
 }

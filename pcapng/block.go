@@ -153,6 +153,17 @@ func (b *blockBuffer) names(addr netip.Addr, name string) {
 	b.end()
 }
 
+// comment adds a name resolution block without names, which is a place for a
+// comment that is of no packet: readers that do not know it pass over it, and
+// it is no record that others would have to store.
+func (b *blockBuffer) comment(c comment) {
+	b.begin(blockNames)
+	b.option(optEnd, 0) // of the names
+	b.optionBytes(optComment, c[:min(len(c), maxOption)])
+	b.option(optEnd, 0)
+	b.end()
+}
+
 // secrets adds a decryption secrets block with a TLS key log, which has to come
 // before the packets that need it.
 func (b *blockBuffer) secrets(keyLog []byte) {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"time"
 
 	"ssltape/record"
 )
@@ -175,3 +176,55 @@ type announced struct {
 
 // maxAnnounced limits the exchanges of a connection whose packets are to come.
 const maxAnnounced = 64
+
+// WriteProcess implements [record.ProcessWriter]: a comment that stands between
+// the packets.
+func (w *Writer) WriteProcess(p *record.ProcessEvent) error {
+	c := newComment(w.scratch).add("process", string(p.Kind)).addUint("time", uint64(nanos(p.Time))).
+		addUint("pid", uint64(p.PID)).addUint("ppid", uint64(p.PPID)).add("comm", p.Comm).add("exe", p.Exe)
+	switch p.Kind {
+	case record.Exec:
+		for _, arg := range p.Args {
+			c = c.add("arg", arg)
+		}
+	case record.Exit:
+		c = c.add("status", strconv.Itoa(p.Status))
+	case record.Line:
+		c = c.add("line", p.Line)
+	}
+	w.out.comment(c)
+	w.scratch = c
+	return w.out.err
+}
+
+// parseProcess returns the event that a comment of WriteProcess tells of, or
+// nil.
+func parseProcess(text string) *record.ProcessEvent {
+	if !strings.HasPrefix(text, tag+" process=") {
+		return nil
+	}
+	p := new(record.ProcessEvent)
+	parseComment(text, func(key, value string) {
+		switch key {
+		case "process":
+			p.Kind = record.ProcessKind(value)
+		case "time":
+			p.Time = time.Unix(0, parseLength(value)).UTC()
+		case "pid":
+			p.PID = int(parseLength(value))
+		case "ppid":
+			p.PPID = int(parseLength(value))
+		case "comm":
+			p.Comm = value
+		case "exe":
+			p.Exe = value
+		case "arg":
+			p.Args = append(p.Args, value)
+		case "status":
+			p.Status, _ = strconv.Atoi(value)
+		case "line":
+			p.Line = value
+		}
+	})
+	return p
+}

@@ -61,7 +61,7 @@ func TestPackets(t *testing.T) {
 // counted from the first.
 func packets(t *testing.T, file []byte) string {
 	t.Helper()
-	src, err := newSource(bytes.NewReader(file))
+	src, err := newSource(bytes.NewReader(file), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

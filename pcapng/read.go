@@ -28,7 +28,15 @@ import (
 // as [record.Conn] says. Memory is bounded whatever r holds, except that each
 // connection of a Writer costs some hundred bytes while it is open and some
 // ten after that.
-func Read(r io.Reader) iter.Seq2[record.Chunk, error] {
+func Read(r io.Reader) iter.Seq2[record.Chunk, error] { return ReadWith(r, nil) }
+
+// ReadWith is [Read] that passes on to processes, between the chunks, what a
+// [Writer] wrote of processes. An error of processes ends it.
+func ReadWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[record.Chunk, error] {
+	var news func(*record.ProcessEvent) error
+	if processes != nil {
+		news = processes.WriteProcess
+	}
 	return func(yield func(record.Chunk, error) bool) {
 		rd := reader{own: map[ownKey]*ownHalf{}}
 		rd.emit = func(c record.Chunk) {
@@ -38,7 +46,7 @@ func Read(r io.Reader) iter.Seq2[record.Chunk, error] {
 		}
 		rd.others.streams = map[tuple]*streamSide{}
 		rd.others.emit, rd.others.newID = rd.emit, rd.newID
-		err := rd.run(r)
+		err := rd.run(r, news)
 		if !rd.stopped {
 			rd.flush()
 		}
@@ -91,8 +99,8 @@ type ownHalf struct {
 	ended bool
 }
 
-func (r *reader) run(in io.Reader) error {
-	src, err := newSource(in)
+func (r *reader) run(in io.Reader, processes func(*record.ProcessEvent) error) error {
+	src, err := newSource(in, processes)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"ssltape/record"
 )
 
 // Reasons why a capture cannot be read, or not to its end.
@@ -35,8 +37,9 @@ type source interface {
 	next(*frame) error
 }
 
-// newSource returns the source for what r starts with.
-func newSource(r io.Reader) (source, error) {
+// newSource returns the source for what r starts with, which tells processes,
+// if that is not nil, what it says of them.
+func newSource(r io.Reader, processes func(*record.ProcessEvent) error) (source, error) {
 	br := bufio.NewReaderSize(r, 256<<10)
 	magic, err := br.Peek(4)
 	if err != nil && err != io.EOF {
@@ -44,7 +47,7 @@ func newSource(r io.Reader) (source, error) {
 	}
 	if len(magic) == 4 {
 		if binary.LittleEndian.Uint32(magic) == blockSection {
-			return &blockSource{r: br}, nil
+			return &blockSource{r: br, processes: processes}, nil
 		}
 		for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 			switch order.Uint32(magic) {
@@ -128,6 +131,8 @@ type blockSource struct {
 	before int           // interfaces of the sections before
 	head   [8]byte
 	buf    []byte
+
+	processes func(*record.ProcessEvent) error // told of what blocks say of processes; may be nil
 }
 
 // A sourceIface is an interface of the section.
@@ -154,6 +159,8 @@ func (s *blockSource) next(f *frame) error {
 			ok, err = true, s.packet(f, typ, body)
 		case blockSimple:
 			ok, err = true, s.simple(f, body)
+		case blockNames:
+			err = s.comments(body)
 		}
 		if ok || err != nil {
 			return err
@@ -188,7 +195,10 @@ func (s *blockSource) block() (typ uint32, body []byte, err error) {
 		return 0, nil, fmt.Errorf("%w: block of length %d", ErrFormat, n+8)
 	}
 	switch typ {
-	case blockInterface, blockEnhanced, blockPacket, blockSimple:
+	case blockInterface, blockEnhanced, blockPacket, blockSimple, blockNames:
+		if typ == blockNames && (s.processes == nil || n > maxNamesBlock) {
+			break
+		}
 		if n > maxBlock {
 			return 0, nil, fmt.Errorf("%w: block of length %d", ErrFormat, n+8)
 		}
@@ -199,6 +209,24 @@ func (s *blockSource) block() (typ uint32, body []byte, err error) {
 		return 0, nil, cut(err)
 	}
 	return typ, nil, nil
+}
+
+// maxNamesBlock limits a name resolution block that is looked into.
+const maxNamesBlock = 128 << 10
+
+// comments passes on what the comments of a name resolution block say of
+// processes.
+func (s *blockSource) comments(b []byte) (err error) {
+	for len(b) >= 4 && s.order.Uint16(b) != optEnd { // names come first, in the shape of options
+		n := 4 + (int(s.order.Uint16(b[2:]))+3)&^3
+		b = b[min(n, len(b)):]
+	}
+	s.options(skip(b, 4), func(code uint16, v []byte) {
+		if p := parseProcess(string(v)); code == optComment && p != nil && err == nil {
+			err = s.processes(p)
+		}
+	})
+	return err
 }
 
 // errBlock is what a block that is too short for its fields gives.

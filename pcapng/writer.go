@@ -36,6 +36,10 @@
 //	ssltape conn=7 ... framing=tls out=0 in=0
 //	    with FramingTLS, on the SYN: the stream offsets at which it starts. A
 //	    RST with lost=3000 means that the connection goes on in another one.
+//	ssltape process=exec time=1764094372236000000 pid=42 ppid=1 comm=curl exe=/usr/bin/curl arg=curl arg=-s
+//	    not on a packet but between two, in a name resolution block without
+//	    names: what a process did, when in nanoseconds since 1970; exit has
+//	    status=, and line, typed into a shell, has line=.
 //	ssltape exchange=12 pid=42 url=https://example.com/
 //	    on the first packet of a request, for people.
 package pcapng

@@ -141,3 +141,14 @@ func (t ExchangeTee) WriteExchange(x *Exchange) error {
 	}
 	return errors.Join(errs...)
 }
+
+// WriteProcess implements [ProcessWriter]: parts that are none are left out.
+func (t ExchangeTee) WriteProcess(p *ProcessEvent) error {
+	var errs []error
+	for _, w := range t {
+		if w, ok := w.(ProcessWriter); ok {
+			errs = append(errs, w.WriteProcess(p))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -219,3 +219,72 @@ func TestOutputErrors(t *testing.T) {
 		}
 	}
 }
+
+// processTexts returns what a recording says of processes.
+func processTexts(t *testing.T, input []byte) (texts []string) {
+	t.Helper()
+	s, err := Open(bytes.NewReader(input))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Processes = processFunc(func(p *record.ProcessEvent) error {
+		p.Time = p.Time.Truncate(time.Microsecond)
+		texts = append(texts, fmt.Sprintf("%+v", *p))
+		return nil
+	})
+	if err := s.Exchanges(new(factWriter)); err != nil {
+		t.Fatal(err)
+	}
+	return texts
+}
+
+type processFunc func(*record.ProcessEvent) error
+
+func (f processFunc) WriteProcess(p *record.ProcessEvent) error { return f(p) }
+
+// What processes did goes through every conversion, redacted like the rest.
+func TestConvertProcesses(t *testing.T) {
+	const secret = "sk-ant-api03-abcdefghijklmnopqrstuvwxyz"
+	start := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	events := []*record.ProcessEvent{
+		{Time: start, Kind: record.Exec, PID: 7, PPID: 1, Comm: "a b", Exe: "/usr/bin/a b", Args: []string{"a", "", "x y\n\"=", "ü", secret}},
+		{Time: start.Add(time.Second), Kind: record.Line, PID: 8, PPID: 7, Comm: "bash", Exe: "/bin/bash", Line: "echo 'x'\t\x1b " + secret},
+		{Time: start.Add(2 * time.Second), Kind: record.Exit, PID: 7, PPID: 1, Comm: "a b", Exe: "/usr/bin/a b", Status: 143},
+		{Time: start.Add(3 * time.Second), Kind: record.Exit, PID: 8, PPID: 7, Comm: "bash"},
+	}
+	dir := t.TempDir()
+	for _, from := range []string{"har", "pcapng", "jsonl"} {
+		path := filepath.Join(dir, "in."+from)
+		out, err := NewOutput(from, path, OutputOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, e := range events {
+			if err := out.WriteProcess(e); err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, fmt.Sprintf("%+v", *e))
+		}
+		if err := out.Close(); err != nil {
+			t.Fatal(err)
+		}
+		input, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range []string{"har", "pcapng", "jsonl"} {
+			if got := processTexts(t, convert(t, input, to)); !slices.Equal(got, want) {
+				t.Errorf("%s to %s:\n%q\nwant\n%q", from, to, got, want)
+			}
+			if got := processTexts(t, convert(t, input, to, "-F", "status:200")); !slices.Equal(got, want) {
+				t.Errorf("%s to %s with a filter:\n%q\nwant\n%q", from, to, got, want)
+			}
+			path := filepath.Join(dir, "redacted."+to)
+			run(t, input, "-o", path)
+			if b, err := os.ReadFile(path); err != nil || bytes.Contains(b, []byte(secret)) || !bytes.Contains(b, []byte("/bin/bash")) {
+				t.Errorf("%s to %s is not redacted (%v)", from, to, err)
+			}
+		}
+	}
+}

@@ -220,8 +220,10 @@ func (o *Output) WriteProcess(p *record.ProcessEvent) error {
 	if err := o.Create(); err != nil {
 		return err
 	}
-	if w, ok := o.exchanges.(record.ProcessWriter); ok {
-		return o.wrap(w.WriteProcess(p))
+	for _, w := range []any{o.sink.exchanges, o.sink.chunks} { // one that takes both may be behind what makes bytes of exchanges
+		if w, ok := w.(record.ProcessWriter); ok {
+			return o.wrap(w.WriteProcess(p))
+		}
 	}
 	return nil
 }

@@ -45,7 +45,9 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 	if p.view != nil {
 		exchanges = append(exchanges, p.view)
 	}
-	end := &guard{ctx: ctx, chunks: redact.Chunks(chunks, o.Redact), exchanges: redact.Exchanges(exchanges, o.Redact)}
+	end := &guard{ctx: ctx, chunks: redact.Chunks(chunks, o.Redact), exchanges: redact.Exchanges(exchanges, o.Redact),
+		processes: exchanges, redact: o.Redact}
+	src.Processes = end
 	var first record.ExchangeWriter = end
 	if p.heads {
 		first = headWriter{first}
@@ -190,6 +192,8 @@ type guard struct {
 	ctx       context.Context
 	chunks    *redact.ChunkWriter
 	exchanges record.ExchangeWriter
+	processes record.ProcessWriter
+	redact    redact.Profile
 	n         int   // exchanges that were done
 	err       error // the first of chunks or exchanges
 }
@@ -205,6 +209,11 @@ func (g *guard) WriteExchange(x *record.Exchange) error {
 		g.n++
 	}
 	return g.check(g.exchanges.WriteExchange(x))
+}
+
+// WriteProcess implements [record.ProcessWriter].
+func (g *guard) WriteProcess(p *record.ProcessEvent) error {
+	return g.check(g.processes.WriteProcess(redact.Process(p, g.redact)))
 }
 
 func (g *guard) check(err error) error {

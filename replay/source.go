@@ -21,6 +21,10 @@ type Source struct {
 	Format string         // "har", "jsonl", "pcapng" or "pcap"
 	Conns  map[string]int // after Copy, where bytes are stored: connections by what they speak
 
+	// Processes is told what the recording says of processes, as it is read. May
+	// be nil.
+	Processes record.ProcessWriter
+
 	// One of the two is set, by what the format stores.
 	chunks    iter.Seq2[record.Chunk, error]
 	exchanges iter.Seq2[*record.Exchange, error]
@@ -35,11 +39,11 @@ type input struct {
 
 func inputs() []input {
 	return []input{
-		{"pcapng", magic("\x0a\x0d\x0d\x0a"), func(r *bufio.Reader, s *Source) { s.chunks = pcapng.Read(r) }},
+		{"pcapng", magic("\x0a\x0d\x0d\x0a"), func(r *bufio.Reader, s *Source) { s.chunks = pcapng.ReadWith(r, s) }},
 		{"pcap", magic("\xa1\xb2\xc3\xd4", "\xd4\xc3\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x4d\x3c\xb2\xa1"),
-			func(r *bufio.Reader, s *Source) { s.chunks = pcapng.Read(r) }},
-		{"jsonl", isLines, func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadLines(r) }},
-		{"har", magic("{"), func(r *bufio.Reader, s *Source) { s.exchanges = har.Read(r) }},
+			func(r *bufio.Reader, s *Source) { s.chunks = pcapng.ReadWith(r, s) }},
+		{"jsonl", isLines, func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadLinesWith(r, s) }},
+		{"har", magic("{"), func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadWith(r, s) }},
 	}
 }
 
@@ -99,6 +103,14 @@ func magic(prefixes ...string) func([]byte) bool {
 func isLines(start []byte) bool {
 	rest, ok := bytes.CutPrefix(start, []byte("{"))
 	return ok && bytes.HasPrefix(trimJSON(rest), []byte(`"type"`))
+}
+
+// WriteProcess implements [record.ProcessWriter] for the readers of formats.
+func (s *Source) WriteProcess(p *record.ProcessEvent) error {
+	if s.Processes == nil {
+		return nil
+	}
+	return s.Processes.WriteProcess(p)
 }
 
 // Bytes reports whether s stores bytes rather than exchanges, so that they can
