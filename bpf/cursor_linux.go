@@ -23,6 +23,7 @@ const (
 	kindName
 	kindLine
 	kindRefused
+	kindHandshake
 )
 
 // A connKey tells connections apart: a pointer of one run of a program, since
@@ -166,6 +167,8 @@ func (c *cursor) event(b []byte) {
 			n := c.conn(key, h)
 			n.Local, n.Remote = addrPort(e.Address.Local, e.Address.Lport), addrPort(e.Address.Remote, e.Address.Rport)
 		}
+	case kindHandshake:
+		c.conn(key, h).Handshake = time.Duration(h.Off)
 	case kindName:
 		if e := view[tlsNameEvent](b); e != nil {
 			c.conn(key, h).ServerName = cString(e.Name[:])

@@ -17,18 +17,20 @@ import (
 type call string
 
 const (
-	callRead      call = "tls_read"
-	callWrite     call = "tls_write"
-	callReadEx    call = "tls_read_ex"
-	callWriteEx   call = "tls_write_ex"
-	callWriteEx2  call = "tls_write_ex2"
-	callReadInner call = "tls_read_inner"
-	callFree      call = "tls_free"
-	callClear     call = "tls_clear"
-	callCtrl      call = "tls_ctrl"
-	callGoRead    call = "go_read"
-	callGoWrite   call = "go_write"
-	callGoClose   call = "go_close"
+	callRead       call = "tls_read"
+	callWrite      call = "tls_write"
+	callReadEx     call = "tls_read_ex"
+	callWriteEx    call = "tls_write_ex"
+	callWriteEx2   call = "tls_write_ex2"
+	callReadInner  call = "tls_read_inner"
+	callHandshake  call = "tls_handshake"
+	callHandshake0 call = "tls_handshake0"
+	callFree       call = "tls_free"
+	callClear      call = "tls_clear"
+	callCtrl       call = "tls_ctrl"
+	callGoRead     call = "go_read"
+	callGoWrite    call = "go_write"
+	callGoClose    call = "go_close"
 )
 
 // returns reports whether the call is followed to its return.
@@ -51,6 +53,7 @@ var libraries = [][]function{
 		{"SSL_read_ex", callReadEx},
 		{"SSL_write_ex", callWriteEx},
 		{"SSL_write_ex2", callWriteEx2},
+		{"SSL_do_handshake", callHandshake},
 		{"SSL_free", callFree},
 		{"SSL_clear", callClear},
 		{"SSL_ctrl", callCtrl},
@@ -58,6 +61,7 @@ var libraries = [][]function{
 	{ // GnuTLS: ssize_t f(session, data, size)
 		{"gnutls_record_recv", callRead},
 		{"gnutls_record_send", callWrite},
+		{"gnutls_handshake", callHandshake0},
 		{"gnutls_deinit", callFree},
 	},
 }

@@ -15,7 +15,7 @@ const minLinked = 1 << 20
 // linkedCalls says how the functions that package locate finds take their
 // arguments.
 var linkedCalls = map[string]call{
-	"SSL_read": callRead, "SSL_write": callWrite, "ssl_read_internal": callReadInner, "tls_free": callFree, "SSL_free": callFree,
+	"SSL_read": callRead, "SSL_write": callWrite, "ssl_read_internal": callReadInner, "tls_free": callFree, "SSL_do_handshake": callHandshake, "SSL_free": callFree,
 	"crypto/tls.(*Conn).Read": callGoRead, "crypto/tls.(*Conn).Write": callGoWrite, "crypto/tls.(*Conn).Close": callGoClose,
 }
 

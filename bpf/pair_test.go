@@ -109,6 +109,9 @@ func TestPair(t *testing.T) {
 				for _, c := range tp.conns {
 					s := tp.streams[c]
 					o := outcome{int(s[0].final), int(s[1].final), s[0].end, s[1].end}
+					if first := strings.HasPrefix(tt.steps, "new w"); first && c.ID == 1 && c.Handshake <= 0 {
+						t.Errorf("connection %d without the time of its handshake", c.ID)
+					}
 					if s[0].lost+s[1].lost > 0 {
 						t.Errorf("connection %d: %d and %d bytes lost", c.ID, s[0].lost, s[1].lost)
 					}

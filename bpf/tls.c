@@ -97,10 +97,40 @@ static __always_inline bool closed_by_peer(struct thread *t, struct frame *f) {
 	return flags & SSL_RECEIVED_SHUTDOWN;
 }
 
+/* handshake notes a call that returns. One that had nothing to do, since the
+ * connection was established before, neither failed before it succeeded nor
+ * used a socket. */
+static __always_inline void handshake(struct conn_key *key, struct frame *f, __s32 ret) {
+	struct conn *c = find_conn(key, f->pid, f->library);
+
+	if (!c || c->shaken || c->off[OUT] || c->off[IN])
+		return;
+	if (ret != (f->closes ? 0 : 1)) {
+		if (!c->handshake)
+			c->handshake = f->time;
+		return;
+	}
+	if (!c->handshake && !f->talked)
+		return;
+	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		COUNT(ring_events, 1);
+		return;
+	}
+	c->shaken = 1;
+	*e = conn_head(HANDSHAKE, key, c);
+	e->off = e->time - (c->handshake ? c->handshake : f->time);
+	submit(e, sizeof(*e));
+}
+
 static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, __s32 ret) {
 	struct conn_key key = {f->ssl, f->epoch, tgid};
 	__u64 n = ret;
 
+	if (f->dir == NEITHER) {
+		handshake(&key, f, ret);
+		return;
+	}
 	if (ret < 0 || (ret == 0 && !closed_by_peer(t, f)))
 		return;
 	if (ret == 0) {
@@ -158,6 +188,14 @@ int tls_write_ex2(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM5(ct
 /* OpenSSL's ssl_read_internal: as read_ex, but 0 is close_notify */
 SEC("uprobe/tls_read_inner")
 int tls_read_inner(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), true); }
+
+/* int f(ssl), which returns 1 when the connection is established */
+SEC("uprobe/tls_handshake")
+int tls_handshake(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, false); }
+
+/* likewise, but 0 */
+SEC("uprobe/tls_handshake0")
+int tls_handshake0(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, true); }
 
 /* void f(ssl) */
 SEC("uprobe/tls_free")

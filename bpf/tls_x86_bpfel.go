@@ -27,18 +27,20 @@ type tlsAddressEvent struct {
 }
 
 type tlsConn struct {
-	_       structs.HostLayout
-	Born    uint64
-	Off     [2]uint64
-	Closed  uint32
-	Pid     uint32
-	Library uint32
-	Nested  uint8
-	Doubt   uint8
-	Pad     [2]uint8
-	Socket  uint64
-	Reads   uint64
-	Writes  uint64
+	_         structs.HostLayout
+	Born      uint64
+	Off       [2]uint64
+	Closed    uint32
+	Pid       uint32
+	Library   uint32
+	Nested    uint8
+	Doubt     uint8
+	Shaken    uint8
+	Pad       uint8
+	Handshake uint64
+	Socket    uint64
+	Reads     uint64
+	Writes    uint64
 }
 
 type tlsConnKey struct {
@@ -105,7 +107,9 @@ type tlsGoCall struct {
 		Dir     uint8
 		Closes  uint8
 		Counted uint8
+		Talked  uint8
 		Shared  uint8
+		_       [7]byte
 		Library uint64
 	}
 	Born  uint64
@@ -207,7 +211,9 @@ type tlsThread struct {
 		Dir     uint8
 		Closes  uint8
 		Counted uint8
+		Talked  uint8
 		Shared  uint8
+		_       [7]byte
 		Library uint64
 	}
 	Eof       uint64
@@ -239,52 +245,54 @@ type tlsThread struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	tlsMapConns         = "conns"
-	tlsMapEnds          = "ends"
-	tlsMapEvents        = "events"
-	tlsMapExamined      = "examined"
-	tlsMapExecutables   = "executables"
-	tlsMapGoCalls       = "go_calls"
-	tlsMapGoWrites      = "go_writes"
-	tlsMapHeld          = "held"
-	tlsMapLosses        = "losses"
-	tlsMapPatterns      = "patterns"
-	tlsMapProcesses     = "processes"
-	tlsMapThreads       = "threads"
-	tlsMapWanted        = "wanted"
-	tlsProgGoClose      = "go_close"
-	tlsProgGoRead       = "go_read"
-	tlsProgGoReturn     = "go_return"
-	tlsProgGoWrite      = "go_write"
-	tlsProgProcessExec  = "process_exec"
-	tlsProgProcessExit  = "process_exit"
-	tlsProgProcessFork  = "process_fork"
-	tlsProgShellLine    = "shell_line"
-	tlsProgSocketRecv   = "socket_recv"
-	tlsProgSocketSend   = "socket_send"
-	tlsProgTcpReceive   = "tcp_receive"
-	tlsProgTcpReceived  = "tcp_received"
-	tlsProgTcpSend      = "tcp_send"
-	tlsProgTlsClear     = "tls_clear"
-	tlsProgTlsCtrl      = "tls_ctrl"
-	tlsProgTlsFree      = "tls_free"
-	tlsProgTlsRead      = "tls_read"
-	tlsProgTlsReadEx    = "tls_read_ex"
-	tlsProgTlsReadInner = "tls_read_inner"
-	tlsProgTlsReturn    = "tls_return"
-	tlsProgTlsWrite     = "tls_write"
-	tlsProgTlsWriteEx   = "tls_write_ex"
-	tlsProgTlsWriteEx2  = "tls_write_ex2"
-	tlsVarAll           = "all"
-	tlsVarAwaits        = "awaits"
-	tlsVarCookies       = "cookies"
-	tlsVarFollow        = "follow"
-	tlsVarHolds         = "holds"
-	tlsVarNested        = "nested"
-	tlsVarPatternsLen   = "patterns_len"
-	tlsVarPidns         = "pidns"
-	tlsVarUid           = "uid"
-	tlsVarWatermark     = "watermark"
+	tlsMapConns          = "conns"
+	tlsMapEnds           = "ends"
+	tlsMapEvents         = "events"
+	tlsMapExamined       = "examined"
+	tlsMapExecutables    = "executables"
+	tlsMapGoCalls        = "go_calls"
+	tlsMapGoWrites       = "go_writes"
+	tlsMapHeld           = "held"
+	tlsMapLosses         = "losses"
+	tlsMapPatterns       = "patterns"
+	tlsMapProcesses      = "processes"
+	tlsMapThreads        = "threads"
+	tlsMapWanted         = "wanted"
+	tlsProgGoClose       = "go_close"
+	tlsProgGoRead        = "go_read"
+	tlsProgGoReturn      = "go_return"
+	tlsProgGoWrite       = "go_write"
+	tlsProgProcessExec   = "process_exec"
+	tlsProgProcessExit   = "process_exit"
+	tlsProgProcessFork   = "process_fork"
+	tlsProgShellLine     = "shell_line"
+	tlsProgSocketRecv    = "socket_recv"
+	tlsProgSocketSend    = "socket_send"
+	tlsProgTcpReceive    = "tcp_receive"
+	tlsProgTcpReceived   = "tcp_received"
+	tlsProgTcpSend       = "tcp_send"
+	tlsProgTlsClear      = "tls_clear"
+	tlsProgTlsCtrl       = "tls_ctrl"
+	tlsProgTlsFree       = "tls_free"
+	tlsProgTlsHandshake  = "tls_handshake"
+	tlsProgTlsHandshake0 = "tls_handshake0"
+	tlsProgTlsRead       = "tls_read"
+	tlsProgTlsReadEx     = "tls_read_ex"
+	tlsProgTlsReadInner  = "tls_read_inner"
+	tlsProgTlsReturn     = "tls_return"
+	tlsProgTlsWrite      = "tls_write"
+	tlsProgTlsWriteEx    = "tls_write_ex"
+	tlsProgTlsWriteEx2   = "tls_write_ex2"
+	tlsVarAll            = "all"
+	tlsVarAwaits         = "awaits"
+	tlsVarCookies        = "cookies"
+	tlsVarFollow         = "follow"
+	tlsVarHolds          = "holds"
+	tlsVarNested         = "nested"
+	tlsVarPatternsLen    = "patterns_len"
+	tlsVarPidns          = "pidns"
+	tlsVarUid            = "uid"
+	tlsVarWatermark      = "watermark"
 )
 
 // loadTls returns the embedded CollectionSpec for tls.
@@ -329,29 +337,31 @@ type tlsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tlsProgramSpecs struct {
-	GoClose      *ebpf.ProgramSpec `ebpf:"go_close"`
-	GoRead       *ebpf.ProgramSpec `ebpf:"go_read"`
-	GoReturn     *ebpf.ProgramSpec `ebpf:"go_return"`
-	GoWrite      *ebpf.ProgramSpec `ebpf:"go_write"`
-	ProcessExec  *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit  *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork  *ebpf.ProgramSpec `ebpf:"process_fork"`
-	ShellLine    *ebpf.ProgramSpec `ebpf:"shell_line"`
-	SocketRecv   *ebpf.ProgramSpec `ebpf:"socket_recv"`
-	SocketSend   *ebpf.ProgramSpec `ebpf:"socket_send"`
-	TcpReceive   *ebpf.ProgramSpec `ebpf:"tcp_receive"`
-	TcpReceived  *ebpf.ProgramSpec `ebpf:"tcp_received"`
-	TcpSend      *ebpf.ProgramSpec `ebpf:"tcp_send"`
-	TlsClear     *ebpf.ProgramSpec `ebpf:"tls_clear"`
-	TlsCtrl      *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
-	TlsFree      *ebpf.ProgramSpec `ebpf:"tls_free"`
-	TlsRead      *ebpf.ProgramSpec `ebpf:"tls_read"`
-	TlsReadEx    *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
-	TlsReadInner *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
-	TlsReturn    *ebpf.ProgramSpec `ebpf:"tls_return"`
-	TlsWrite     *ebpf.ProgramSpec `ebpf:"tls_write"`
-	TlsWriteEx   *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
-	TlsWriteEx2  *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
+	GoClose       *ebpf.ProgramSpec `ebpf:"go_close"`
+	GoRead        *ebpf.ProgramSpec `ebpf:"go_read"`
+	GoReturn      *ebpf.ProgramSpec `ebpf:"go_return"`
+	GoWrite       *ebpf.ProgramSpec `ebpf:"go_write"`
+	ProcessExec   *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit   *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork   *ebpf.ProgramSpec `ebpf:"process_fork"`
+	ShellLine     *ebpf.ProgramSpec `ebpf:"shell_line"`
+	SocketRecv    *ebpf.ProgramSpec `ebpf:"socket_recv"`
+	SocketSend    *ebpf.ProgramSpec `ebpf:"socket_send"`
+	TcpReceive    *ebpf.ProgramSpec `ebpf:"tcp_receive"`
+	TcpReceived   *ebpf.ProgramSpec `ebpf:"tcp_received"`
+	TcpSend       *ebpf.ProgramSpec `ebpf:"tcp_send"`
+	TlsClear      *ebpf.ProgramSpec `ebpf:"tls_clear"`
+	TlsCtrl       *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
+	TlsFree       *ebpf.ProgramSpec `ebpf:"tls_free"`
+	TlsHandshake  *ebpf.ProgramSpec `ebpf:"tls_handshake"`
+	TlsHandshake0 *ebpf.ProgramSpec `ebpf:"tls_handshake0"`
+	TlsRead       *ebpf.ProgramSpec `ebpf:"tls_read"`
+	TlsReadEx     *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
+	TlsReadInner  *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
+	TlsReturn     *ebpf.ProgramSpec `ebpf:"tls_return"`
+	TlsWrite      *ebpf.ProgramSpec `ebpf:"tls_write"`
+	TlsWriteEx    *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
+	TlsWriteEx2   *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
 }
 
 // tlsMapSpecs contains maps before they are loaded into the kernel.
@@ -462,29 +472,31 @@ type tlsVariables struct {
 //
 // It can be passed to loadTlsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tlsPrograms struct {
-	GoClose      *ebpf.Program `ebpf:"go_close"`
-	GoRead       *ebpf.Program `ebpf:"go_read"`
-	GoReturn     *ebpf.Program `ebpf:"go_return"`
-	GoWrite      *ebpf.Program `ebpf:"go_write"`
-	ProcessExec  *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit  *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork  *ebpf.Program `ebpf:"process_fork"`
-	ShellLine    *ebpf.Program `ebpf:"shell_line"`
-	SocketRecv   *ebpf.Program `ebpf:"socket_recv"`
-	SocketSend   *ebpf.Program `ebpf:"socket_send"`
-	TcpReceive   *ebpf.Program `ebpf:"tcp_receive"`
-	TcpReceived  *ebpf.Program `ebpf:"tcp_received"`
-	TcpSend      *ebpf.Program `ebpf:"tcp_send"`
-	TlsClear     *ebpf.Program `ebpf:"tls_clear"`
-	TlsCtrl      *ebpf.Program `ebpf:"tls_ctrl"`
-	TlsFree      *ebpf.Program `ebpf:"tls_free"`
-	TlsRead      *ebpf.Program `ebpf:"tls_read"`
-	TlsReadEx    *ebpf.Program `ebpf:"tls_read_ex"`
-	TlsReadInner *ebpf.Program `ebpf:"tls_read_inner"`
-	TlsReturn    *ebpf.Program `ebpf:"tls_return"`
-	TlsWrite     *ebpf.Program `ebpf:"tls_write"`
-	TlsWriteEx   *ebpf.Program `ebpf:"tls_write_ex"`
-	TlsWriteEx2  *ebpf.Program `ebpf:"tls_write_ex2"`
+	GoClose       *ebpf.Program `ebpf:"go_close"`
+	GoRead        *ebpf.Program `ebpf:"go_read"`
+	GoReturn      *ebpf.Program `ebpf:"go_return"`
+	GoWrite       *ebpf.Program `ebpf:"go_write"`
+	ProcessExec   *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit   *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork   *ebpf.Program `ebpf:"process_fork"`
+	ShellLine     *ebpf.Program `ebpf:"shell_line"`
+	SocketRecv    *ebpf.Program `ebpf:"socket_recv"`
+	SocketSend    *ebpf.Program `ebpf:"socket_send"`
+	TcpReceive    *ebpf.Program `ebpf:"tcp_receive"`
+	TcpReceived   *ebpf.Program `ebpf:"tcp_received"`
+	TcpSend       *ebpf.Program `ebpf:"tcp_send"`
+	TlsClear      *ebpf.Program `ebpf:"tls_clear"`
+	TlsCtrl       *ebpf.Program `ebpf:"tls_ctrl"`
+	TlsFree       *ebpf.Program `ebpf:"tls_free"`
+	TlsHandshake  *ebpf.Program `ebpf:"tls_handshake"`
+	TlsHandshake0 *ebpf.Program `ebpf:"tls_handshake0"`
+	TlsRead       *ebpf.Program `ebpf:"tls_read"`
+	TlsReadEx     *ebpf.Program `ebpf:"tls_read_ex"`
+	TlsReadInner  *ebpf.Program `ebpf:"tls_read_inner"`
+	TlsReturn     *ebpf.Program `ebpf:"tls_return"`
+	TlsWrite      *ebpf.Program `ebpf:"tls_write"`
+	TlsWriteEx    *ebpf.Program `ebpf:"tls_write_ex"`
+	TlsWriteEx2   *ebpf.Program `ebpf:"tls_write_ex2"`
 }
 
 func (p *tlsPrograms) Close() error {
@@ -505,6 +517,8 @@ func (p *tlsPrograms) Close() error {
 		p.TlsClear,
 		p.TlsCtrl,
 		p.TlsFree,
+		p.TlsHandshake,
+		p.TlsHandshake0,
 		p.TlsRead,
 		p.TlsReadEx,
 		p.TlsReadInner,

@@ -15,7 +15,7 @@ import (
 // bodies, which req and res describe.
 func newEntry(x *record.Exchange, req, res *payload) *entry {
 	e := &entry{
-		Started:      formatTime(x.Start()),
+		Started:      formatTime(started(x)),
 		ID:           integer(x.ID),
 		ResourceType: "fetch",
 		Server:       x.Server,
@@ -46,12 +46,26 @@ func newEntry(x *record.Exchange, req, res *payload) *entry {
 	return e
 }
 
+// started returns when the exchange begins in a file: with the handshake, where
+// that is part of it.
+func started(x *record.Exchange) time.Time {
+	if x.Request.Start.IsZero() || x.Handshake <= 0 {
+		return x.Start()
+	}
+	return x.Request.Start.Add(-x.Handshake.Round(time.Microsecond))
+}
+
 // setTimes sets the timings. All are differences of times in whole
 // microseconds, so that they add up and the times can be had back.
 func (e *entry) setTimes(x *record.Exchange) {
 	t := &e.Timings
 	*t = timings{Blocked: notApplicable, DNS: notApplicable, Connect: notApplicable, SSL: notApplicable}
 	req, res := &x.Request, &x.Response
+	if !req.Start.IsZero() && x.Handshake > 0 {
+		// How long TCP took to connect, of which ssl is a part, is not known.
+		t.SSL = millis(x.Handshake.Round(time.Microsecond) / time.Microsecond)
+		t.Connect = t.SSL
+	}
 	if !req.Start.IsZero() {
 		t.Send = max(0, between(req.Start, req.End))
 	}
@@ -65,7 +79,7 @@ func (e *entry) setTimes(x *record.Exchange) {
 		}
 		t.Receive = max(0, between(res.Start, res.End))
 	}
-	e.Time = t.Send + t.Wait + t.Receive
+	e.Time = max(0, t.Connect) + t.Send + t.Wait + t.Receive
 }
 
 func between(from, to time.Time) millis {

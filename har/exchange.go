@@ -52,6 +52,9 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 	x.Request.Done = !e.Request.Incomplete
 	x.Response.Done = !e.Response.Incomplete && (x.Response.Seen() || x.Err == nil)
 	d.restoreConn(e, x)
+	if x.Handshake > 0 {
+		x.Conn.Handshake = x.Handshake
+	}
 	return x, nil
 }
 
@@ -243,7 +246,12 @@ func (e *entry) restoreTimes(x *record.Exchange) {
 		}
 		return from
 	}
-	connect := t.Connect
+	connect, total := t.Connect, e.Time
+	if e.ID != 0 && t.SSL > 0 { // ours begin with the handshake, which is not of the request
+		x.Handshake = time.Duration(t.SSL) * time.Microsecond
+		start, total, connect = after(start, t.SSL), total-t.SSL, 0
+		t = &timings{Send: t.Send, Wait: t.Wait, Receive: t.Receive, Overlap: t.Overlap}
+	}
 	if connect < t.SSL {
 		connect = t.SSL // some count only one of them
 	}
@@ -254,7 +262,7 @@ func (e *entry) restoreTimes(x *record.Exchange) {
 	}
 	if x.Response.Seen() {
 		x.Response.Start, x.Response.End = got, after(got, t.Receive)
-		if end := after(start, e.Time); t.Receive <= 0 && end.After(got) {
+		if end := after(start, total); t.Receive <= 0 && end.After(got) {
 			x.Response.End = end // of a producer that knows the sum only
 		}
 	}

@@ -151,7 +151,7 @@ func (w *Writer) page(x *record.Exchange) string {
 		return w.pages[maxPages-1].ID
 	}
 	p := page{
-		Started: formatTime(x.Start()),
+		Started: formatTime(started(x)),
 		ID:      "page_" + strconv.Itoa(len(w.pages)+1),
 		Title:   fmt.Sprintf("%s (pid %d)", key.Comm, key.PID),
 		Timings: pageTimings{-1, -1},

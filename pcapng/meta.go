@@ -94,6 +94,9 @@ func (m comment) addConn(c, old *record.Conn) comment {
 		m = m.add("remote", c.Remote.String())
 	}
 	addNew("sni", c.ServerName, old.ServerName)
+	if c.Handshake != old.Handshake {
+		m = m.addUint("handshake", uint64(c.Handshake))
+	}
 	if c.Plain != old.Plain {
 		m = m.add("plain", strconv.FormatBool(c.Plain))
 	}
@@ -120,6 +123,8 @@ func setConn(c *record.Conn, key, value string) {
 		c.Remote, _ = netip.ParseAddrPort(value)
 	case "sni":
 		c.ServerName = value
+	case "handshake":
+		c.Handshake = time.Duration(parseLength(value))
 	case "plain":
 		c.Plain = value == "true"
 	}

@@ -123,7 +123,8 @@ type Event struct {
 type Exchange struct {
 	ID        uint64 // number in the recording, from 1, in order of appearance
 	Conn      *Conn
-	Server    bool // the recorded process answered the request
+	Server    bool          // the recorded process answered the request
+	Handshake time.Duration // of Conn, before the first exchange on it; else 0, as where it is unknown
 	Request   Request
 	Response  Response
 	Err       error              // why the exchange is incomplete, or nil

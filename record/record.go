@@ -50,7 +50,7 @@ const (
 // pointers are equal.
 //
 // The source sets the fields before it passes on the first chunk. Local,
-// Remote and ServerName may become known later; the source then sets them
+// Remote, ServerName and Handshake may become known later; the source then sets them
 // between two calls of WriteChunk, never during one.
 type Conn struct {
 	ID            uint64 // unique within a recording, from 1
@@ -60,6 +60,7 @@ type Conn struct {
 	Library       string         // what the bytes were seen in, such as "libssl.so.3"
 	Local, Remote netip.AddrPort // zero where unknown
 	ServerName    string         // SNI, "" where unknown
+	Handshake     time.Duration  // how long that of TLS took, 0 where unknown
 	Plain         bool           // the connection had no TLS: a capture of plaintext TCP
 }
 

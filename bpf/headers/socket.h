@@ -141,6 +141,7 @@ static __always_inline int transfer(struct sock *sk, enum dir dir, __s32 n) {
 		struct conn_key key = {f->ssl, f->epoch, id >> 32};
 		struct conn *c = find_conn(&key, f->pid, f->library);
 
+		f->talked = 1;
 		if (c) {
 			c->nested = 1;
 			bind(&key, c, socket, &address);

@@ -11,11 +11,11 @@
 #define MAX_CALL ((__u64)MAX_BULKS * BULK)
 #define FRAMES 4      /* calls in one another: TLS in TLS, a library that wraps itself */
 
-enum dir { OUT, IN };
+enum dir { OUT, IN, NEITHER };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -97,7 +97,9 @@ struct conn {
 	__u32 library;
 	__u8 nested; /* its functions use the socket themselves */
 	__u8 doubt;  /* what pointed to its socket did not agree */
-	__u8 pad[2];
+	__u8 shaken; /* the duration of its handshake was told */
+	__u8 pad;
+	__u64 handshake;     /* when it began, if it was not over at once */
 	__u64 socket;        /* its socket, if that is proven */
 	__u64 reads, writes; /* sockets that its last read and write point to */
 };
@@ -143,9 +145,10 @@ struct frame { /* a call that has not returned */
 	__u64 time;
 	__u64 epoch;
 	__u32 pid;
-	__u8 dir;
-	__u8 closes;  /* a return value of 0 means close_notify */
+	__u8 dir;     /* NEITHER: a handshake */
+	__u8 closes;  /* a return value of 0 means close_notify; of a handshake, success */
 	__u8 counted; /* a call within this one has counted the same bytes */
+	__u8 talked;  /* a socket was used within it */
 	__u8 shared;  /* it is in go_writes, for others to send */
 	__u64 library; /* cookie: number of the library, and << 32 where its flags are in *ssl */
 };

@@ -140,6 +140,8 @@ type connection struct {
 	proto  string
 	next   [2]int64 // position that is expected next
 	ended  [2]bool
+
+	numbered bool // an exchange of it has been
 }
 
 func (s *connection) chunk(c record.Chunk) {
@@ -185,6 +187,9 @@ func (s *connection) number(x *record.Exchange) {
 	s.a.last++
 	s.a.stats.Open++
 	x.ID, x.Conn = s.a.last, s.Conn
+	if !s.numbered {
+		s.numbered, x.Handshake = true, s.Conn.Handshake
+	}
 }
 
 // emit passes on x, which has grown, and releases it when it is done.

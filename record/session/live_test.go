@@ -76,6 +76,7 @@ type harEntry struct {
 	ID              int `json:"_id"`
 	StartedDateTime time.Time
 	Time            float64
+	Timings         struct{ Connect, SSL, Send, Wait, Receive float64 }
 	ConnectionID    string `json:"_connectionId"`
 	Process         struct {
 		PID  int
