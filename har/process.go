@@ -43,6 +43,9 @@ func newProcessEvent(p *record.ProcessEvent) processEvent {
 	return e
 }
 
+// MarshalProcess returns p as JSON, as it is in log._processes.
+func MarshalProcess(p *record.ProcessEvent) ([]byte, error) { return json.Marshal(newProcessEvent(p)) }
+
 // event returns the [record.ProcessEvent] that e stands for.
 func (e *processEvent) event() *record.ProcessEvent {
 	p := &record.ProcessEvent{Time: parseTime(e.Time), Kind: record.ProcessKind(e.Event), PID: int(e.PID), PPID: int(e.PPID),

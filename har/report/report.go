@@ -11,7 +11,7 @@ package report
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -24,12 +24,23 @@ import (
 	"ssltape/record/llm"
 )
 
+//go:embed page
+var page embed.FS
+
+// The style sheet and the script of the page. The parts of the script share one
+// scope; a later part uses what is in those before it.
 var (
-	//go:embed report.css
-	style string
-	//go:embed report.js
-	script string
+	style  = part("page.css")
+	script = "'use strict';(()=>{\n" + part("base.js") + part("filter.js") + part("chat.js") + part("detail.js") + part("list.js") + "})();\n"
 )
+
+func part(name string) string {
+	b, err := page.ReadFile("page/" + name)
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	return string(b)
+}
 
 // Options say what the page tells of itself.
 type Options struct {
@@ -41,9 +52,10 @@ type Options struct {
 // A Writer is a [record.ExchangeWriter] that writes the page. It writes each
 // exchange when that is done, and keeps nothing of it.
 type Writer struct {
-	w    io.Writer
-	opts Options
-	err  error
+	w       io.Writer
+	opts    Options
+	history llm.History
+	err     error
 }
 
 // NewWriter returns a Writer that writes to w, and begins the page.
@@ -74,24 +86,57 @@ func hash(s string) string {
 	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// summary is what the list shows of an exchange.
+// summary is what the list shows of an exchange, and what the filter asks of it.
 type summary struct {
 	ID       uint64  `json:"id"`
-	Start    int64   `json:"start"`         // ms since the epoch
-	Send     float64 `json:"send"`          // ms, as all that follow
-	Wait     float64 `json:"wait"`          //
-	Total    float64 `json:"total"`         //
-	Process  string  `json:"process"`       //
-	Method   string  `json:"method"`        //
-	URL      string  `json:"url"`           //
-	Status   int     `json:"status"`        //
-	Type     string  `json:"type"`          //
-	Sent     int64   `json:"sent"`          // bytes
-	Received int64   `json:"received"`      //
-	Events   int     `json:"events"`        //
-	Error    string  `json:"err,omitempty"` // why it is incomplete
+	Start    int64   `json:"start"` // ms since the epoch
+	Send     float64 `json:"send"`  // ms, as all that follow
+	Wait     float64 `json:"wait"`
+	Total    float64 `json:"total"`
+	Conn     uint64  `json:"conn,omitempty"`
+	PID      int     `json:"pid,omitempty"`
+	Comm     string  `json:"comm"`
+	Method   string  `json:"method"`
+	URL      string  `json:"url"`
+	Status   int     `json:"status"`
+	Type     string  `json:"type"`
+	Sent     int64   `json:"sent"` // bytes
+	Received int64   `json:"received"`
+	Events   int     `json:"events"`
+	Messages int     `json:"messages,omitempty"` // of a WebSocket
+	Error    string  `json:"err,omitempty"`      // why it is incomplete
 	Lost     int64   `json:"lost,omitempty"`
-	Chat     string  `json:"chat,omitempty"` // the model, of an exchange with one
+	Cut      int64   `json:"cut,omitempty"`
+	LLM      bool    `json:"llm,omitempty"`
+	Model    string  `json:"model,omitempty"`
+	Wrong    string  `json:"wrong,omitempty"` // what went wrong in the talk with a model
+}
+
+func newSummary(x *record.Exchange) summary {
+	req, resp := &x.Request, &x.Response
+	s := summary{ID: x.ID, Start: x.Start().UnixMilli(), Total: ms(x.Duration()), Method: req.Method, URL: x.URL(), Status: resp.Status,
+		Type: resp.MediaType(), Sent: req.BodySize, Received: resp.BodySize, Events: len(resp.Events), Messages: len(x.WebSocket),
+		Lost: req.LostBytes() + resp.LostBytes(), Cut: req.Cut + resp.Cut}
+	if req.Seen() {
+		s.Send = max(0, ms(req.End.Sub(req.Start)))
+	}
+	if req.Seen() && resp.Seen() {
+		s.Wait = max(0, ms(resp.Start.Sub(req.End)))
+	}
+	if c := x.Conn; c != nil {
+		s.Conn, s.PID, s.Comm = c.ID, c.PID, c.Comm
+	}
+	if x.Err != nil {
+		s.Error = x.Err.Error()
+	}
+	return s
+}
+
+// chat is a talk with a model; of its messages the page has those that no
+// exchange before had.
+type chat struct {
+	*llm.Chat
+	Known llm.Known
 }
 
 // WriteExchange implements [record.ExchangeWriter].
@@ -99,24 +144,15 @@ func (p *Writer) WriteExchange(x *record.Exchange) error {
 	if p.err != nil || !x.Done() {
 		return p.err
 	}
-	req, resp := &x.Request, &x.Response
-	s := summary{ID: x.ID, Start: x.Start().UnixMilli(), Total: ms(x.Duration()), Method: req.Method, URL: x.URL(), Status: resp.Status,
-		Type: resp.MediaType(), Sent: req.BodySize, Received: resp.BodySize, Events: len(resp.Events), Lost: req.LostBytes() + resp.LostBytes()}
-	if req.Seen() {
-		s.Send = max(0, ms(req.End.Sub(req.Start)))
-	}
-	if req.Seen() && resp.Seen() {
-		s.Wait = max(0, ms(resp.Start.Sub(req.End)))
-	}
-	if x.Conn != nil {
-		s.Process = fmt.Sprintf("%s[%d]", x.Conn.Comm, x.Conn.PID)
-	}
-	if x.Err != nil {
-		s.Error = x.Err.Error()
-	}
-	chat, isChat := llm.Read(x)
-	if isChat {
-		s.Chat = chat.Model
+	s := newSummary(x)
+	var talk *chat
+	if c, ok := llm.Read(x); ok {
+		talk = &chat{c, p.history.Add(x.ID, c)}
+		c.Messages = c.Messages[talk.Known.Messages:]
+		s.LLM, s.Model = true, c.Model
+		if s.Wrong = c.Error; s.Wrong == "" {
+			s.Wrong = c.Broken
+		}
 	}
 	p.data("summary", s)
 	p.printf(`<script type="application/json" class="entry">`)
@@ -124,11 +160,17 @@ func (p *Writer) WriteExchange(x *record.Exchange) error {
 		p.err = har.WriteEntry(escaper{p.w}, x)
 	}
 	p.printf("</script>\n")
-	if isChat {
-		p.data("chat", chat)
-	} else {
-		p.data("chat", nil)
+	p.data("chat", talk)
+	return p.err
+}
+
+// WriteProcess implements [record.ProcessWriter].
+func (p *Writer) WriteProcess(e *record.ProcessEvent) error {
+	text, err := har.MarshalProcess(e)
+	if err != nil && p.err == nil {
+		p.err = fmt.Errorf("write HTML: %w", err)
 	}
+	p.data("process", json.RawMessage(text))
 	return p.err
 }
 

@@ -3,26 +3,35 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"ssltape/har/report"
 	"ssltape/record"
 	"ssltape/record/assembly"
+	"ssltape/record/filter"
 	"ssltape/record/recordtest"
 )
 
 // page returns the report on a recording.
-func page(t *testing.T, rec string) []byte {
+func page(t *testing.T, rec string, processes ...*record.ProcessEvent) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := report.NewWriter(&b, report.Options{Version: "test", Comment: "from a <test>", Redaction: "secrets"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range processes {
+		if err := w.WriteProcess(e); err != nil {
+			t.Fatal(err)
+		}
 	}
 	a := assembly.New(w, assembly.Options{})
 	if err := record.Copy(recordtest.Read(strings.NewReader(rec)), a); err != nil {
@@ -37,9 +46,9 @@ func page(t *testing.T, rec string) []byte {
 	return b.Bytes()
 }
 
-func readRec(t *testing.T) string {
+func readRec(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../testdata/sse.rec")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +56,7 @@ func readRec(t *testing.T) string {
 }
 
 // attack is put wherever a recording has a place for text.
-const attack = `</script><script>window.injected=1</script><img/src=x/onerror=window.injected=1><!--<script>`
+const attack = "\u202e" + `</script><script>window.injected=1</script><img/src=x/onerror=window.injected=1><!--<script>`
 
 // hostile is a recording with the attack in every field.
 func hostile() string {
@@ -60,11 +69,11 @@ func hostile() string {
 		`\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"` + strings.ReplaceAll(q, `"`, `\"`) + `\"}}\n\n"` + "\n< end\n"
 }
 
-var body = `{"model":"` + attack + `","system":"` + attack + `","messages":[{"role":"user","content":"` + attack + `"}]}`
+var body = "{\"x\":\"\u2028\"," + `"model":"` + attack + `","system":"` + attack + `","messages":[{"role":"user","content":"` + attack + `"}]}`
 
 // What was captured is in the page as data only.
 func TestHostile(t *testing.T) {
-	html := page(t, hostile())
+	html := page(t, hostile(), &record.ProcessEvent{Kind: record.Line, Comm: attack, Line: attack, Args: []string{attack}})
 	rest, scripts, data := string(html), 0, 0
 	for {
 		_, after, found := strings.Cut(rest, "<script")
@@ -86,8 +95,8 @@ func TestHostile(t *testing.T) {
 		}
 		rest = after
 	}
-	if scripts != 1 || data != 4 {
-		t.Errorf("%d scripts and %d of data, want 1 and 4", scripts, data)
+	if scripts != 1 || data != 5 {
+		t.Errorf("%d scripts and %d of data, want 1 and 5", scripts, data)
 	}
 	if strings.Contains(rest, "injected") {
 		t.Error("the attack is outside of scripts")
@@ -104,8 +113,10 @@ func TestSize(t *testing.T) {
 // seen is what page.mjs prints.
 type seen struct {
 	Messages, Requests []string
-	Rows, Filtered     int
-	Tabs               map[string]string
+	Rows               int
+	Header, Processes  string
+	Tabs               []map[string]string // of each exchange
+	Filters            []filtered
 	Closed             bool
 	Count, Second      string
 	Narrow             int
@@ -113,8 +124,13 @@ type seen struct {
 	Markup             int
 }
 
+type filtered struct {
+	IDs   []uint64
+	Wrong string
+}
+
 // open uses the page in headless Chromium.
-func open(t *testing.T, html []byte) seen {
+func open(t *testing.T, html []byte, filters ...string) seen {
 	t.Helper()
 	dir, chromium := os.Getenv("SSLTAPE_NPM"), "/usr/lib/chromium/chromium"
 	_, err := os.Stat(chromium)
@@ -128,9 +144,13 @@ func open(t *testing.T, html []byte) seen {
 	if err := os.WriteFile(file, html, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"testdata/page.mjs", file}
+	list, err := json.Marshal(append([]string{}, filters...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"testdata/page.mjs", file, string(list)}
 	if shots := os.Getenv("SSLTAPE_SCREENSHOTS"); shots != "" {
-		args = append(args, shots)
+		args = append(args, filepath.Join(shots, t.Name()))
 	}
 	cmd := exec.Command("node", args...)
 	var stderr bytes.Buffer
@@ -143,43 +163,119 @@ func open(t *testing.T, html []byte) seen {
 	if err := json.Unmarshal(out, &s); err != nil {
 		t.Fatal(err)
 	}
-	return s
-}
-
-func TestInChromium(t *testing.T) {
-	s := open(t, page(t, readRec(t)))
-	if len(s.Messages) > 0 {
-		t.Errorf("the page complained: %q", s.Messages)
-	}
-	if len(s.Requests) != 1 {
-		t.Errorf("the page asked for %q", s.Requests)
-	}
-	if s.Rows != 3 || s.Filtered != 1 || s.Count != "1 of 3 exchanges" || s.Second != "2" || !s.Closed {
-		t.Errorf("rows %d, filtered %d (%q), second %q, closed %v", s.Rows, s.Filtered, s.Count, s.Second, s.Closed)
-	}
-	for tab, want := range map[string]string{
-		"Chat": "Hello", "Headers": "x-api-key", "Request": `"stream": true`, "Response": "event: message_start",
-		"Events": "content_block_delta", "Timing": "total",
-	} {
-		if !strings.Contains(s.Tabs[tab], want) {
-			t.Errorf("tab %s shows %.200q, want %q in it", tab, s.Tabs[tab], want)
-		}
-		if strings.Contains(s.Tabs[tab], "[object") {
-			t.Errorf("tab %s shows an object: %.200q", tab, s.Tabs[tab])
-		}
+	if len(s.Messages) > 0 || len(s.Requests) != 1 || s.Injected != "no" || s.Markup > 0 {
+		t.Errorf("the page complained %q, asked for %q, injected %s, has %d elements of markup", s.Messages, s.Requests, s.Injected, s.Markup)
 	}
 	if s.Narrow > 390 {
 		t.Errorf("on a phone the page is %d wide", s.Narrow)
 	}
+	return s
+}
+
+// wantTabs checks that tabs of an exchange, by number, show texts.
+func (s *seen) wantTabs(t *testing.T, n int, want map[string]string) {
+	t.Helper()
+	for tab, text := range want {
+		if got := s.Tabs[n-1][tab]; !strings.Contains(got, text) || strings.Contains(got, "[object") || strings.Contains(got, "undefined") {
+			t.Errorf("#%d, tab %s shows %.400q, want %q in it", n, tab, got, text)
+		}
+	}
+}
+
+func TestInChromium(t *testing.T) {
+	s := open(t, page(t, readRec(t, "../../testdata/sse.rec"),
+		&record.ProcessEvent{Kind: record.Line, Comm: "bash", PID: 7, Line: "make it so"},
+		&record.ProcessEvent{Kind: record.Exit, Comm: "make", PID: 8, Status: 2}), "is:sse")
+	if s.Rows != 3 || s.Count != "1 of 3 exchanges" || s.Second != "2" || !s.Closed {
+		t.Errorf("rows %d, count %q, second %q, closed %v", s.Rows, s.Count, s.Second, s.Closed)
+	}
+	for _, want := range []string{"1 incomplete", "2 B lost", "1 chat", "2 process events", "redacted: secrets"} {
+		if !strings.Contains(s.Header, want) {
+			t.Errorf("the header is %q, want %q in it", s.Header, want)
+		}
+	}
+	if !strings.Contains(s.Processes, "make it so") || !strings.Contains(s.Processes, "status 2") {
+		t.Errorf("processes: %q", s.Processes)
+	}
+	s.wantTabs(t, 1, map[string]string{"Chat": "Hello", "Overview": "x-api-key", "Request": `"stream": true`, "Response": "event: message_start", "Events": "content_block_delta"})
+	s.wantTabs(t, 2, map[string]string{"Overview": "lost: 2 B of the response at 4"})
+	s.wantTabs(t, 3, map[string]string{"Overview": "incomplete: connection ended"})
+}
+
+// Talks with all kinds of models are shown as people read them.
+func TestChatsInChromium(t *testing.T) {
+	s := open(t, page(t, readRec(t, "../../replay/testdata/agent.rec")))
+	s.wantTabs(t, 1, map[string]string{"Chat": "python3 -m unittest demo"})
+	s.wantTabs(t, 2, map[string]string{"Chat": "overloaded_error: Overloaded"})
+	s.wantTabs(t, 3, map[string]string{"Chat": "the question again of"})
+	s.wantTabs(t, 4, map[string]string{"Chat": "result of Edit toolu_2", "Events": "content_block_delta"})
+	s.wantTabs(t, 5, map[string]string{"Chat": "19 earlier messages"}) // Gemini
+	s.wantTabs(t, 6, map[string]string{"Chat": "Hello"})               // Ollama
+	if !strings.Contains(s.Tabs[4]["Chat"], "4 thinking") || !strings.Contains(s.Tabs[4]["Chat"], "Let me look.") || strings.Contains(s.Tabs[0]["Chat"], "line 30") {
+		t.Errorf("Gemini: %q", s.Tabs[4]["Chat"])
+	}
+	s = open(t, page(t, readRec(t, "../../replay/testdata/chat.rec")))
+	s.wantTabs(t, 2, map[string]string{"Chat": "OpenAI Responses"})
+	s.wantTabs(t, 3, map[string]string{"Chat": "the answer is not whole"})
+	if !strings.Contains(s.Tabs[1]["Chat"], "result of shell call_1") || !strings.Contains(s.Tabs[1]["Chat"], "Two files.") {
+		t.Errorf("Responses: %q", s.Tabs[1]["Chat"])
+	}
+}
+
+// The filter box leaves what the same filter leaves on the command line, and
+// points at the same column where it cannot be read.
+func TestFiltersAgree(t *testing.T) {
+	filters := []string{"host:a.test", "host:*.test -path:/slow", "path:/close,/form", "url:TRAILER", "trailer", "method:put,post", "status:2xx", "status:200..299", "status:>=400,204",
+		"type:json", "mime-type:text/html", "pid:10..11", "comm:py*", "time:>100ms", "time:<=0.005", "size:>=1", "larger-than:1", "req.size:>4", "header:set-cookie", "header:/^Set-Cookie: b/",
+		"req.header:/HOST/i", "body:/é.*n/", `body:"no"`, "req.body:a", "model:*", "conn:1", "id:2..3,5", "is:error", "is:incomplete or method:head", "not (host:a.test or host:b.test)",
+		"is:sse", "is:lost", "is:cut", "is:websocket", "is:llm", "has:req.header.expect", "has:header.x-y", "has:body", "has:req.body -method:PUT", "after:2026-01-02", "before:2026-01-01T00:00:00",
+		"event:message", "https://a", "method:GET and status:200", "!status:200", "", `"a.test/slow"`,
+		"foo:bar", "status:x", "(", "a)", "or", "is:none", "has:none", `"a`, "host:", "time:1y", "after:noon", `body:/(/`, "not"}
+	rec := readRec(t, "../../replay/testdata/mixed.rec")
+	s := open(t, page(t, rec), filters...)
+	column := regexp.MustCompile(`column \d+`)
+	for i, f := range filters {
+		got := s.Filters[i]
+		accept, err := filter.Parse(f)
+		if err != nil {
+			if want := column.FindString(err.Error()); column.FindString(got.Wrong) != want {
+				t.Errorf("%s: the page says %q, the command %q", f, got.Wrong, err)
+			}
+			continue
+		}
+		want := []uint64{}
+		a := assembly.New(filter.Exchanges(done(func(x *record.Exchange) { want = append(want, x.ID) }), accept), assembly.Options{})
+		if err := errors.Join(record.Copy(recordtest.Read(strings.NewReader(rec)), a), a.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Sort(want); got.Wrong != "" || !slices.Equal(sorted(got.IDs), want) {
+			t.Errorf("%s: the page leaves %d %s, the command %d", f, got.IDs, got.Wrong, want)
+		}
+	}
+}
+
+func sorted(ids []uint64) []uint64 { return slices.Sorted(slices.Values(ids)) }
+
+// done is an ExchangeWriter of exchanges that are done.
+type done func(x *record.Exchange)
+
+func (d done) WriteExchange(x *record.Exchange) error {
+	if x.Done() {
+		d(x)
+	}
+	return nil
 }
 
 func TestHostileInChromium(t *testing.T) {
-	s := open(t, page(t, hostile()))
-	if s.Injected != "no" || len(s.Messages) > 0 || s.Markup > 0 || len(s.Requests) != 1 {
-		t.Errorf("injected %s, %d elements, asked for %q, complained %q", s.Injected, s.Markup, s.Requests, s.Messages)
+	s := open(t, page(t, hostile(), &record.ProcessEvent{Kind: record.Line, Comm: attack, Line: attack, Args: []string{attack}}))
+	shown := strings.ReplaceAll(attack, "\u202e", `\u202e`)
+	for _, tab := range []string{"Chat", "Overview", "Request", "Response", "Events"} {
+		if !strings.Contains(s.Tabs[0][tab], shown) && !strings.Contains(s.Tabs[0][tab], strings.ReplaceAll(shown, `"`, `\"`)) {
+			t.Errorf("%s: the attack is not shown as text: %.300q", tab, s.Tabs[0][tab])
+		}
 	}
-	if !strings.Contains(s.Tabs["Chat"], attack) || !strings.Contains(s.Tabs["Headers"], attack) {
-		t.Errorf("the attack is not shown as text: %.300q", s.Tabs)
+	if !strings.Contains(s.Processes, shown) {
+		t.Errorf("processes: %q", s.Processes)
 	}
 }
 
@@ -189,7 +285,8 @@ func TestMany(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintf(&rec, "> +=5ms \"GET /%d HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n\"\n< +=5ms \"HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\nContent-Length: 2\\r\\n\\r\\nhi\"\n", i)
 	}
-	if s := open(t, page(t, rec.String())); s.Rows != 2000 || s.Filtered != 0 {
-		t.Errorf("%d rows, %d after the filter", s.Rows, s.Filtered)
+	s := open(t, page(t, rec.String()), "path:/199*", "body:hi")
+	if s.Rows != 2000 || len(s.Filters[0].IDs) != 11 || len(s.Filters[1].IDs) != 2000 {
+		t.Errorf("%d rows, %d and %d after filters", s.Rows, len(s.Filters[0].IDs), len(s.Filters[1].IDs))
 	}
 }

@@ -44,7 +44,7 @@ func keys() []key {
 		{"id", nil, numbers(count, always, func(x *record.Exchange) float64 { return float64(x.ID) })},
 		{"after", nil, moments(func(t, limit time.Time) bool { return t.After(limit) })},
 		{"before", nil, moments(func(t, limit time.Time) bool { return t.Before(limit) })},
-		{"is", nil, states},
+		{"is", nil, isState},
 		{"has", nil, presence},
 	}
 }
@@ -171,27 +171,36 @@ func events(x *record.Exchange) []string {
 	return names
 }
 
-// states is the key is:.
-func states(v value) (Filter, error) {
-	switch v.text {
-	case "sse":
-		return judge(responseHead, func(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }), nil
-	case "llm":
-		return judge(requestHead, llm.Is), nil
-	case "websocket":
-		return judge(responseHead, func(x *record.Exchange) bool {
-			return x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
-		}), nil
-	case "error":
-		return judge(done, func(x *record.Exchange) bool { return x.Err != nil || x.Response.Status >= 400 }), nil
-	case "incomplete":
-		return judge(done, func(x *record.Exchange) bool { return x.Err != nil }), nil
-	case "lost":
-		return judge(done, func(x *record.Exchange) bool { return len(x.Request.Lost)+len(x.Response.Lost) > 0 }), nil
-	case "cut":
-		return judge(done, func(x *record.Exchange) bool { return x.Request.Cut+x.Response.Cut > 0 }), nil
+// A state is what an exchange can be.
+type state struct {
+	name string
+	known
+	test func(*record.Exchange) bool
+}
+
+// states are the values of the key is:.
+var states = []state{
+	{"sse", responseHead, func(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }},
+	{"llm", requestHead, llm.Is},
+	{"error", done, func(x *record.Exchange) bool { return x.Err != nil || x.Response.Status >= 400 }},
+	{"incomplete", done, func(x *record.Exchange) bool { return x.Err != nil }},
+	{"lost", done, func(x *record.Exchange) bool { return len(x.Request.Lost)+len(x.Response.Lost) > 0 }},
+	{"cut", done, func(x *record.Exchange) bool { return x.Request.Cut+x.Response.Cut > 0 }},
+	{"websocket", responseHead, func(x *record.Exchange) bool {
+		return x.Request.Pseudo.Get(":protocol") == "websocket" || x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
+	}},
+}
+
+// isState is the key is:.
+func isState(v value) (Filter, error) {
+	var names []string
+	for _, s := range states {
+		if strings.EqualFold(s.name, v.text) {
+			return judge(s.known, s.test), nil
+		}
+		names = append(names, s.name)
 	}
-	return nil, fmt.Errorf("nothing is:%s; there are sse, llm, error, incomplete, lost, cut, websocket", v.text)
+	return nil, fmt.Errorf("nothing is:%s; there are %s", v.text, strings.Join(names, ", "))
 }
 
 // presence is the key has:.

@@ -23,7 +23,7 @@ const (
 	Text     Kind = "text"
 	Thinking Kind = "thinking"    // Name is "redacted" where its text is kept secret by the provider
 	ToolUse  Kind = "tool use"    // Name, ID; Text is the input as JSON
-	Result   Kind = "tool result" // ID of the use
+	Result   Kind = "tool result" // ID of the use, Name of the tool where that is known
 	Refusal  Kind = "refusal"
 	Media    Kind = "media" // Name is "image" or so; Text says what is known of it, never its bytes
 	Other    Kind = "other" // Name is the provider's word for it; Text is JSON or ""
@@ -142,7 +142,24 @@ func Read(x *record.Exchange) (c *Chat, ok bool) {
 	if c.Broken == "" && x.Err != nil {
 		c.Broken = x.Err.Error()
 	}
+	c.match()
 	return c, true
+}
+
+// match gives results the names of the tools that they are of.
+func (c *Chat) match() {
+	names := map[string]string{}
+	for _, m := range append(c.Messages[:len(c.Messages):len(c.Messages)], c.Answer) {
+		for i := range m.Parts {
+			switch p := &m.Parts[i]; {
+			case p.ID == "":
+			case p.Kind == ToolUse:
+				names[p.ID] = p.Name
+			case p.Kind == Result && p.Name == "":
+				p.Name = names[p.ID]
+			}
+		}
+	}
 }
 
 // ask reads what was asked.

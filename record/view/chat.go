@@ -90,7 +90,6 @@ func (v *chat) question(x *record.Exchange, c *llm.Chat, known llm.Known) {
 			v.lines("  ", v.shorten(p.Text), "", 0)
 		}
 	}
-	names := toolNames(c)
 	news := c.Messages[known.Messages:]
 	switch n := len(news) - wholeMessages; {
 	case known.Messages > 0 && len(news) == 0:
@@ -98,19 +97,19 @@ func (v *chat) question(x *record.Exchange, c *llm.Chat, known llm.Known) {
 	case known.Messages > 0:
 		v.WriteString(v.paint(dim, fmt.Sprintf("… %s before, see #%d", plural(known.Messages, "message"), known.In)) + "\n")
 	case n > 1:
-		v.earlier(news[:n], names)
+		v.earlier(news[:n])
 		news = news[n:]
 	}
 	for _, m := range news {
 		v.title(m.Role, "")
 		for _, p := range m.Parts {
-			v.part(p, names, maxQuestion)
+			v.part(p, maxQuestion)
 		}
 	}
 }
 
 // earlier shows messages on a line each, and of very many those at both ends.
-func (v *chat) earlier(ms []llm.Message, names map[string]string) {
+func (v *chat) earlier(ms []llm.Message) {
 	for i, m := range ms {
 		if hidden := len(ms) - firstLines - lastLines; hidden > 1 && i >= firstLines && i < firstLines+hidden {
 			if i == firstLines {
@@ -122,16 +121,16 @@ func (v *chat) earlier(ms []llm.Message, names map[string]string) {
 		if v.Width > 0 {
 			width = v.Width
 		}
-		v.WriteString(v.paint(dim, "- "+strings.TrimRight(fit(oneLine(m, names), max(minWrap, width-2), false), " ")) + "\n")
+		v.WriteString(v.paint(dim, "- "+strings.TrimRight(fit(oneLine(m), max(minWrap, width-2), false), " ")) + "\n")
 	}
 }
 
 // oneLine returns who said what, as far as that is of use on a line.
-func oneLine(m llm.Message, names map[string]string) string {
+func oneLine(m llm.Message) string {
 	const most = 400
 	s := orDash(m.Role) + ":"
 	for _, p := range m.Parts {
-		if text := strings.TrimSpace(label(p, names) + " " + p.Text); p.Kind != llm.Thinking && !isReminder(p) {
+		if text := strings.TrimSpace(label(p) + " " + p.Text); p.Kind != llm.Thinking && !isReminder(p) {
 			s += " " + strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), most)], "")), " ")
 		}
 	}
@@ -144,29 +143,15 @@ func isReminder(p llm.Part) bool {
 	return p.Kind == llm.Text && strings.HasPrefix(p.Text, "<system-reminder>")
 }
 
-// toolNames returns the names of the tools that were used, by the number of
-// the use, so that a result can say what it is of.
-func toolNames(c *llm.Chat) map[string]string {
-	names := map[string]string{}
-	for _, m := range append(c.Messages[:len(c.Messages):len(c.Messages)], c.Answer) {
-		for _, p := range m.Parts {
-			if p.Kind == llm.ToolUse && p.ID != "" {
-				names[p.ID] = p.Name
-			}
-		}
-	}
-	return names
-}
-
 func (v *chat) answer(x *record.Exchange, c *llm.Chat) {
 	v.title("answer", "")
-	names, choice := toolNames(c), 0
+	choice := 0
 	for _, p := range c.Answer.Parts {
 		if p.Choice != choice {
 			choice = p.Choice
 			v.title(fmt.Sprintf("answer %d", choice+1), "")
 		}
-		v.part(p, names, 0)
+		v.part(p, 0)
 	}
 	if s := facts(x, c); s != "" {
 		v.lines("* ", s, dim, 0)
@@ -213,7 +198,7 @@ func (v *chat) title(role, remark string) {
 }
 
 // label returns what a part is, in brackets; text needs none.
-func label(p llm.Part, names map[string]string) string {
+func label(p llm.Part) string {
 	if p.Kind == llm.Text {
 		return ""
 	}
@@ -221,8 +206,8 @@ func label(p llm.Part, names map[string]string) string {
 	switch {
 	case p.Kind == llm.Media || p.Kind == llm.Other && p.Name != "":
 		s = p.Name
-	case p.Kind == llm.Result && p.Name == "" && names[p.ID] != "":
-		s += " of " + names[p.ID]
+	case p.Kind == llm.Result && p.Name != "":
+		s += " of " + p.Name
 	case p.Name != "":
 		s += " " + p.Name
 	}
@@ -236,8 +221,8 @@ func label(p llm.Part, names map[string]string) string {
 }
 
 // part shows p, of its text no more than limit lines, or all for 0.
-func (v *chat) part(p llm.Part, names map[string]string, limit int) {
-	st, label, text := style(""), Escape(label(p, names)), p.Text
+func (v *chat) part(p llm.Part, limit int) {
+	st, label, text := style(""), Escape(label(p)), p.Text
 	switch p.Kind {
 	case llm.Thinking:
 		st = dim

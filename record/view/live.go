@@ -94,7 +94,7 @@ func (v *live) whole(x *record.Exchange) {
 	v.asked(c)
 	for _, p := range c.Answer.Parts {
 		text := EscapeText(strings.TrimRight(p.Text, "\n"))
-		if l := label(p, nil); l != "" {
+		if l := label(p); l != "" {
 			v.text(cyan, Escape(l))
 			text = " " + text
 		}
@@ -111,7 +111,7 @@ func (v *live) asked(c *llm.Chat) {
 		if v.Width > 0 {
 			width = v.Width
 		}
-		v.text(dim, strings.TrimRight(fit("> "+oneLine(c.Messages[n-1], toolNames(c)), max(minWrap, width-2), false), " ")+"\n")
+		v.text(dim, strings.TrimRight(fit("> "+oneLine(c.Messages[n-1]), max(minWrap, width-2), false), " ")+"\n")
 	}
 }
 

@@ -13,51 +13,95 @@ import (
 // A Command is a command of the program.
 type Command struct {
 	Name  string
-	Short string         // what it does, in a few words
-	Flags *pflag.FlagSet // nil where it has none
+	Short string              // what it does, in a few words
+	Flags *pflag.FlagSet      // nil where it has none
+	Kind  Operand             // what its first operand is
+	Words []string            // what operands can be, beside that
+	Known map[string][]string // the values of flags, by name, where their usage does not list them as a|b|c
 }
 
-// A Program is what the manual is about.
-type Program struct {
+// An Operand is what stands after the flags of a command.
+type Operand int
+
+// The kinds of operands.
+const (
+	Nothing Operand = iota // but Words
+	File                   // a file, then Words
+	Program                // a program and its arguments
+)
+
+// A Topic is a chapter of the manual that is about no command.
+type Topic struct {
+	Name, Short string
+	Text        string
+}
+
+// A Manual is what there is to say of a program.
+type Manual struct {
 	Name, Version string
 	Short         string
 	Usage         string // synopsis and examples, as help prints them
 	Commands      []Command
+	Topics        []Topic
 }
 
 // Man writes the manual page in the language of man(7).
-func Man(w io.Writer, p Program) error {
+func Man(w io.Writer, p Manual) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"%s %s\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(p.Name), p.Name, roff(p.Version), p.Name, roff(p.Short))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.nf\n%s.fi\n", roff(p.Usage))
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"%s %s\" \"User Commands\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(p.Name), p.Name, roff(p.Version), p.Name, roff(p.Short))
+	synopsis, examples, _ := strings.Cut(p.Usage, "\nExamples:\n")
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.nf\n%s.fi\n", roff(unindent(strings.TrimPrefix(synopsis, "Usage:\n"))))
 	for _, c := range p.Commands {
-		fmt.Fprintf(&b, ".SH %s\n%s\n", strings.ToUpper(c.Name), roff(c.Short))
+		fmt.Fprintf(&b, ".SH %s\n%s\n", strings.ToUpper(c.Name), roff(sentence(c.Short)))
 		if c.Flags == nil {
 			continue
 		}
 		c.Flags.VisitAll(func(f *pflag.Flag) {
 			value, usage := pflag.UnquoteUsage(f)
 			fmt.Fprintf(&b, ".TP\n\\fB%s\\fR", roff(names(f)))
-			if value != "" {
+			if takesValue(f) {
 				fmt.Fprintf(&b, " \\fI%s\\fR", roff(value))
 			}
-			fmt.Fprintf(&b, "\n%s\n", roff(usage))
+			fmt.Fprintf(&b, "\n%s\n", roff(sentence(usage)))
 			if d := f.DefValue; d != "" && d != "false" && d != "[]" && d != "0" && d != "0s" {
 				fmt.Fprintf(&b, "Default: %s.\n", roff(d))
 			}
 		})
 	}
+	for _, t := range p.Topics {
+		fmt.Fprintf(&b, ".SH %s\n.nf\n%s.fi\n", roff(strings.ToUpper(t.Short)), roff(unindent(t.Text)))
+	}
+	if examples != "" {
+		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s.fi\n", roff(unindent(examples)))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// roff escapes what is special in a manual page.
+// sentence makes a sentence of what flags and commands say of themselves.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + strings.TrimRight(s[1:], ".") + "."
+}
+
+// unindent removes four spaces before each line.
+func unindent(s string) string {
+	return strings.TrimPrefix(strings.ReplaceAll("\n"+s, "\n    ", "\n"), "\n")
+}
+
+// roff escapes what is special in a manual page. Lines without text would be
+// taken for mistakes.
 func roff(s string) string {
-	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`).Replace(s)
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "→", `\(->`, "…", `\&...`).Replace(s)
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
 		if strings.HasPrefix(l, ".") {
 			lines[i] = `\&` + l
+		}
+		if l == "" && i < len(lines)-1 {
+			lines[i] = ".sp"
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -70,131 +114,16 @@ func names(f *pflag.Flag) string {
 	return "-" + f.Shorthand + ", --" + f.Name
 }
 
-// Shells are the shells that Completion knows.
-var Shells = []string{"bash", "zsh", "fish"}
+// takesValue reports whether f is no switch.
+func takesValue(f *pflag.Flag) bool { return f.NoOptDefVal == "" && f.Value.Type() != "bool" }
 
-// Completion writes what makes a shell complete the commands and flags of p.
-// The error names the shells where shell is none of them.
-func Completion(w io.Writer, p Program, shell string) error {
-	var text string
-	switch shell {
-	case "bash":
-		text = bash(p)
-	case "zsh":
-		text = zsh(p)
-	case "fish":
-		text = fish(p)
-	default:
-		return fmt.Errorf("no completion for %q: choose %s", shell, strings.Join(Shells, ", "))
+// values returns what f can be set to, as far as that is known.
+func (c *Command) values(f *pflag.Flag) []string {
+	if known := c.Known[f.Name]; known != nil || !takesValue(f) {
+		return known
 	}
-	_, err := io.WriteString(w, text)
-	return err
-}
-
-// flagWords returns all spellings of c's flags.
-func flagWords(c Command) []string {
-	var words []string
-	if c.Flags == nil {
-		return nil
+	if name, _ := pflag.UnquoteUsage(f); strings.Contains(name, "|") {
+		return strings.Split(name, "|")
 	}
-	c.Flags.VisitAll(func(f *pflag.Flag) {
-		words = append(words, "--"+f.Name)
-		if f.Shorthand != "" {
-			words = append(words, "-"+f.Shorthand)
-		}
-	})
-	return words
+	return nil
 }
-
-func bash(p Program) string {
-	var commands []string
-	var cases strings.Builder
-	for _, c := range p.Commands {
-		commands = append(commands, c.Name)
-		if words := flagWords(c); words != nil {
-			fmt.Fprintf(&cases, "\t%s) words=%q ;;\n", c.Name, strings.Join(words, " "))
-		}
-	}
-	return fmt.Sprintf(`# bash completion for %[1]s
-_%[1]s() {
-	local words= current=${COMP_WORDS[COMP_CWORD]}
-	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W %[2]q -- "$current"))
-		return
-	fi
-	case ${COMP_WORDS[1]} in
-%[3]s	esac
-	case $current in
-	-*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;
-	*) COMPREPLY=($(compgen -f -- "$current")) ;;
-	esac
-}
-complete -o filenames -F _%[1]s %[1]s
-`, p.Name, strings.Join(commands, " "), cases.String())
-}
-
-func zsh(p Program) string {
-	var commands, cases strings.Builder
-	for _, c := range p.Commands {
-		fmt.Fprintf(&commands, " %s", quote(c.Name+":"+c.Short))
-		fmt.Fprintf(&cases, "\t%s) _arguments", c.Name)
-		if c.Flags != nil {
-			c.Flags.VisitAll(func(f *pflag.Flag) { cases.WriteString(" \\\n\t\t" + zshFlag(f)) })
-		}
-		cases.WriteString(" \\\n\t\t'*:file:_files' ;;\n")
-	}
-	return fmt.Sprintf(`#compdef %[1]s
-_%[1]s() {
-	if (( CURRENT == 2 )); then
-		local -a commands=(%[2]s)
-		_describe command commands
-		return
-	fi
-	local command=$words[2]
-	shift words
-	(( CURRENT-- ))
-	case $command in
-%[3]s	esac
-}
-compdef _%[1]s %[1]s
-`, p.Name, commands.String(), cases.String())
-}
-
-// zshFlag is a flag as _arguments wants it.
-func zshFlag(f *pflag.Flag) string {
-	value, usage := pflag.UnquoteUsage(f)
-	usage = strings.NewReplacer("[", "(", "]", ")", ":", ",").Replace(usage)
-	tail := "[" + usage + "]"
-	if value != "" {
-		tail += ":" + strings.NewReplacer(":", " ", "[", "", "]", "").Replace(value) + ":_files"
-	}
-	if f.Shorthand == "" {
-		return quote("--" + f.Name + tail)
-	}
-	return fmt.Sprintf("'(-%s --%s)'{-%s,--%s}%s", f.Shorthand, f.Name, f.Shorthand, f.Name, quote(tail))
-}
-
-func fish(p Program) string {
-	var b strings.Builder
-	for _, c := range p.Commands {
-		fmt.Fprintf(&b, "complete -c %s -n __fish_use_subcommand -f -a %s -d %s\n", p.Name, c.Name, quote(c.Short))
-		if c.Flags == nil {
-			continue
-		}
-		c.Flags.VisitAll(func(f *pflag.Flag) {
-			value, usage := pflag.UnquoteUsage(f)
-			fmt.Fprintf(&b, "complete -c %s -n '__fish_seen_subcommand_from %s' -l %s", p.Name, c.Name, f.Name)
-			if f.Shorthand != "" {
-				fmt.Fprintf(&b, " -s %s", f.Shorthand)
-			}
-			if value != "" {
-				b.WriteString(" -r")
-			}
-			fmt.Fprintf(&b, " -d %s\n", quote(usage))
-		})
-	}
-	return b.String()
-}
-
-// quote is s as one word of a shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
