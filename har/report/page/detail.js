@@ -5,7 +5,7 @@ function overviewView(e, s) {
     (e._anomalies || []).length && 'odd: ' + e._anomalies.join(', ')].filter(Boolean);
   return [el('h2', null, e.request.method + ' ' + e.request.url), remarks.map(r => el('p', {class: 'problem'}, r)),
     pairs({status: (e.response.status || '—') + ' ' + e.response.statusText, process: s.comm && s.comm + ' [' + s.pid + ']' + (e._process && e._process.exe ? ' ' + e._process.exe : ''),
-      started: new Date(s.start).toISOString(), server: e.serverIPAddress ? e.serverIPAddress + (e.connection ? ', connection ' + e.connection : '') : undefined,
+      started: new Date(s.start).toISOString(), server: e.serverIPAddress ? e.serverIPAddress + (e.connection ? ' port ' + e.connection : '') : undefined,
       sent: size(s.sent), received: size(s.received), comment: e.comment}),
     timingView(e),
     el('h3', null, 'Request headers, ' + e.request.httpVersion), fields(e.request.headers),
