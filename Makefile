@@ -10,7 +10,8 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common editcap:wireshark-common tcpdump:tcpdump \
         tcpflow:tcpflow tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git nginx:nginx-light \
         wrk:wrk setcap:libcap2-bin gcc:gcc clang:clang ld.lld:lld objdump:binutils /usr/lib/chromium/chromium:chromium \
-        /usr/include/openssl/ssl.h:libssl-dev
+        /usr/include/openssl/ssl.h:libssl-dev \
+        zsh:zsh fish:fish mandoc:mandoc
 
 export CGO_ENABLED = 0
 

@@ -14,20 +14,23 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"ssltape/record/filter"
 	"ssltape/record/session"
+	"ssltape/record/view"
 	"ssltape/replay"
 	"ssltape/replay/manual"
 )
 
-// version is what `ssltape version` prints; releases set it with -ldflags.
-var version = "0.1.0"
+// version is what `ssltape version` prints, and the day of it what the manual
+// says; releases set them with -ldflags.
+var version, released = "0.1.0", "2026-11-25"
 
 const usage = `Usage:
     ssltape record [flags] [--] COMMAND [ARG...]     run a command and record it
     ssltape record [flags] -p PID[,PID...] | -c NAME | --exe PATH | --all
     ssltape replay [flags] FILE|- [FILTER...]        list, show, convert a recording
     ssltape check  [-p PID | --exe PATH | COMMAND]   can this be recorded, and if not why
-    ssltape version [--json] | completion SHELL | man | help [COMMAND]
+    ssltape version [--json] | completion SHELL | man | help [COMMAND|TOPIC]
 
 Examples:
     ssltape record -- curl -s https://example.com/   # to curl-DATE-TIME.har
@@ -36,8 +39,20 @@ Examples:
     ssltape record -p 4242 -w - | wireshark -k -i -
     ssltape replay s.har                             # list the exchanges
     ssltape replay -V full -i 3 s.har                # show one of them
-    ssltape replay -V events s.pcapng                # server-sent events
+    ssltape replay -V chat s.har is:llm              # talks with language models
     ssltape replay s.pcapng -o s.har                 # convert
+    ssltape replay s.har -o s.html                   # a page to look at, or to attach to a bug report
+`
+
+// exitCodes is what the README says of them, too.
+const exitCodes = `0   ended normally; with a COMMAND, its own exit code, or 128 and the number of
+    its signal
+1   failure; check: not recordable
+2   usage
+3   no privilege, or the kernel is too old
+4   the target has no TLS that can be hooked; replay: not a recording
+5   --strict, and something was lost or cut
+125 126 127   with a COMMAND: nothing was recorded, not executable, not found
 `
 
 // A command is a row of the table of commands.
@@ -122,10 +137,23 @@ func report(err error, stderr io.Writer) int {
 	return code
 }
 
-// help prints the usage, or the flags of one command.
+// topics are what help has to say beside the commands.
+func topics() []manual.Topic {
+	var views strings.Builder
+	for _, v := range view.All() {
+		fmt.Fprintf(&views, "    %-9s %s\n", v.Name, v.Usage)
+	}
+	return []manual.Topic{
+		{Name: "filters", Short: "filters", Text: filter.Help},
+		{Name: "views", Short: "views", Text: "ssltape replay -V VIEW, and ssltape record -V VIEW, which shows as it comes:\n\n" + views.String()},
+		{Name: "exit-codes", Short: "exit status", Text: exitCodes},
+	}
+}
+
+// help prints the usage, the flags of one command, or a topic.
 func help(args []string, s streams) int {
 	if len(args) == 0 {
-		fmt.Fprint(s.out, usage)
+		fmt.Fprint(s.out, usage+"\nHelp on: record, replay, check, filters, views, exit-codes\n")
 		return 0
 	}
 	for _, c := range commands() {
@@ -134,7 +162,13 @@ func help(args []string, s streams) int {
 			return 0
 		}
 	}
-	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands"}, s.err)
+	for _, t := range topics() {
+		if strings.TrimSuffix(args[0], "s") == strings.TrimSuffix(t.Name, "s") {
+			fmt.Fprint(s.out, t.Text)
+			return 0
+		}
+	}
+	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands and topics"}, s.err)
 }
 
 // flagUsages describes the flags of fs. That a switch takes a value goes
@@ -145,18 +179,35 @@ func flagUsages(fs *pflag.FlagSet) string {
 }
 
 // program is what the manual and the completions are made of.
-func program() manual.Program {
-	p := manual.Program{Name: "ssltape", Version: version, Short: "record and replay what programs say over TLS", Usage: usage}
+func program() manual.Manual {
+	p := manual.Manual{Name: "ssltape", Version: version, Date: released, Short: "record and replay what programs say over TLS", Usage: usage, Topics: topics()}
+	var views, about []string
+	for _, v := range view.All() {
+		views = append(views, v.Name)
+	}
+	for _, t := range p.Topics {
+		about = append(about, t.Name)
+	}
+	known := map[string][]string{"view": views, "output": replay.Formats()}
+	operands := map[string]manual.Command{
+		"record":     {Kind: manual.Program, Known: known},
+		"replay":     {Kind: manual.File, Known: known, Words: filter.Words()},
+		"check":      {Kind: manual.Program},
+		"completion": {Words: manual.Shells},
+	}
 	for _, c := range commands() {
 		if c.short == "" { // not for people
 			continue
 		}
-		m := manual.Command{Name: c.name, Short: c.short}
+		m := operands[c.name]
+		m.Name, m.Short = c.name, c.short
 		if c.flags != nil {
 			m.Flags = c.flags()
+			about = append(about, c.name)
 		}
 		p.Commands = append(p.Commands, m)
 	}
+	p.Commands = append(p.Commands, manual.Command{Name: "help", Short: "say how a command is used, or explain a topic", Words: about})
 	return p
 }
 

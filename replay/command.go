@@ -48,7 +48,7 @@ func (o *options) flags() *pflag.FlagSet {
 	o.Redact = redact.Secrets
 	fs.StringVarP(&o.View, "view", "V", "list", "how to show it: "+viewNames())
 	fs.VarP(&o.IDs, "id", "i", "only exchanges with these numbers: `3,7-9`")
-	fs.StringArrayVarP(&o.Filters, "filter", "F", nil, "only exchanges that match `EXPR`; words after FILE are such, too")
+	fs.StringArrayVarP(&o.Filters, "filter", "F", nil, "only exchanges that match `EXPR` (see ssltape help filters); words after FILE are such, too")
 	fs.StringArrayVarP(&o.Outputs, "output", "o", nil, "write to `[FORMAT:]FILE` instead of showing; can be repeated")
 	fs.Var(&o.Redact, "redact", "take out secrets: `secrets|strict|none`")
 	fs.Var(&o.Framing, "framing", "of pcapng files: `plain|tls`; tls is for Wireshark alone, with https URLs at the real port")
@@ -156,7 +156,7 @@ func parse(args []string) (*options, error) {
 	o.Filters = append(o.Filters, fs.Args()[1:]...)
 	var err error
 	if o.filter, err = filter.Parse(o.Filters...); err != nil {
-		return nil, usage(err, "such as host:example.com status:4xx,5xx time:>2s is:sse 'not path:/health'")
+		return nil, usage(err, "ssltape help filters; such as host:example.com status:4xx,5xx time:>2s is:sse 'not path:/health'")
 	}
 	return o, nil
 }

@@ -99,6 +99,15 @@ func openText(w io.Writer, o OutputOptions) (sink, error) {
 	return sink{exchanges: v, close: v.Close}, nil
 }
 
+// Formats returns how arguments of -o can begin, to say the format.
+func Formats() []string {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name+":")
+	}
+	return names
+}
+
 // ParseOutput parses an argument [FORMAT:]FILE of -o. A FILE without FORMAT
 // has it by its ending; "-" is stdout and needs a FORMAT. Its errors are
 // [*Error]s.

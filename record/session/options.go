@@ -71,7 +71,7 @@ func ParseOptions(args []string) (*Options, error) {
 	filters, _ := fs.GetStringArray("filter")
 	var err error
 	if o.Filter, err = filter.Parse(filters...); err != nil {
-		return nil, usageError(err.Error(), "as in host:api.example.com status:4xx,5xx -path:/health")
+		return nil, usageError(err.Error(), "ssltape help filters; as in host:api.example.com status:4xx,5xx -path:/health")
 	}
 	o.Filtered = len(filters) > 0
 	return o, o.check(fs)
@@ -93,7 +93,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.Var(&o.Framing, "framing", "of pcapng files: `plain|tls`; tls is for Wireshark alone, with https URLs at the real port")
 	fs.BoolVar(&o.Print, "print", false, "show live on stdout; on when there is no -o and no COMMAND")
 	fs.StringVarP(&o.View, "view", "V", "", "live view `NAME`: one of the views of replay")
-	fs.StringArrayP("filter", "F", nil, "keep only exchanges that match `EXPR`, in every output")
+	fs.StringArrayP("filter", "F", nil, "keep only exchanges that match `EXPR` (see ssltape help filters), in every output")
 	o.Redact = redact.Secrets
 	fs.Var(&o.Redact, "redact", "replace secrets: `secrets|strict|none`")
 	o.MaxBody = 64 << 20

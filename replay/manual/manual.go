@@ -39,6 +39,7 @@ type Topic struct {
 // A Manual is what there is to say of a program.
 type Manual struct {
 	Name, Version string
+	Date          string // of Version, 2006-01-02
 	Short         string
 	Usage         string // synopsis and examples, as help prints them
 	Commands      []Command
@@ -48,7 +49,7 @@ type Manual struct {
 // Man writes the manual page in the language of man(7).
 func Man(w io.Writer, p Manual) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"%s %s\" \"User Commands\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(p.Name), p.Name, roff(p.Version), p.Name, roff(p.Short))
+	fmt.Fprintf(&b, ".TH %s 1 %s \"%s %s\" \"User Commands\"\n.SH NAME\n%s \\- %s\n", strings.ToUpper(p.Name), p.Date, p.Name, roff(p.Version), p.Name, roff(p.Short))
 	synopsis, examples, _ := strings.Cut(p.Usage, "\nExamples:\n")
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.nf\n%s.fi\n", roff(unindent(strings.TrimPrefix(synopsis, "Usage:\n"))))
 	for _, c := range p.Commands {
@@ -62,14 +63,14 @@ func Man(w io.Writer, p Manual) error {
 			if takesValue(f) {
 				fmt.Fprintf(&b, " \\fI%s\\fR", roff(value))
 			}
-			fmt.Fprintf(&b, "\n%s\n", roff(sentence(usage)))
+			fmt.Fprintf(&b, "\n%s\n", roff(filled(sentence(usage))))
 			if d := f.DefValue; d != "" && d != "false" && d != "[]" && d != "0" && d != "0s" {
 				fmt.Fprintf(&b, "Default: %s.\n", roff(d))
 			}
 		})
 	}
 	for _, t := range p.Topics {
-		fmt.Fprintf(&b, ".SH %s\n.nf\n%s.fi\n", roff(strings.ToUpper(t.Short)), roff(unindent(t.Text)))
+		fmt.Fprintf(&b, ".SH %s\n.nf\n%s.fi\n", roff(strings.ToUpper(t.Short)), roff(t.Text))
 	}
 	if examples != "" {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s.fi\n", roff(unindent(examples)))
@@ -84,6 +85,26 @@ func sentence(s string) string {
 		return ""
 	}
 	return strings.ToUpper(s[:1]) + strings.TrimRight(s[1:], ".") + "."
+}
+
+// filled breaks text into lines that editors of manual pages like.
+func filled(s string) string {
+	const width = 72
+	var b strings.Builder
+	column := 0
+	for i, word := range strings.Fields(s) {
+		switch {
+		case i == 0:
+		case column+len(word) > width:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+		}
+		b.WriteString(word)
+		column += len(word) + 1
+	}
+	return b.String()
 }
 
 // unindent removes four spaces before each line.

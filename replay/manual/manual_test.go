@@ -16,7 +16,7 @@ func example() Manual {
 	fs.String("speed", "", "how `fast|slow`")
 	fs.StringP("view", "V", "list", "one of the views")
 	fs.Bool("loud", false, "make noise")
-	return Manual{Name: "tape", Version: "1.2", Short: "a test", Usage: "Usage:\n    tape play 'x'\n    .dot\n\nExamples:\n    tape play a-b\n",
+	return Manual{Name: "tape", Version: "1.2", Date: "2026-01-02", Short: "a test", Usage: "Usage:\n    tape play 'x'\n    .dot\n\nExamples:\n    tape play a-b\n",
 		Commands: []Command{
 			{Name: "play", Short: "play it's tune", Flags: fs, Kind: File, Words: []string{"host:", "is:sse", "is:llm"}, Known: map[string][]string{"view": {"list", "chat"}}},
 			{Name: "run", Short: "run it", Kind: Program}, {Name: "stop", Short: "stop", Words: []string{"now", "later"}}},
@@ -28,11 +28,24 @@ func TestMan(t *testing.T) {
 	if err := Man(&b, example()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{".TH TAPE 1", "\\fB\\-o, \\-\\-output\\fR \\fIFILE\\fR\nWrite to FILE: it\\(aqs [optional].\n", "\n\\&.dot\n", ".SH STOP\nStop.\n",
-		".SH FILTERS\n.nf\nA term:\n.sp\nkey:value\n.fi\n", ".SH EXAMPLES\n.nf\ntape play a\\-b\n.fi\n"} {
+	for _, want := range []string{".TH TAPE 1 2026-01-02 ", "\\fB\\-o, \\-\\-output\\fR \\fIFILE\\fR\nWrite to FILE: it\\(aqs [optional].\n", "\n\\&.dot\n", ".SH STOP\nStop.\n",
+		".SH FILTERS\n.nf\nA term:\n.sp\n    key:value\n.fi\n", ".SH EXAMPLES\n.nf\ntape play a\\-b\n.fi\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
+	}
+}
+
+// What mandoc has to say of the page is nothing.
+func TestMandoc(t *testing.T) {
+	var b strings.Builder
+	if err := Man(&b, example()); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(need(t, "mandoc"), "-T", "lint", "-W", "all")
+	cmd.Stdin = strings.NewReader(b.String())
+	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s\n%s", err, out, b.String())
 	}
 }
 
