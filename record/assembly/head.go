@@ -73,11 +73,12 @@ func parseRequestLine[T string | []byte](b T) (l requestLine, ok bool) {
 	return l, l.method == "GET" && j == 0 && (rest[0] == '/' || strings.HasPrefix(rest, "http://"))
 }
 
-// isRequestVersion reports whether s is a version of HTTP with this syntax, or
-// of the protocols that borrow it (RTSP, RFC 2326; ICE, of Icecast).
+// isRequestVersion reports whether s is a version of HTTP with this syntax,
+// which that of HTTP/2 has not, or of the protocols that borrow it (RTSP, RFC
+// 2326; ICE, of Icecast).
 func isRequestVersion(s string) bool {
 	name, v, ok := strings.Cut(s, "/")
-	if !ok || len(v) != 3 || v[1] != '.' || v[2] < '0' || v[2] > '9' || v[0] != '0' && v[0] != '1' {
+	if !ok || len(v) != 3 || v[1] != '.' || v[2] < '0' || v[2] > '9' || v[0] < '0' || v[0] > '9' || v[0] == '2' {
 		return false
 	}
 	return isProtocol(name)
@@ -113,7 +114,9 @@ func parseStatusLine[T string | []byte](b T) (l statusLine, ok bool) {
 		}
 		l.status = l.status*10 + int(c-'0')
 	}
-	l.reason = strings.TrimLeft(rest[3:], " \t")
+	if len(rest) > 3 {
+		l.reason = rest[4:]
+	}
 	return l, true
 }
 
@@ -312,7 +315,7 @@ func (h *headLines) fields() record.Fields {
 			continue
 		}
 		if !isToken(name) {
-			if t := strings.Trim(name, " \t\r\x00"); t != name {
+			if t := strings.Trim(name, " \t\v\f\r\x00"); t != name {
 				// A proxy must not pass on the space (RFC 9112, section 5.1), and
 				// what looks for the field would not find it with the space.
 				h.marks |= spaceBeforeColon

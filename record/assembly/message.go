@@ -213,6 +213,9 @@ func (s *half) head(p []byte) ([]byte, bool) {
 	if s == &s.h.req {
 		s.requestHead(all[:n])
 		s.requestBody()
+		if old { // nothing can follow
+			s.state = searchState
+		}
 	} else {
 		s.responseHead(all[:n])
 	}
@@ -288,6 +291,10 @@ func (s *half) requestBody() {
 	}
 	s.note(f.marks)
 	s.framing = f
+	if s.p.Request.Method == "CONNECT" { // has no content: RFC 9110, section 9.3.6
+		s.finish()
+		return
+	}
 	if (f.chunked || f.length > 0) && strings.EqualFold(s.m.Header.Get("Expect"), "100-continue") {
 		s.state, s.peeking = peekState, peekExpected
 		return
