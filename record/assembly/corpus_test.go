@@ -403,7 +403,9 @@ func TestZeek(t *testing.T) {
 					}
 				}
 				for _, x := range xs {
-					got = append(got, zeekRow(x, s.Client[1]))
+					if len(x.WebSocket) == 0 || x.Response.Seen() { // Zeek has no row of one without its handshake
+						got = append(got, zeekRow(x, s.Client[1]))
+					}
 				}
 			}
 			if why, ok := zeekExceptions[c.Test]; ok {

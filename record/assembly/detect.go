@@ -18,39 +18,48 @@ type opening struct {
 	buf  [2][]byte  // the bytes of held, by Dir
 	lost [2]bool    // the direction did not start with a message: look for one
 	scan [2]finding // how far that was looked for
+	torn [2]bool    // what is held does not start with the direction
 }
 
-// A finding looks for messages of HTTP/1 and frames of HTTP/2 at once.
+// A finding looks for messages of HTTP/1 and frames of other protocols at once.
 type finding struct {
 	http1  scanner
 	past   int // bytes that http1 is done with
-	frames frameFinder
+	frames []frameFinder
 }
+
+// framed are what the finders of a finding find.
+var framed = [...]verdict{isFrames, isMasked, isUnmasked}
 
 // find returns what it found in p and where that starts; or undecided, and how
 // many bytes at the start of p are of no use any more. The next call is with
 // p from that position on, and more.
 func (f *finding) find(p []byte) (v verdict, skip int) {
-	if f.frames.read == nil {
-		f.frames = newHTTP2Finder(http2Need)
+	if f.frames == nil {
+		f.frames = []frameFinder{newHTTP2Finder(http2Need), newWebSocketFinder(true), newWebSocketFinder(false)}
 	}
 	v, skip = f.http1.find(p[f.past:])
 	end := f.past + f.http1.end
 	f.past += skip
-	start, framesEnd := f.frames.find(p)
-	switch {
-	case start >= 0 && (v == undecided || framesEnd < end): // whichever shows first
-		return isFrames, start
-	case v != undecided:
-		return v, f.past
+	at, keep := f.past, f.past
+	for i := range f.frames {
+		start, e := f.frames[i].find(p)
+		if start >= 0 && (v == undecided || e < end) { // whichever shows first
+			v, at, end = framed[i], start, e
+		}
+		keep = min(keep, f.frames[i].keep())
 	}
-	skip = min(f.past, f.frames.keep())
-	if skip < scanKeep {
-		skip = 0 // moving bytes has to pay
+	if v != undecided {
+		return v, at
 	}
-	f.past -= skip
-	f.frames.drop(skip)
-	return undecided, skip
+	if keep < scanKeep {
+		return undecided, 0 // moving bytes has to pay
+	}
+	f.past -= keep
+	for i := range f.frames {
+		f.frames[i].drop(keep)
+	}
+	return undecided, keep
 }
 
 // An event is something that a parser is told.
@@ -103,8 +112,10 @@ const (
 	undecided verdict = iota
 	isRequest
 	isResponse
-	isPreface // of HTTP/2, by the client
-	isFrames  // of HTTP/2, by any side
+	isPreface  // of HTTP/2, by the client
+	isFrames   // of HTTP/2, by any side
+	isMasked   // frames of a WebSocket, by the client
+	isUnmasked // the same by the server
 	isTLS
 	isOther
 )
@@ -233,6 +244,12 @@ func (o *opening) start(d record.Dir, v verdict) {
 		o.become(protoHTTP1, newHTTP1(o.connection, d.Peer(), o.lost))
 	case isPreface, isFrames:
 		o.become(protoHTTP2, newHTTP2(o.connection, o.lost))
+	case isMasked, isUnmasked:
+		client := d
+		if v == isUnmasked {
+			client = d.Peer()
+		}
+		o.become(protoWebSocket, joinWebSocket(o.connection, client, o.torn))
 	case isTLS:
 		o.become(protoTLS, opaque{o.connection})
 	}
@@ -240,6 +257,7 @@ func (o *opening) start(d record.Dir, v verdict) {
 
 // forget drops the first n bytes held of d: they belong to no message.
 func (o *opening) forget(d record.Dir, n int) {
+	o.torn[d] = o.torn[d] || n > 0
 	o.a.stats.Unparsed += int64(n)
 	o.buf[d] = o.buf[d][n:]
 	kept := o.held[:0]
@@ -259,7 +277,7 @@ func (o *opening) forget(d record.Dir, n int) {
 func (o *opening) gap(d record.Dir, n int64) {
 	// What was held before the gap ended inside of something.
 	o.forget(d, len(o.buf[d]))
-	o.lost[d], o.scan[d] = true, finding{}
+	o.lost[d], o.torn[d], o.scan[d] = true, true, finding{}
 }
 
 func (o *opening) end(d record.Dir, t time.Time, why error) {

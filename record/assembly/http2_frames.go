@@ -216,9 +216,11 @@ type frameFinder struct {
 	read   func(p []byte) frameEvidence // of the frame that p, which is not empty, starts with
 	first  int                          // the byte that all frames start with, -1 for none
 	need   int                          // sum of the scores in a chain
+	early  int                          // the same where the chain starts with the direction, 0 for need
 	pos    int                          // where to look on
 	seen   int                          // how much it took to get there
 	chains []frameChain
+	moved  bool // position 0 is not the start of the direction
 }
 
 // A frameEvidence is what the bytes at some position are taken for.
@@ -255,7 +257,8 @@ func (f *frameFinder) find(p []byte) (start, end int) {
 			break
 		}
 		f.seen = max(f.seen, f.pos+e.seen)
-		if c := f.follow(f.pos, e); c.score >= f.need {
+		c := f.follow(f.pos, e)
+		if c.score >= f.need || f.early > 0 && !f.moved && c.start == 0 && c.score >= f.early {
 			return c.start, f.seen
 		}
 		f.pos++
@@ -296,6 +299,7 @@ func (f *frameFinder) keep() int {
 
 // drop says that n bytes at the start of p are gone.
 func (f *frameFinder) drop(n int) {
+	f.moved = f.moved || n > 0
 	f.pos -= n
 	f.seen -= n
 	for i := range f.chains {

@@ -97,6 +97,26 @@ func newWebSocket(c *connection, x *record.Exchange, client record.Dir, grown fu
 	return w
 }
 
+// joinWebSocket returns the parser of a WebSocket whose handshake was not seen.
+// What the sides agreed to is not known either.
+func joinWebSocket(c *connection, client record.Dir, lost [2]bool) *webSocket {
+	x := new(record.Exchange)
+	c.number(x)
+	note(x, noRequest)
+	x.Server, x.Request.Done = client == record.In, true
+	w := newWebSocket(c, x, client, func() { c.emit(x) })
+	for d := range w.halves {
+		s := &w.halves[d]
+		s.inflate = &inflater{keeps: true}
+		s.state, s.missed = wsResyncState, 1
+		s.finder = frameFinder{read: s.evidence, first: -1, need: wsResync}
+		if !lost[d] {
+			s.finder.early = wsEarly
+		}
+	}
+	return w
+}
+
 func (w *webSocket) data(d record.Dir, t time.Time, p []byte) {
 	s := &w.halves[d]
 	s.t = t
@@ -136,8 +156,12 @@ func (s *webSocketHalf) step(p []byte) (rest []byte, more bool) {
 func (s *webSocketHalf) count(kind span, n int) {
 	s.w.span(kind, n)
 	s.m.WireSize += int64(n)
-	if end := &s.w.x.Response.End; s.t.After(*end) {
-		*end = s.t
+	r := &s.w.x.Response
+	if s.w.x.Start().IsZero() {
+		r.Start = s.t
+	}
+	if s.t.After(r.End) {
+		r.End = s.t
 	}
 	s.w.grew = true
 }
@@ -298,7 +322,7 @@ func (s *webSocketHalf) lose(n int64) {
 		s.deliver(&s.message)
 	}
 	if s.inflate != nil {
-		s.inflate.lost = true
+		s.inflate.lose()
 	}
 	s.missed = max(1, s.missed+n)
 	s.state, s.w.lossy = wsResyncState, true

@@ -64,21 +64,45 @@ func parseWebSocketFrame(p []byte) (f webSocketFrame, ok, more bool) {
 	return f, ok, false
 }
 
-// wsResync is the evidence that a frameFinder needs: headers of WebSocket
-// frames are short.
-const wsResync = 5
+// Evidence that a frameFinder needs, since headers of WebSocket frames are
+// short: in a WebSocket, at the start of a direction, and where the protocol is
+// not known.
+const (
+	wsResync = 5
+	wsEarly  = 2
+	wsNeed   = 6
+)
 
-// evidence is the read of a frameFinder. Text that is UTF-8 tells most.
+// evidence is the read of a frameFinder in a WebSocket.
 func (s *webSocketHalf) evidence(p []byte) frameEvidence {
+	return readWebSocket(p, s.dir == s.w.client, s.inflate != nil)
+}
+
+// newWebSocketFinder returns a finder of frames, of the client if they are
+// masked, in a direction of which the protocol is not known. Frames that most
+// WebSockets do not have are not believed.
+func newWebSocketFinder(masked bool) frameFinder {
+	read := func(p []byte) frameEvidence {
+		if p[0]&0x80 == 0 || p[0]&0xf == opContinuation {
+			return frameEvidence{seen: 1, score: notFrame}
+		}
+		return readWebSocket(p, masked, true)
+	}
+	return frameFinder{read: read, first: -1, need: wsNeed, early: wsEarly}
+}
+
+// readWebSocket tells whether p starts with a frame, by the masking that the
+// sender has to use. Text that is UTF-8 tells most.
+func readWebSocket(p []byte, masked, deflates bool) frameEvidence {
 	f, ok, more := parseWebSocketFrame(p)
 	switch {
 	case more:
 		return frameEvidence{score: needMore}
-	case !ok, f.masked != (s.dir == s.w.client), f.compressed && s.inflate == nil, f.length > maxHead/4:
+	case !ok, f.masked != masked, f.compressed && (!deflates || f.opcode == opContinuation), f.length > maxHead/4:
 		return frameEvidence{seen: f.size, score: notFrame}
 	}
 	size := f.size + int(f.length)
-	if f.opcode != opText || f.compressed || !f.final || f.length < 8 || f.length > 4<<10 {
+	if f.opcode != opText || f.compressed || !f.final || f.length == 0 || f.length > 4<<10 {
 		return frameEvidence{size: size, seen: f.size, score: 1}
 	}
 	if len(p) < size {
@@ -90,6 +114,9 @@ func (s *webSocketHalf) evidence(p []byte) frameEvidence {
 	}
 	if !utf8.Valid(text) {
 		return frameEvidence{seen: size, score: notFrame}
+	}
+	if f.length < 8 {
+		return frameEvidence{size: size, seen: size, score: 2}
 	}
 	return frameEvidence{size: size, seen: size, score: 3}
 }
@@ -121,13 +148,17 @@ func deflateExtension(fs record.Fields) (on bool, keeps [2]bool) {
 	return on, keeps
 }
 
-// An inflater reads compressed messages (RFC 7692, section 7.2.2).
+// An inflater reads compressed messages (RFC 7692, section 7.2.2). Where the
+// messages before one are not known, it can be read all the same if it does not
+// refer to them: what refers to too much is not well-formed.
 type inflater struct {
 	keeps  bool   // messages refer to the ones before them
-	window []byte // the end of those
-	lost   bool   // window is not known
+	window []byte // the end of those that are known
 	r      io.ReadCloser
 }
+
+// lose says that a message is missing.
+func (f *inflater) lose() { f.window = nil }
 
 // inflateTail ends the last block of a message, and the stream after it.
 const inflateTail = "\x00\x00\xff\xff\x01\x00\x00\xff\xff"
@@ -137,19 +168,20 @@ const windowSize = 32 << 10
 // message returns the data of p without compression, and how much of it at its
 // end is left out. Where ok is false it returns what came.
 func (f *inflater) message(p *partialMessage) (data []byte, cut int64, ok bool) {
-	if f.keeps && f.lost || p.lost > 0 || p.cut > 0 {
-		f.lost = true
+	if p.lost > 0 || p.cut > 0 {
+		f.lose()
 		return p.data, p.cut, false
 	}
 	src := io.MultiReader(bytes.NewReader(p.data), strings.NewReader(inflateTail))
 	if f.r == nil {
 		f.r = flate.NewReaderDict(src, f.window)
 	} else if err := f.r.(flate.Resetter).Reset(src, f.window); err != nil {
+		f.lose()
 		return p.data, 0, false
 	}
 	var out bytes.Buffer
 	if _, err := io.Copy(&out, io.LimitReader(f.r, maxMessage+1)); err != nil || out.Len() > maxMessage {
-		f.lost = true
+		f.lose()
 		return p.data, 0, false
 	}
 	data = out.Bytes()

@@ -145,6 +145,38 @@ var webSocketCases = map[string]func() *socket{
 		k.end(record.EndClean)
 		return k
 	},
+	"attach": func() *socket { // the handshake was not seen; masks tell who is who
+		k := newSocket("permessage-deflate")
+		k.pack(server, "before the recording")
+		k.attach()
+		k.frame(server, text, `{"news":1}`)
+		k.send(server)
+		k.frame(client, text, "hello there")
+		k.frame(client, binaryOp, "\x00\x01")
+		k.send(client)
+		k.frame(server, text|compressed, k.pack(server, "refers to what was before the recording"))
+		k.deflate[server].Reset(&k.packed[server])
+		k.frame(server, text|compressed, k.pack(server, "refers to nothing"))
+		k.frame(server, text|compressed, k.pack(server, "refers to nothing that is not known"))
+		k.frame(server, pinging, "")
+		k.send(server)
+		k.end(record.EndClean)
+		return k
+	},
+	"attach-within": func() *socket { // a frame, by a server
+		k := newSocket("")
+		k.attach()
+		k.bytes[client].WriteString("the end of a frame")
+		for range 3 {
+			k.frame(client, text, `{"what":"the client says"}`)
+		}
+		k.send(client)
+		k.frame(server, pinging, "x")
+		k.frame(server, closing, "\x03\xe8")
+		k.send(server)
+		k.end(record.EndCut)
+		return k
+	},
 	"lost-deflate": func() *socket { // what refers to it cannot be read
 		k := newSocket("permessage-deflate")
 		for i := range 3 {
