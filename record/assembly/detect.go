@@ -26,6 +26,7 @@ type finding struct {
 	http1  scanner
 	past   int // bytes that http1 is done with
 	frames []frameFinder
+	end    int // of the evidence for what was found, from where that starts
 }
 
 // framed are what the finders of a finding find.
@@ -50,6 +51,7 @@ func (f *finding) find(p []byte) (v verdict, skip int) {
 		keep = min(keep, f.frames[i].keep())
 	}
 	if v != undecided {
+		f.end = end - at
 		return v, at
 	}
 	if keep < scanKeep {
@@ -243,7 +245,11 @@ func (o *opening) start(d record.Dir, v verdict) {
 	case isResponse:
 		o.become(protoHTTP1, newHTTP1(o.connection, d.Peer(), o.lost))
 	case isPreface, isFrames:
-		o.become(protoHTTP2, newHTTP2(o.connection, o.lost))
+		h := newHTTP2(o.connection, o.lost)
+		if o.lost[d] {
+			h.join(d, o.buf[d][:o.scan[d].end])
+		}
+		o.become(protoHTTP2, h)
 	case isMasked, isUnmasked:
 		client := d
 		if v == isUnmasked {

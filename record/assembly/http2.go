@@ -18,6 +18,8 @@ type http2 struct {
 	client  record.Dir   // who began with the preface, or sends requests
 	known   bool         // client is
 	streams map[uint32]*stream
+	first   uint32    // the lowest stream whose request was seen, 0 for none
+	newest  uint32    // the highest stream that was seen
 	grown   []*stream // to be passed on
 	gone    []uint32  // streams that ended early, latest last: frames of them may be on their way
 	goAway  error     // why the connection is about to end
@@ -39,6 +41,7 @@ type http2Half struct {
 	t      time.Time // of the chunk being read
 	from   time.Time // of the first byte of the frame being read
 	lossy  bool      // frames are missing
+	joined bool      // there were frames before the recording
 	ended  error     // nothing follows: what that means for who waits
 }
 
@@ -79,7 +82,7 @@ func newHTTP2(c *connection, lost [2]bool) *http2 {
 		*s = http2Half{h: h, dir: record.Dir(d), table: hpack.NewTable()}
 		if lost[d] {
 			s.resync()
-			s.lossy = false // what was before the recording is not missing
+			s.lossy, s.joined = false, true // what was before the recording is not missing
 		}
 	}
 	return h
@@ -182,7 +185,9 @@ func (s *http2Half) header(p []byte) ([]byte, bool) {
 	s.frame, s.left, s.pad, s.stream = f, f.length, 0, nil
 	switch f.kind {
 	case frameData:
-		s.stream = s.h.streams[f.stream]
+		if s.stream = s.h.streams[f.stream]; s.stream == nil && f.length > 0 {
+			s.stream = s.orphan(f.stream)
+		}
 		s.framing(frameHeaderSize)
 		if s.state = paddingState; !f.has(flagPadded) || f.length == 0 {
 			s.beginData()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/assembly/hpack"
 )
 
 // reset reads RST_STREAM (RFC 9113, section 6.4).
@@ -93,6 +94,58 @@ func (st *stream) beginTunnel(s *http2Half) {
 		st.sides[requestSide].over = true
 		st.tunnel.end(h.client, s.t, nil)
 	}
+}
+
+// join tells who is the client of a connection that was joined in the middle,
+// by the frames that were found in d, and by the numbers of ports.
+func (h *http2) join(d record.Dir, frames []byte) {
+	for len(frames) >= frameHeaderSize {
+		f := parseFrameHeader(frames)
+		end := frameHeaderSize + f.length
+		if end > len(frames) {
+			break
+		}
+		if f.kind == frameHeaders {
+			block, _, _ := f.fragment(frames[frameHeaderSize:end])
+			switch request, response, _ := hpack.Inspect(block); {
+			case request:
+				h.setClient(d)
+			case response:
+				h.setClient(d.Peer())
+			}
+		}
+		frames = frames[end:]
+	}
+	if !h.Local.IsValid() || !h.Remote.IsValid() {
+		return
+	}
+	switch local, remote := h.Local.Port() < ephemeral, h.Remote.Port() < ephemeral; {
+	case local && !remote:
+		h.setClient(record.In)
+	case remote && !local:
+		h.setClient(record.Out)
+	}
+}
+
+// ephemeral is the first port that systems choose for clients. No server is
+// asked for one of those, as a rule.
+const ephemeral = 32768
+
+// orphan returns the stream of a DATA frame whose stream is not known, since it
+// began before the recording or in what was lost, or nil where it is over.
+func (s *http2Half) orphan(id uint32) *stream {
+	h := s.h
+	before, lost := s.joined && (h.first == 0 || id < h.first), s.lossy && id > h.newest
+	if !h.known || !before && !lost || slices.Contains(h.gone, id) {
+		return nil
+	}
+	st := h.open(id, nil)
+	note(st.x, noRequest)
+	st.lose(record.ErrLost)
+	if s.side() == responseSide {
+		st.x.Request.Done, st.sides[requestSide].over = true, true
+	}
+	return st
 }
 
 // upgradeHTTP2 returns the parser of what follows the 101 response to x: the

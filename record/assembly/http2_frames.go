@@ -169,10 +169,10 @@ func (f frameHeader) evidence(payload []byte) int {
 		if !ok || len(block) == 0 {
 			return notFrame
 		}
-		switch pseudo, ok := hpack.Inspect(block); {
-		case !ok:
+		switch request, response, ok := hpack.Inspect(block); {
+		case !ok, request && response:
 			return notFrame
-		case pseudo:
+		case request, response:
 			return 2
 		}
 		return 1

@@ -85,6 +85,7 @@ func (h *http2) open(id uint32, x *record.Exchange) *stream {
 	}
 	st := &stream{h: h, id: id, x: x}
 	h.streams[id] = st
+	h.newest = max(h.newest, id)
 	st.grow()
 	return st
 }
@@ -170,6 +171,9 @@ func (s *http2Half) request(b streamHead) {
 		st.head(s, &b)
 	default:
 		st = h.open(b.frame.stream, nil)
+		if h.first == 0 || st.id < h.first {
+			h.first = st.id
+		}
 		st.begin(s, &b)
 		st.setRequest(b.pseudo)
 		if err := h.halves[s.dir.Peer()].ended; err != nil {

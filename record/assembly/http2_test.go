@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -330,6 +331,18 @@ var http2Cases = map[string]func(k *talk){
 		k.send(client)
 		k.ok(7, "x-new: 1")
 		k.data(server, 7, true, "d")
+		k.send(server)
+	},
+	"attach-data": func(k *talk) { // nothing but data, and then the end of the stream
+		k.conn.Local, k.conn.Remote = netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:443")
+		k.attach()
+		for _, word := range []string{"what ", "the server ", "says"} {
+			k.data(server, 5, false, word)
+			k.send(server)
+		}
+		k.head(server, 5, true, "grpc-status: 0")
+		k.send(server)
+		k.data(server, 5, true, "of a stream that is over")
 		k.send(server)
 	},
 	"server-first": func(k *talk) { // and it is the server that is recorded

@@ -226,17 +226,23 @@ func (s stringLiteral) text() (string, error) {
 	return hpack.HuffmanDecodeToString(s.raw)
 }
 
-// Inspect reports, without decoding it, whether block is well-formed, and
-// whether it has a pseudo-header field by its name in the static table, where
-// those are from 1 to 14.
-func Inspect(block []byte) (pseudo, ok bool) {
+// Inspect reports, without decoding it, whether block is well-formed, and what
+// it is the head of: it has a pseudo-header field of a request or of a response
+// by its name in the static table, where those are from 1 to 14.
+func Inspect(block []byte) (request, response, ok bool) {
 	for len(block) > 0 {
 		r, n := readFieldLine(block)
 		if n == 0 {
-			return false, false
+			return false, false, false
 		}
 		block = block[n:]
-		pseudo = pseudo || r.kind != sizeUpdate && r.index > 0 && r.index <= 14
+		switch {
+		case r.kind == sizeUpdate || r.index == 0 || r.index > 14:
+		case r.index < 8:
+			request = true
+		default: // :status
+			response = true
+		}
 	}
-	return pseudo, true
+	return request, response, true
 }

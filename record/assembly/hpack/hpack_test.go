@@ -49,8 +49,8 @@ func TestDecode(t *testing.T) {
 		if got, ok := decode(&table, block); got != r.fields || !ok {
 			t.Errorf("request %d: %t\n%s\nwant\n%s", i+1, ok, got, r.fields)
 		}
-		if pseudo, ok := hpack.Inspect(block); !pseudo || !ok {
-			t.Errorf("request %d: pseudo-header field %t, well-formed %t", i+1, pseudo, ok)
+		if request, response, ok := hpack.Inspect(block); !request || response || !ok {
+			t.Errorf("request %d: request %t, response %t, well-formed %t", i+1, request, response, ok)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func TestMalformed(t *testing.T) {
 		if got, ok := decode(&table, unhex(t, block)); got != ":method: GET" || ok {
 			t.Errorf("%s: %t\n%s", name, ok, got)
 		}
-		if _, ok := hpack.Inspect(unhex(t, block)); ok {
+		if _, _, ok := hpack.Inspect(unhex(t, block)); ok {
 			t.Errorf("%s: looks well-formed", name)
 		}
 	}
@@ -106,7 +106,7 @@ func FuzzDecode(f *testing.F) {
 			ok := table.Decode(bytes.Clone(block), func(f hpack.Field) {
 				got = append(got, xhpack.HeaderField{Name: f.Name, Value: f.Value})
 			})
-			if _, looks := hpack.Inspect(block); ok && !looks {
+			if _, _, looks := hpack.Inspect(block); ok && !looks {
 				t.Errorf("decoded, but it looks malformed")
 			}
 			want, err := x.DecodeFull(block)
