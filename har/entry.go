@@ -15,7 +15,7 @@ import (
 // bodies, which req and res describe.
 func newEntry(x *record.Exchange, req, res *payload) *entry {
 	e := &entry{
-		Started:      formatTime(started(x)),
+		Started:      word(formatTime(started(x))),
 		ID:           integer(x.ID),
 		ResourceType: "fetch",
 		Server:       x.Server,
@@ -67,7 +67,8 @@ func (e *entry) setTimes(x *record.Exchange) {
 		t.Connect = t.SSL
 	}
 	if !req.Start.IsZero() {
-		t.Send = max(0, between(req.Start, req.End))
+		t.setSetup(x.Setup)
+		t.Send = max(0, between(req.Start, req.End)-t.setup())
 	}
 	if !res.Start.IsZero() {
 		if !req.Start.IsZero() {
@@ -79,8 +80,22 @@ func (e *entry) setTimes(x *record.Exchange) {
 		}
 		t.Receive = max(0, between(res.Start, res.End))
 	}
-	e.Time = max(0, t.Connect) + t.Send + t.Wait + t.Receive
+	e.Time = t.setup() + t.Send + t.Wait + t.Receive
 }
+
+// setSetup sets what came before the request was sent. What took no time did
+// not apply.
+func (t *timings) setSetup(s record.Setup) {
+	for to, d := range map[*millis]time.Duration{&t.Blocked: s.Blocked, &t.DNS: s.DNS, &t.Connect: s.Connect, &t.SSL: s.TLS} {
+		if d > 0 {
+			*to = millis(d.Microseconds())
+		}
+	}
+}
+
+// setup returns how long it took until the request was sent. TLS is part of
+// Connect.
+func (t *timings) setup() millis { return max(0, t.Blocked) + max(0, t.DNS) + max(0, t.Connect) }
 
 func between(from, to time.Time) millis {
 	if to.IsZero() {
@@ -91,7 +106,9 @@ func between(from, to time.Time) millis {
 
 // setConn sets what is known of x's connection.
 func (e *entry) setConn(x *record.Exchange) {
-	e.Connection = portOf(e.Request.URL)
+	if !record.IsOpaque(e.Request.URL) {
+		e.Connection = word(portOf(e.Request.URL))
+	}
 	c := x.Conn
 	if c == nil {
 		return
@@ -104,14 +121,14 @@ func (e *entry) setConn(x *record.Exchange) {
 		server, client = client, server
 	}
 	if server.IsValid() {
-		e.ServerIP = bareAddr(server.Addr()).String()
-		e.Connection = strconv.Itoa(int(server.Port()))
+		e.ServerIP = word(bareAddr(server.Addr()).String())
+		e.Connection = word(strconv.Itoa(int(server.Port())))
 	}
 	if client.IsValid() {
 		e.ClientAddress = netip.AddrPortFrom(bareAddr(client.Addr()), client.Port()).String()
 	}
 	if c.ID != 0 {
-		e.ConnectionID = strconv.FormatUint(c.ID, 10)
+		e.ConnectionID = word(strconv.FormatUint(c.ID, 10))
 	}
 	e.ServerName = asUTF8(c.ServerName)
 	if c.PID != 0 || c.Comm != "" || c.Exe != "" || c.Library != "" {
@@ -160,7 +177,7 @@ func newResponse(x *record.Exchange, p *payload) response {
 	m := &x.Response
 	r := response{
 		Status:       integer(m.Status),
-		StatusText:   asUTF8(m.Reason),
+		StatusText:   word(asUTF8(m.Reason)),
 		HTTPVersion:  versionOf(m.Proto),
 		Cookies:      responseCookies(m.Header),
 		Headers:      newFields(m.Header),
@@ -206,7 +223,7 @@ func hasBody(m *record.Message) bool { return m.Body.Len() > 0 || m.BodySize > 0
 func newFields(fs record.Fields) fields {
 	out := make(fields, 0, len(fs))
 	for _, f := range fs {
-		out = append(out, nameValue{asUTF8(f.Name), asUTF8(f.Value)})
+		out = append(out, nameValue{word(asUTF8(f.Name)), word(asUTF8(f.Value))})
 	}
 	return out
 }

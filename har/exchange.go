@@ -48,7 +48,7 @@ func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
 			x.WebSocket = append(x.WebSocket, m.restore())
 		}
 	}
-	x.Err = e.err()
+	x.Err = e.err(x.Response.Seen())
 	x.Request.Done = !e.Request.Incomplete
 	x.Response.Done = !e.Response.Incomplete && (x.Response.Seen() || x.Err == nil)
 	d.restoreConn(e, x)
@@ -95,7 +95,7 @@ func restorePseudo(r *record.Request) {
 }
 
 func (m *webSocketMessage) restore() record.WebSocketMessage {
-	w := record.WebSocketMessage{Time: time.UnixMicro(int64(m.Time)).UTC(), FromClient: m.Type == "send", Opcode: byte(m.Opcode),
+	w := record.WebSocketMessage{Time: m.Time.time(), FromClient: m.Type == "send", Opcode: byte(m.Opcode),
 		Data: m.Data, Deflated: m.Deflated, Lost: max(0, int64(m.Lost)), Cut: max(0, int64(m.Cut))}
 	if m.Opcode == 1 && !m.Base64 && !m.Deflated {
 		return w
@@ -106,20 +106,31 @@ func (m *webSocketMessage) restore() record.WebSocketMessage {
 	return w
 }
 
-// protoOf returns the version that HAR files call v.
+// protoOf returns the version that HAR files call v, in many ways: h2, http/2.0,
+// HTTP/2, HTTP/2.0, h3, http/2+quic/46, unknown.
 func protoOf(v string) string {
-	if v == "HTTP/2.0" {
+	name := strings.ToUpper(v)
+	switch {
+	case name == "H2", name == "H2C", strings.HasPrefix(name, "HTTP/2"):
 		return "HTTP/2"
+	case name == "H3", strings.HasPrefix(name, "H3-"), strings.HasPrefix(name, "HTTP/3"), strings.Contains(name, "QUIC"):
+		return "HTTP/3"
+	case strings.HasPrefix(name, "HTTP/"):
+		return name
+	case name == "UNKNOWN", name == "NULL", name == "UNDEFINED":
+		return ""
 	}
 	return v
 }
 
 func (r *response) restore(x *record.Exchange) error {
 	m := &x.Response
-	m.Status, m.Reason, m.Proto = int(r.Status), r.StatusText, protoOf(r.HTTPVersion)
-	if m.Status <= 0 {
-		m.Status = 0
-	} else if m.Proto == "" {
+	m.Status, m.Reason, m.Proto = max(0, int(r.Status)), string(r.StatusText), protoOf(r.HTTPVersion)
+	hasText := r.Content.Text != nil && *r.Content.Text != ""
+	switch {
+	case m.Status == 0 && len(r.Headers) == 0 && !hasText && r.HeadersSize <= 0:
+		m.Proto = "" // what was asked for was in a cache, or there was no answer
+	case m.Proto == "" && (m.Status > 0 || len(r.Headers) > 0 || hasText):
 		m.Proto = "HTTP/1.1"
 	}
 	m.Header, m.Trailer = r.Headers.restore(), r.Trailers.restore()
@@ -164,16 +175,19 @@ func restoreSizes(m *record.Message, bodySize integer) {
 
 func (b *bodyText) restore(m *record.Message) error {
 	m.Comment, m.Cut = b.Comment, max(0, int64(b.Cut))
+	if m.Comment == "" && b.File != "" && b.Text == nil {
+		m.Comment = "in the file " + b.File + " beside the HAR"
+	}
 	m.Decoded = !b.Encoded && m.Header.Has("Content-Encoding")
 	if b.Text == nil {
 		return nil
 	}
-	r := struct{ io.Reader }{strings.NewReader(string(*b.Text))} // hides WriteTo, which copies the text
-	if b.Encoding != "base64" {
+	if !strings.EqualFold(b.Encoding, "base64") {
+		r := struct{ io.Reader }{strings.NewReader(string(*b.Text))} // hides WriteTo, which copies the text
 		_, err := io.Copy(&m.Body, r)
 		return err
 	}
-	_, err := io.Copy(&m.Body, base64.NewDecoder(base64.StdEncoding, r))
+	_, err := io.Copy(&m.Body, fromBase64(string(*b.Text)))
 	if bad := base64.CorruptInputError(0); errors.As(err, &bad) || errors.Is(err, io.ErrUnexpectedEOF) {
 		m.Comment = "not base64 as said"
 		m.Body.Close()
@@ -182,10 +196,20 @@ func (b *bodyText) restore(m *record.Message) error {
 	return err
 }
 
+// fromBase64 returns what s holds in one of the alphabets of RFC 4648, sections
+// 4 and 5, with padding, spaces and ends of line or without.
+func fromBase64(s string) io.Reader {
+	if strings.ContainsAny(s, "-_ \t") {
+		s = strings.NewReplacer("-", "+", "_", "/", " ", "", "\t", "").Replace(s)
+	}
+	s = strings.TrimRight(s, "=\r\n")
+	return base64.NewDecoder(base64.RawStdEncoding, struct{ io.Reader }{strings.NewReader(s)})
+}
+
 func (fs fields) restore() record.Fields {
 	var out record.Fields
 	for _, f := range fs {
-		out = append(out, record.Field(f))
+		out = append(out, record.Field{Name: string(f.Name), Value: string(f.Value)})
 	}
 	return out
 }
@@ -197,7 +221,7 @@ func (fs fields) form() string {
 		if i > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(url.QueryEscape(f.Name) + "=" + url.QueryEscape(f.Value))
+		b.WriteString(url.QueryEscape(string(f.Name)) + "=" + url.QueryEscape(string(f.Value)))
 	}
 	return b.String()
 }
@@ -226,56 +250,81 @@ func (e *entry) restoreEvents(r *record.Response) {
 }
 
 func (ev *event) restore() record.Event {
-	e := record.Event{Time: time.UnixMicro(int64(ev.Time)).UTC(), Type: ev.Name, ID: ev.ID, Data: ev.Data}
+	e := record.Event{Time: ev.Time.time(), Type: ev.Name, ID: ev.ID, Data: ev.Data}
 	if e.Type == "message" {
 		e.Type = "" // what most servers mean by it
 	}
 	return e
 }
 
-// restoreTimes sets the times of both messages. Negative timings are those
-// that do not apply.
+// restoreTimes sets the times of both messages.
 func (e *entry) restoreTimes(x *record.Exchange) {
-	start, t := parseTime(e.Started), &e.Timings
+	start, t := parseTime(string(e.Started)), &e.Timings
 	if start.IsZero() {
 		return
 	}
-	after := func(from time.Time, ds ...millis) time.Time {
-		for _, d := range ds {
-			from = from.Add(time.Duration(max(0, d)) * time.Microsecond)
-		}
-		return from
-	}
-	connect, total := t.Connect, e.Time
-	if e.ID != 0 && t.SSL > 0 { // ours begin with the handshake, which is not of the request
+	after := func(from time.Time, d millis) time.Time { return from.Add(time.Duration(d) * time.Microsecond) }
+	if e.ID != 0 && t.SSL > 0 && t.Connect == t.SSL && t.Blocked < 0 && t.DNS < 0 { // ours begin with the handshake, which is not of the request
 		x.Handshake = time.Duration(t.SSL) * time.Microsecond
-		start, total, connect = after(start, t.SSL), total-t.SSL, 0
-		t = &timings{Send: t.Send, Wait: t.Wait, Receive: t.Receive, Overlap: t.Overlap}
+		start = after(start, t.SSL)
+		e.Time, t.SSL, t.Connect = e.Time-t.SSL, notApplicable, notApplicable
 	}
-	if connect < t.SSL {
-		connect = t.SSL // some count only one of them
-	}
-	sent := after(start, t.Blocked, t.DNS, connect, t.Send)
+	t.normalize(e.Time)
+	sent := after(start, t.setup()+t.Send)
 	got := after(sent, t.Wait)
 	if x.Request.Seen() {
 		x.Request.Start, x.Request.End = start, after(sent, t.Overlap)
+		x.Setup = t.restore()
 	}
 	if x.Response.Seen() {
 		x.Response.Start, x.Response.End = got, after(got, t.Receive)
-		if end := after(start, total); t.Receive <= 0 && end.After(got) {
-			x.Response.End = end // of a producer that knows the sum only
-		}
+	} else if end := after(got, t.Receive); x.Request.Seen() && end.After(x.Request.End) {
+		x.Request.End = end // when it failed
 	}
+}
+
+// normalize makes t such that it adds up to sum, the time of the entry, where
+// producers disagree: some count TLS beside connecting and not in it, or name
+// resolution that took place long before, or tell no more than the sum.
+// Negative timings are those that do not apply.
+func (t *timings) normalize(sum millis) {
+	for _, d := range []*millis{&t.Blocked, &t.DNS, &t.Connect, &t.SSL, &t.Send, &t.Wait, &t.Receive} {
+		*d = max(0, *d)
+	}
+	const rounding = 2000
+	total := func() millis { return t.setup() + t.Send + t.Wait + t.Receive }
+	if gap := sum - total(); t.Connect < t.SSL || t.SSL < 2*gap && gap < 2*t.SSL {
+		t.Connect += t.SSL
+	}
+	rest := sum - total()
+	if sum <= 0 || rest > -rounding && rest < rounding || total() > 0 && sum/total() > 1e5 { // the sum of nanoseconds
+		return
+	}
+	if rest > 0 && t.Receive == 0 && t.Wait == 0 {
+		t.Receive = rest
+		return
+	}
+	t.Blocked += max(0, rest)
+	for _, d := range []*millis{&t.DNS, &t.Blocked, &t.Connect, &t.Send} {
+		less := min(*d, max(0, -rest))
+		*d, rest = *d-less, rest+less
+	}
+	t.SSL = min(t.SSL, t.Connect)
+}
+
+func (t *timings) restore() record.Setup {
+	d := func(n millis) time.Duration { return time.Duration(n) * time.Microsecond }
+	return record.Setup{Blocked: d(t.Blocked), DNS: d(t.DNS), Connect: d(t.Connect), TLS: d(t.SSL)}
 }
 
 // err returns why the exchange is incomplete, such that [errors.Is] works with
 // the reasons of package record.
-func (e *entry) err() error {
+func (e *entry) err(answered bool) error {
 	s := e.Response.Error
 	if s == "" {
 		s = e.Response.FailureText
 	}
-	if s == "" && e.Response.Status <= 0 {
+	if s == "" && !answered {
 		return errNoResponse
 	}
 	if s == "" {
@@ -294,7 +343,7 @@ var errNoResponse = errors.New("no response was recorded")
 // restoreConn gives x its connection, the same one as other exchanges where
 // all that is known of both is equal.
 func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
-	c := record.Conn{ServerName: e.ServerName, ID: connID(e.ConnectionID)}
+	c := record.Conn{ServerName: e.ServerName, ID: connID(string(e.ConnectionID))}
 	if p := e.Process; p != nil {
 		c.PID, c.Comm, c.Exe, c.Library = int(p.PID), p.Comm, p.Exe, p.Library
 	}
@@ -321,11 +370,11 @@ func (d *decoder) restoreConn(e *entry, x *record.Exchange) {
 // serverAddr returns the address of the server. Its port is that of the URL
 // where another producer may have put something else into "connection".
 func (e *entry) serverAddr() netip.AddrPort {
-	a, err := netip.ParseAddr(strings.Trim(e.ServerIP, "[]"))
+	a, err := netip.ParseAddr(strings.Trim(string(e.ServerIP), "[]"))
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	port := e.Connection
+	port := string(e.Connection)
 	if e.ID == 0 {
 		port = portOf(e.Request.URL)
 	}

@@ -14,6 +14,9 @@ import (
 // urlOf returns the URL of x as importers take it.
 func urlOf(x *record.Exchange) string {
 	u, host := x.URL(), x.Host()
+	if record.IsOpaque(u) {
+		return safePath(u)
+	}
 	if safeAuthority(host) != host { // it may hold what looks like a path
 		u = strings.Replace(u, "://"+host+"/", "://unknown/", 1)
 	}
@@ -28,16 +31,24 @@ func safeURL(u string) string {
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		authority, path = rest[:i], rest[i:]
 	}
+	return safeScheme(scheme) + "://" + safeAuthority(authority) + safePath(path)
+}
+
+// safePath returns s with what no URL has percent-encoded.
+func safePath(s string) string {
+	unsafe := func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"#<>\\^`{|}", c) }
+	if strings.IndexFunc(s, unsafe) < 0 {
+		return s
+	}
 	var b strings.Builder
-	for i := range len(path) {
-		c := path[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
+	for i := range len(s) {
+		if unsafe(rune(s[i])) {
+			fmt.Fprintf(&b, "%%%02X", s[i])
 		} else {
-			b.WriteByte(c)
+			b.WriteByte(s[i])
 		}
 	}
-	return safeScheme(scheme) + "://" + safeAuthority(authority) + b.String()
+	return b.String()
 }
 
 // escapeBytes returns s where it is UTF-8, else s with its bytes beyond ASCII
@@ -134,7 +145,7 @@ func parseQuery(q string) fields {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		out = append(out, nameValue{unescape(name), unescape(value)})
+		out = append(out, nameValue{word(unescape(name)), word(unescape(value))})
 	}
 	return out
 }

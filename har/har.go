@@ -15,16 +15,16 @@ package har
 // that a field is described once.
 type entry struct {
 	PageRef       string   `json:"pageref,omitempty"`
-	Started       string   `json:"startedDateTime"` // RFC 3339
+	Started       word     `json:"startedDateTime"` // RFC 3339
 	Time          millis   `json:"time"`            // sum of the timings that are not -1
 	Request       request  `json:"request"`
 	Response      response `json:"response"`
 	Cache         struct{} `json:"cache"` // Firefox does not open a file without it
 	Timings       timings  `json:"timings"`
-	ServerIP      string   `json:"serverIPAddress,omitempty"` // har-schema refuses "" and brackets
-	Connection    string   `json:"connection,omitempty"`      // port of the server
+	ServerIP      word     `json:"serverIPAddress,omitempty"` // har-schema refuses "" and brackets
+	Connection    word     `json:"connection,omitempty"`      // port of the server
 	Comment       string   `json:"comment,omitempty"`
-	ConnectionID  string   `json:"_connectionId,omitempty"`
+	ConnectionID  word     `json:"_connectionId,omitempty"`
 	ResourceType  string   `json:"_resourceType,omitempty"`
 	ID            integer  `json:"_id,omitempty"` // number in the recording
 	Process       *process `json:"_process,omitempty"`
@@ -64,7 +64,7 @@ type request struct {
 
 type response struct {
 	Status       integer   `json:"status"` // 0: none was seen
-	StatusText   string    `json:"statusText"`
+	StatusText   word      `json:"statusText"`
 	HTTPVersion  string    `json:"httpVersion"`
 	Cookies      []cookie  `json:"cookies"`
 	Headers      fields    `json:"headers"`
@@ -84,6 +84,7 @@ type response struct {
 // common.
 type bodyText struct {
 	Text     *text   `json:"text,omitempty"`
+	File     string  `json:"_file,omitempty"`    // where Playwright put the text; read only
 	Encoding string  `json:"encoding,omitempty"` // "base64" or none; of HAR 1.3 in requests
 	Comment  string  `json:"comment,omitempty"`
 	Encoded  bool    `json:"_encoded,omitempty"` // the content coding is still there

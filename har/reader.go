@@ -8,13 +8,50 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 
 	"ssltape/record"
 )
 
 // ErrFormat says that a file is not a HAR file, or that one of JSON Lines is
-// not ours.
+// not ours. An error that wraps it says what else the file looks like.
 var ErrFormat = errors.New("not an HTTP archive")
+
+// A kind is what else JSON may be.
+type kind struct {
+	keys []string // of the outermost object, all of them
+	name string
+}
+
+func kinds() []kind {
+	return []kind{
+		{[]string{"constants", "events"}, "a net-export log of Chrome: save a HAR in the Network panel of DevTools instead"},
+		{[]string{"request", "response"}, "a single entry of a HAR: it belongs in the list log.entries"},
+		{[]string{"entries"}, "the inside of a HAR: it belongs in an object called log"},
+		{[]string{"openapi"}, "a description of an API (OpenAPI)"},
+		{[]string{"swagger"}, "a description of an API (Swagger)"},
+		{[]string{"info", "item"}, "a collection of Postman"},
+		{[]string{"_type", "resources"}, "an export of Insomnia"},
+		{[]string{"traceEvents"}, "a performance trace of Chrome"},
+		{[]string{"lighthouseVersion"}, "a report of Lighthouse"},
+	}
+}
+
+// unlike says what an object with keys is that is no HAR file.
+func unlike(keys []string) error {
+	for _, k := range kinds() {
+		if !slices.ContainsFunc(k.keys, func(key string) bool { return !slices.Contains(keys, key) }) {
+			return fmt.Errorf("%w; it looks like %s", ErrFormat, k.name)
+		}
+	}
+	switch {
+	case slices.Contains(keys, "log"):
+		return fmt.Errorf("%w: its log has no list of entries", ErrFormat)
+	case len(keys) == 0:
+		return fmt.Errorf("%w: an empty object", ErrFormat)
+	}
+	return fmt.Errorf("%w: an object without log; it has %.100q", ErrFormat, keys[:min(len(keys), 5)])
+}
 
 // A TruncatedError says that a file ends or is broken in the middle.
 type TruncatedError struct {
@@ -116,7 +153,11 @@ func newReader(in io.Reader, news record.ProcessWriter, yield func(*record.Excha
 var errStop = errors.New("stop")
 
 func (r *reader) file() error {
+	var keys []string
 	err := r.object(func(key string) error {
+		if len(keys) < maxKeys {
+			keys = append(keys, key)
+		}
 		if key != "log" {
 			return r.skip()
 		}
@@ -130,11 +171,14 @@ func (r *reader) file() error {
 			return r.skip()
 		})
 	})
-	if err == nil && !r.entries {
-		err = ErrFormat
+	if !r.entries && (err == nil || isSyntax(err) && len(keys) > 0) {
+		err = unlike(keys)
 	}
 	return r.broken(err, r.entries)
 }
+
+// maxKeys is how many keys of an object are looked at to say what it is.
+const maxKeys = 50
 
 // broken returns what to say of err: where it is of the JSON text, that the
 // file is cut off, or that it is another file if nothing of ours was begun.
@@ -144,6 +188,8 @@ func (r *reader) broken(err error, begun bool) error {
 		return err
 	case begun:
 		return &TruncatedError{r.count, err}
+	case errors.Is(err, ErrFormat):
+		return err
 	}
 	return ErrFormat
 }
@@ -206,7 +252,7 @@ func (r *reader) exchange(e *entry) error {
 	if err != nil {
 		return err
 	}
-	if x.ID == 0 && !x.Request.Seen() && !x.Response.Seen() {
+	if x.ID == 0 && !x.Request.Seen() && !x.Response.Seen() && e.Started == "" {
 		return nil // nothing that is an exchange
 	}
 	r.count++

@@ -48,13 +48,19 @@ type seconds int64
 // MarshalJSON implements [json.Marshaler].
 func (s seconds) MarshalJSON() ([]byte, error) { return decimal(int64(s), 6), nil }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON implements [json.Unmarshaler]. A number too large for a time is
+// one of milliseconds, which Playwright has.
 func (s *seconds) UnmarshalJSON(p []byte) error {
-	if v, ok := number(p, 1e6); ok {
+	const tooLarge = 1e11 * 1e6
+	if v, ok := number(p, 1e6); ok && v > tooLarge {
+		*s = seconds(v / 1e3)
+	} else if ok {
 		*s = seconds(v)
 	}
 	return nil
 }
+
+func (s seconds) time() time.Time { return time.UnixMicro(int64(s)).UTC() }
 
 // decimal formats v / 10^digits without trailing zeros.
 func decimal(v int64, digits int) []byte {
@@ -81,10 +87,26 @@ func number(p []byte, scale float64) (int64, bool) {
 	return int64(f), true
 }
 
+// A word is a string, read from a number and a boolean too.
+type word string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (w *word) UnmarshalJSON(p []byte) error {
+	switch {
+	case p[0] == '"':
+		var s string
+		json.Unmarshal(p, &s)
+		*w = word(s)
+	case p[0] != '{' && p[0] != '[' && string(p) != "null":
+		*w = word(p)
+	}
+	return nil
+}
+
 // A nameValue is a header field, a query parameter or a form parameter.
 type nameValue struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name  word `json:"name"`
+	Value word `json:"value"`
 }
 
 // A fields is a list of names and values, written as objects. It is
@@ -105,7 +127,7 @@ func (fs *fields) UnmarshalJSON(p []byte) error {
 	}
 	for _, item := range items {
 		var nv nameValue
-		var pair []string
+		var pair []word
 		switch {
 		case item[0] == '{':
 			json.Unmarshal(item, &nv) // what does not fit stays ""
@@ -119,20 +141,27 @@ func (fs *fields) UnmarshalJSON(p []byte) error {
 	return nil
 }
 
-// object reads {"name": "value", ...} in order.
+// object reads {"name": "value", ...} in order. A list has the values of a
+// name that there is more than once.
 func (fs *fields) object(p []byte) {
 	dec := json.NewDecoder(bytes.NewReader(p))
-	dec.UseNumber()
 	dec.Token() // the brace
 	for dec.More() {
 		name, err := dec.Token()
-		var value any
+		var value json.RawMessage
 		if err != nil || dec.Decode(&value) != nil {
 			return
 		}
+		var values []word
+		if value[0] != '[' {
+			values = make([]word, 1)
+			values[0].UnmarshalJSON(value)
+		} else {
+			json.Unmarshal(value, &values)
+		}
 		n, _ := name.(string)
-		if v, ok := value.(string); ok {
-			*fs = append(*fs, nameValue{n, v})
+		for _, v := range values {
+			*fs = append(*fs, nameValue{word(n), v})
 		}
 	}
 }
@@ -152,7 +181,12 @@ func (text) MarshalJSON() ([]byte, error) { return []byte("-0e-0"), nil }
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *text) UnmarshalJSON(p []byte) error {
 	var s string
-	json.Unmarshal(p, &s) // what is no string stays ""
+	switch {
+	case p[0] == '"':
+		json.Unmarshal(p, &s)
+	case string(p) != "null": // JSON that the producer did not put into a string
+		s = string(p)
+	}
 	*t = text(s)
 	return nil
 }
@@ -161,12 +195,25 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 func formatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
 
-// parseTime is lax about zone and fraction; a time without zone is UTC.
+// timeLayouts are those of other producers. The last ones are what JavaScript,
+// Python and Java make of a time unless they are told otherwise.
+var timeLayouts = []string{
+	time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05",
+	time.RFC1123, time.RFC1123Z, "Mon Jan 02 2006 15:04:05 GMT-0700", time.UnixDate,
+}
+
+// parseTime is lax about layout, zone and fraction; a time without zone is UTC,
+// a number one of seconds or milliseconds since 1970.
 func parseTime(s string) time.Time {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05"} {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), " (") // the name of the zone
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC()
 		}
+	}
+	var n seconds
+	if n.UnmarshalJSON([]byte(s)); n > 1e8*1e6 { // else it is no time of now
+		return n.time()
 	}
 	return time.Time{}
 }

@@ -125,6 +125,7 @@ type Exchange struct {
 	Conn      *Conn
 	Server    bool          // the recorded process answered the request
 	Handshake time.Duration // of Conn, before the first exchange on it; else 0, as where it is unknown
+	Setup     Setup         // of what other programs recorded
 	Request   Request
 	Response  Response
 	Err       error              // why the exchange is incomplete, or nil
@@ -144,6 +145,20 @@ type WebSocketMessage struct {
 	Lost       int64     // bytes of payload that are missing in Data since they were lost
 	Cut        int64     // bytes of payload at its end that a limit kept out of Data, or that did not come
 }
+
+// A Setup says what the time before a request went by with, where a file of
+// another program tells. That counts it as the request's: it is part of the
+// time between Request.Start and Request.End. A zero is what did not take place
+// or is not known.
+type Setup struct {
+	Blocked time.Duration // waiting for a connection
+	DNS     time.Duration
+	Connect time.Duration // TLS included
+	TLS     time.Duration
+}
+
+// Total returns how long it took until the request could be sent.
+func (s Setup) Total() time.Duration { return s.Blocked + s.DNS + s.Connect }
 
 // Done reports whether x will not change any more.
 func (x *Exchange) Done() bool { return x.Err != nil || x.Request.Done && x.Response.Done }
@@ -182,7 +197,7 @@ func (x *Exchange) Release() error {
 // or the Host field, the server name or the server's address, in this order.
 func (x *Exchange) URL() string {
 	t := x.Request.Target
-	if i := strings.Index(t, "://"); i > 0 && !strings.ContainsAny(t[:i], "/?#") {
+	if i := strings.Index(t, "://"); i > 0 && !strings.ContainsAny(t[:i], "/?#") || IsOpaque(t) {
 		return t
 	}
 	if x.Request.Method == "CONNECT" && !x.Request.Pseudo.Has(":protocol") {
@@ -192,6 +207,13 @@ func (x *Exchange) URL() string {
 		t = "/" + t
 	}
 	return x.scheme() + "://" + x.Host() + t
+}
+
+// IsOpaque reports whether u is a URL without a host, of which files of
+// browsers tell beside those of HTTP: data, blob and about.
+func IsOpaque(u string) bool {
+	scheme, _, ok := strings.Cut(u[:min(len(u), len("about:"))], ":")
+	return ok && (scheme == "data" || scheme == "blob" || scheme == "about")
 }
 
 // Host returns the host and, where it was given, the port that x's request
