@@ -2,6 +2,7 @@ package har
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -131,7 +132,7 @@ func (r *response) restore(x *record.Exchange) error {
 	case m.Status == 0 && len(r.Headers) == 0 && !hasText && r.HeadersSize <= 0:
 		m.Proto = "" // what was asked for was in a cache, or there was no answer
 	case m.Proto == "" && (m.Status > 0 || len(r.Headers) > 0 || hasText):
-		m.Proto = "HTTP/1.1"
+		m.Proto = cmp.Or(x.Request.Proto, "HTTP/1.1")
 	}
 	m.Header, m.Trailer = r.Headers.restore(), r.Trailers.restore()
 	m.HeadSize, m.WireSize = max(0, int64(r.HeadersSize)), int64(r.TransferSize)
@@ -197,10 +198,10 @@ func (b *bodyText) restore(m *record.Message) error {
 }
 
 // fromBase64 returns what s holds in one of the alphabets of RFC 4648, sections
-// 4 and 5, with padding, spaces and ends of line or without.
+// 4 and 5, with padding and ends of line or without.
 func fromBase64(s string) io.Reader {
-	if strings.ContainsAny(s, "-_ \t") {
-		s = strings.NewReplacer("-", "+", "_", "/", " ", "", "\t", "").Replace(s)
+	if strings.ContainsAny(s, "-_") {
+		s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
 	}
 	s = strings.TrimRight(s, "=\r\n")
 	return base64.NewDecoder(base64.RawStdEncoding, struct{ io.Reader }{strings.NewReader(s)})

@@ -105,7 +105,7 @@ func safeAuthority(a string) string {
 // that the absolute URL u was made of.
 func targetOf(u string) string {
 	_, rest, ok := strings.Cut(u, "://")
-	if !ok {
+	if !ok || record.IsOpaque(u) {
 		return u
 	}
 	i := strings.IndexAny(rest, "/?")

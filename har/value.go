@@ -51,10 +51,11 @@ func (s seconds) MarshalJSON() ([]byte, error) { return decimal(int64(s), 6), ni
 // UnmarshalJSON implements [json.Unmarshaler]. A number too large for a time is
 // one of milliseconds, which Playwright has.
 func (s *seconds) UnmarshalJSON(p []byte) error {
-	const tooLarge = 1e11 * 1e6
-	if v, ok := number(p, 1e6); ok && v > tooLarge {
-		*s = seconds(v / 1e3)
-	} else if ok {
+	scale := 1e6
+	if v, _ := number(p, 1); v > 1e11 {
+		scale = 1e3
+	}
+	if v, ok := number(p, scale); ok {
 		*s = seconds(v)
 	}
 	return nil

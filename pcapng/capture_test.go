@@ -2,6 +2,7 @@ package pcapng_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -27,38 +28,76 @@ func TestLinkTypes(t *testing.T) {
 	}
 	const macs = "\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02"
 	for name, k := range map[string]struct {
-		link           layers.LinkType
+		link           uint32
 		wrap           func([]byte) []byte
 		client, server string
 	}{
-		"ethernet":      {layers.LinkTypeEthernet, before(macs + "\x08\x00"), client4, server4},
-		"ethernet, v6":  {layers.LinkTypeEthernet, before(macs + "\x86\xdd"), client6, server6},
-		"VLAN":          {layers.LinkTypeEthernet, before(macs + "\x81\x00\x00\x07\x08\x00"), client4, server4},
-		"QinQ":          {layers.LinkTypeEthernet, before(macs + "\x88\xa8\x00\x07\x81\x00\x00\x08\x86\xdd"), client6, server6},
-		"PPPoE":         {layers.LinkTypeEthernet, before(macs + "\x88\x64\x11\x00\x00\x01\x00\x64\x00\x21"), client4, server4},
-		"MPLS":          {layers.LinkTypeEthernet, before(macs + "\x88\x47\x00\x01\x00\x40\x00\x02\x01\x40"), client4, server4},
-		"loopback, BSD": {layers.LinkTypeNull, before("\x02\x00\x00\x00"), client4, server4},
-		"loopback, v6":  {layers.LinkTypeLoop, before("\x00\x00\x00\x1e"), client6, server6},
-		"cooked":        {layers.LinkTypeLinuxSLL, before("\x00\x00\x00\x01\x00\x06\x02\x00\x00\x00\x00\x01\x00\x00\x08\x00"), client4, server4},
-		"raw":           {layers.LinkTypeRaw, raw, client4, server4},
-		"raw, v6":       {layers.LinkTypeRaw, raw, client6, server6},
-		"IPv4":          {layers.LinkTypeIPv4, raw, client4, server4},
-		"IPv6":          {layers.LinkTypeIPv6, raw, client6, server6},
-		"PPP":           {layers.LinkTypePPP, before("\xff\x03\x00\x21"), client4, server4},
-		"padded": {layers.LinkTypeEthernet, func(ip []byte) []byte {
+		"ethernet":      {uint32(layers.LinkTypeEthernet), before(macs + "\x08\x00"), client4, server4},
+		"ethernet, v6":  {uint32(layers.LinkTypeEthernet), before(macs + "\x86\xdd"), client6, server6},
+		"VLAN":          {uint32(layers.LinkTypeEthernet), before(macs + "\x81\x00\x00\x07\x08\x00"), client4, server4},
+		"QinQ":          {uint32(layers.LinkTypeEthernet), before(macs + "\x88\xa8\x00\x07\x81\x00\x00\x08\x86\xdd"), client6, server6},
+		"PPPoE":         {uint32(layers.LinkTypeEthernet), before(macs + "\x88\x64\x11\x00\x00\x01\x00\x64\x00\x21"), client4, server4},
+		"MPLS":          {uint32(layers.LinkTypeEthernet), before(macs + "\x88\x47\x00\x01\x00\x40\x00\x02\x01\x40"), client4, server4},
+		"loopback, BSD": {uint32(layers.LinkTypeNull), before("\x02\x00\x00\x00"), client4, server4},
+		"loopback, v6":  {uint32(layers.LinkTypeLoop), before("\x00\x00\x00\x1e"), client6, server6},
+		"cooked":        {uint32(layers.LinkTypeLinuxSLL), before("\x00\x00\x00\x01\x00\x06\x02\x00\x00\x00\x00\x01\x00\x00\x08\x00"), client4, server4},
+		"raw":           {uint32(layers.LinkTypeRaw), raw, client4, server4},
+		"raw, v6":       {uint32(layers.LinkTypeRaw), raw, client6, server6},
+		"IPv4":          {uint32(layers.LinkTypeIPv4), raw, client4, server4},
+		"IPv6":          {uint32(layers.LinkTypeIPv6), raw, client6, server6},
+		"PPP":           {uint32(layers.LinkTypePPP), before("\xff\x03\x00\x21"), client4, server4},
+		"padded": {uint32(layers.LinkTypeEthernet), func(ip []byte) []byte {
 			return append(append([]byte(macs+"\x08\x00"), ip...), make([]byte, max(0, 46-len(ip)))...)
 		}, client4, server4},
-		"6in4": {layers.LinkTypeRaw, before4in(41), client6, server6},
+		"cooked, v2":     {276, before("\x08\x00\x00\x00\x00\x00\x00\x02\x00\x01\x00\x06\x02\x00\x00\x00\x00\x01\x00\x00"), client4, server4},
+		"PPP, short":     {uint32(layers.LinkTypePPP), before("\x21"), client4, server4},
+		"HDLC":           {104, before("\x0f\x00\x08\x00"), client4, server4},
+		"ATM":            {100, before("\xaa\xaa\x03\x00\x00\x00\x08\x00"), client4, server4},
+		"PF log":         {117, before("\x05\x02\x00\x00" + "em0\x00"), client4, server4},
+		"netfilter log":  {239, netfilterLog, client4, server4},
+		"PKTAP":          {258, before("\x0c\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00" + macs + "\x08\x00"), client4, server4},
+		"WiFi":           {105, before(wifi), client4, server4},
+		"WiFi, QoS":      {105, before("\x88\x02" + wifi[2:24] + "\x00\x00" + wifi[24:]), client4, server4},
+		"radiotap":       {127, before("\x00\x00\x0c\x00\x00\x00\x00\x00\x00\x00\x00\x00" + wifi), client4, server4},
+		"PPI":            {192, before("\x00\x00\x0c\x00\x69\x00\x00\x00\x00\x00\x00\x00" + wifi), client4, server4},
+		"MPLS, Ethernet": {uint32(layers.LinkTypeEthernet), before(macs + "\x88\x47\x00\x01\x01\x40\x00\x00\x00\x00" + macs + "\x08\x00"), client4, server4},
+		"6in4":           {uint32(layers.LinkTypeRaw), before4in(41, ""), client6, server6},
+		"GRE":            {uint32(layers.LinkTypeRaw), before4in(47, "\x00\x00\x08\x00"), client4, server4},
+		"GRE, key":       {uint32(layers.LinkTypeRaw), before4in(47, "\x30\x00\x08\x00\x00\x00\x00\x01\x00\x00\x00\x01"), client4, server4},
+		"PPTP":           {uint32(layers.LinkTypeRaw), before4in(47, "\x30\x81\x88\x0b\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x00\x01\xff\x03\x00\x21"), client4, server4},
+		"ERSPAN":         {uint32(layers.LinkTypeRaw), before4in(47, "\x10\x00\x88\xbe\x00\x00\x00\x01\x10\x00\x00\x00\x00\x00\x00\x00"+macs+"\x08\x00"), client4, server4},
+		"VXLAN":          {uint32(layers.LinkTypeRaw), before4in(17, udp(4789)+"\x08\x00\x00\x00\x00\x00\x01\x00"+macs+"\x08\x00"), client4, server4},
+		"Geneve":         {uint32(layers.LinkTypeRaw), before4in(17, udp(6081)+"\x01\x00\x65\x58\x00\x00\x01\x00\x00\x00\x00\x00"+macs+"\x08\x00"), client4, server4},
+		"GTP":            {uint32(layers.LinkTypeRaw), before4in(17, udp(2152)+"\x30\xff\x00\x00\x00\x00\x00\x01"), client4, server4},
+		"GTP, extended":  {uint32(layers.LinkTypeRaw), before4in(17, udp(2152)+"\x34\xff\x00\x00\x00\x00\x00\x01\x00\x00\x00\x85\x01\x10\x01\x00"), client4, server4},
+		"Teredo":         {uint32(layers.LinkTypeRaw), before4in(17, udp(3544)+"\x00\x00\x00\x01\x00\x02\x00\x03"), client6, server6},
 	} {
 		t.Run(name, func(t *testing.T) {
-			checkGet(t, newTalk(k.client, k.server).get(100).file(k.link, k.wrap))
+			file := newTalk(k.client, k.server).get(100).file(layers.LinkTypeRaw, k.wrap)
+			binary.LittleEndian.PutUint32(file[20:], k.link) // gopacket's has 8 bits
+			checkGet(t, file)
 		})
 	}
 }
 
-// before4in puts a packet into an IPv4 packet of a protocol.
-func before4in(proto layers.IPProtocol) func([]byte) []byte {
+// wifi is the head of a frame of IEEE 802.11, with SNAP.
+const wifi = "\x08\x02\x00\x00\x02\x00\x00\x00\x00\x01\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x03\x00\x00" +
+	"\xaa\xaa\x03\x00\x00\x00\x08\x00"
+
+// udp is a header to a port. Its length is not looked at.
+func udp(port uint16) string { return string([]byte{0xc0, 0, byte(port >> 8), byte(port), 0, 0, 0, 0}) }
+
+// netfilterLog puts a packet among the attributes of Linux' NFLOG.
+func netfilterLog(ip []byte) []byte {
+	b := append([]byte("\x02\x00\x00\x00"+"\x08\x00\x01\x00\x08\x00\x01\x00"), byte(len(ip)+4), byte((len(ip)+4)>>8), 9, 0)
+	return append(b, ip...)
+}
+
+// before4in puts a packet, after what stands before it, into an IPv4 packet of
+// a protocol.
+func before4in(proto layers.IPProtocol, prefix string) func([]byte) []byte {
 	return func(ip []byte) []byte {
+		ip = append([]byte(prefix), ip...)
 		b := gopacket.NewSerializeBuffer()
 		outer := &layers.IPv4{Version: 4, TTL: 64, Protocol: proto, SrcIP: []byte{192, 0, 2, 8}, DstIP: []byte{192, 0, 2, 9}}
 		err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, outer, gopacket.Payload(ip))
@@ -74,6 +113,16 @@ func TestFileTypes(t *testing.T) {
 	k := newTalk(client4, server4).get(100)
 	nanos := bytes.Replace(k.raw(), []byte("\xd4\xc3\xb2\xa1"), []byte("\x4d\x3c\xb2\xa1"), 1)
 	checkGet(t, nanos)
+
+	// The format of patched systems of around 2000 has 8 bytes more a packet.
+	modified := []byte("\x34\xcd\xb2\xa1")
+	modified = append(modified, k.raw()[4:24]...)
+	for rest := k.raw()[24:]; len(rest) > 0; {
+		n := 16 + int(binary.LittleEndian.Uint32(rest[8:]))
+		modified = append(append(modified, rest[:16]...), make([]byte, 8)...)
+		modified, rest = append(modified, rest[16:n]...), rest[n:]
+	}
+	checkGet(t, modified)
 
 	var ng bytes.Buffer
 	w, err := pcapgo.NewNgWriter(&ng, layers.LinkTypeRaw)

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"ssltape/pcapng/tcpip"
 	"ssltape/record"
 )
 
@@ -28,23 +29,31 @@ import (
 // as [record.Conn] says. Memory is bounded whatever r holds, except that each
 // connection of a Writer costs some hundred bytes while it is open and some
 // ten after that.
-func Read(r io.Reader) iter.Seq2[record.Chunk, error] { return ReadWith(r, nil) }
+func Read(r io.Reader) iter.Seq2[record.Chunk, error] { return ReadWith(r, ReadOptions{}) }
 
-// ReadWith is [Read] that passes on to processes, between the chunks, what a
-// [Writer] wrote of processes. An error of processes ends it.
-func ReadWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[record.Chunk, error] {
+// ReadOptions say what [ReadWith] tells besides chunks.
+type ReadOptions struct {
+	Processes record.ProcessWriter // gets, between the chunks, what a [Writer] wrote of processes; an error of it ends the loop
+	Stats     *Stats               // set at the end of the loop to what the capture holds
+}
+
+// ReadWith is [Read] that tells more. Both fields of o may be nil.
+func ReadWith(r io.Reader, o ReadOptions) iter.Seq2[record.Chunk, error] {
 	var news func(*record.ProcessEvent) error
-	if processes != nil {
-		news = processes.WriteProcess
+	if o.Processes != nil {
+		news = o.Processes.WriteProcess
 	}
 	return func(yield func(record.Chunk, error) bool) {
 		rd := reader{own: map[ownKey]*ownHalf{}}
+		if o.Stats != nil {
+			defer func() { *o.Stats = rd.stats() }()
+		}
 		rd.emit = func(c record.Chunk) {
 			if !rd.stopped && !yield(c, nil) {
 				rd.stopped = true
 			}
 		}
-		rd.others.streams = map[tuple]*streamSide{}
+		rd.others.streams, rd.others.names = map[tcpip.Tuple]*streamSide{}, map[string]int{}
 		rd.others.emit, rd.others.newID = rd.emit, rd.newID
 		err := rd.run(r, news)
 		if !rd.stopped {
@@ -58,9 +67,10 @@ func ReadWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[record.Chun
 
 // A reader is the state of Read.
 type reader struct {
+	src     source
 	emit    func(record.Chunk)
 	stopped bool // nobody wants more
-	frags   defragmenter
+	packets tcpip.Decoder
 	own     map[ownKey]*ownHalf
 	open    []*ownHalf // those that are in own, and some that no longer are
 	others  assembler
@@ -69,6 +79,14 @@ type reader struct {
 	parts   []part
 	plain   []byte                // data of a packet with FramingTLS
 	moved   map[movedKey]*ownHalf // connections that go on in another one
+}
+
+func (r *reader) stats() Stats {
+	s := Stats{Counts: r.packets.Counts, Streams: r.others.names}
+	if b, ok := r.src.(*blockSource); ok {
+		s.Secrets = b.secrets
+	}
+	return s
 }
 
 // A movedKey tells a connection that goes on: its interface and the number
@@ -82,7 +100,7 @@ type movedKey struct {
 // were merged may have the same made-up addresses at different interfaces.
 type ownKey struct {
 	iface int
-	tuple
+	tcpip.Tuple
 }
 
 // An ownHalf is a direction of a connection that a Writer wrote.
@@ -100,23 +118,23 @@ type ownHalf struct {
 }
 
 func (r *reader) run(in io.Reader, processes func(*record.ProcessEvent) error) error {
-	src, err := newSource(in, processes)
-	if err != nil {
+	var err error
+	if r.src, err = newSource(in, processes); err != nil {
 		return err
 	}
 	var f frame
 	for !r.stopped {
-		if err := src.next(&f); err == io.EOF {
+		if err := r.src.next(&f); err == io.EOF {
 			return nil
 		} else if err != nil {
 			return err
 		}
-		p, ok := r.frags.decode(&f)
+		p, ok := r.packets.Decode(f.link, f.data, f.size)
 		if !ok {
 			continue
 		}
-		key := ownKey{f.iface, p.tuple}
-		if p.flags&(tcpSYN|tcpACK) == tcpSYN && len(f.comments) > 0 {
+		key := ownKey{f.iface, p.Tuple}
+		if p.Flags&(tcpip.SYN|tcpip.ACK) == tcpip.SYN && len(f.comments) > 0 {
 			r.begin(key, &p, f.comments)
 		} else if h := r.own[key]; h != nil {
 			r.packet(h, &f, &p)
@@ -141,9 +159,9 @@ func (r *reader) newID(want uint64) uint64 {
 }
 
 // begin starts a connection at the SYN that a Writer wrote.
-func (r *reader) begin(key ownKey, p *tcpPacket, comments []string) {
+func (r *reader) begin(key ownKey, p *tcpip.Segment, comments []string) {
 	c := &record.Conn{}
-	client, server := &ownHalf{dir: record.Out, seq: p.seq + 1}, &ownHalf{}
+	client, server := &ownHalf{dir: record.Out, seq: p.Seq + 1}, &ownHalf{}
 	var off [2]int64
 	for _, text := range comments {
 		parseComment(text, func(k, v string) {
@@ -164,7 +182,7 @@ func (r *reader) begin(key ownKey, p *tcpPacket, comments []string) {
 		})
 	}
 	client.id, client.conn, client.peer, client.key = c.ID, c, server, key
-	key.tuple = key.reverse()
+	key.Tuple = key.Reverse()
 	*server = ownHalf{id: c.ID, conn: c, peer: client, key: key, dir: client.dir.Peer(), tls: client.tls}
 	if before := r.moved[movedKey{key.iface, c.ID}]; before != nil && client.tls {
 		delete(r.moved, movedKey{key.iface, c.ID})
@@ -207,14 +225,14 @@ func (r *reader) track(h *ownHalf) {
 }
 
 // packet reads a packet that a Writer wrote.
-func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
-	if p.flags&tcpSYN != 0 {
-		h.seq = p.seq + 1
+func (r *reader) packet(h *ownHalf, f *frame, p *tcpip.Segment) {
+	if p.Flags&tcpip.SYN != 0 {
+		h.seq = p.Seq + 1
 		return
 	}
 	lost := r.comments(h.conn, f.comments)
 	r.payload(h, f.time, p, lost)
-	if p.flags&(tcpFIN|tcpRST) == 0 || h.ended {
+	if p.Flags&(tcpip.FIN|tcpip.RST) == 0 || h.ended {
 		return
 	}
 	if h.tls && lost > 0 {
@@ -222,7 +240,7 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
 		return
 	}
 	end := record.EndClean
-	if p.flags&tcpRST != 0 {
+	if p.Flags&tcpip.RST != 0 {
 		end = record.EndCut
 	}
 	h.ended, h.hole = true, false
@@ -237,37 +255,37 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpPacket) {
 }
 
 // payload reads what p carries; lost is the length of a hole that begins here.
-func (r *reader) payload(h *ownHalf, t time.Time, p *tcpPacket, lost int64) {
+func (r *reader) payload(h *ownHalf, t time.Time, p *tcpip.Segment, lost int64) {
 	// The sequence number is taken as the distance to the expected one, which
 	// holds however long the stream is.
-	distance := int64(int32(p.seq - h.seq))
+	distance := int64(int32(p.Seq - h.seq))
 	if distance < 0 { // repeated: editcap does not do that, but others may
-		n := min(-distance, int64(len(p.data)))
-		p.seq, p.data, distance, r.parts = p.seq+uint32(n), p.data[n:], distance+n, nil
+		n := min(-distance, int64(len(p.Data)))
+		p.Seq, p.Data, distance, r.parts = p.Seq+uint32(n), p.Data[n:], distance+n, nil
 	}
-	n := len(p.data) + p.missing
+	n := len(p.Data) + p.Missing
 	if n == 0 || distance < 0 || h.ended {
 		return
 	}
-	h.seq = p.seq + uint32(n)
+	h.seq = p.Seq + uint32(n)
 	if h.tls {
-		r.plain = appendRecords(r.plain[:0], p.data)
-		p.data = r.plain
+		r.plain = appendRecords(r.plain[:0], p.Data)
+		p.Data = r.plain
 	}
 	off := h.next + distance
-	h.next, h.hole = off+int64(len(p.data)+p.missing), p.missing > 0
+	h.next, h.hole = off+int64(len(p.Data)+p.Missing), p.Missing > 0
 	if lost > maxHole && h.next+lost > 0 {
 		h.next += lost - maxHole
 	}
 	for _, part := range r.parts {
-		if part.size <= 0 || part.size > len(p.data) {
+		if part.size <= 0 || part.size > len(p.Data) {
 			break
 		}
-		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t.Add(-time.Duration(part.ago)), Data: p.data[:part.size]})
-		off, p.data = off+int64(part.size), p.data[part.size:]
+		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t.Add(-time.Duration(part.ago)), Data: p.Data[:part.size]})
+		off, p.Data = off+int64(part.size), p.Data[part.size:]
 	}
-	if len(p.data) > 0 {
-		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t, Data: p.data})
+	if len(p.Data) > 0 {
+		r.emit(record.Chunk{Conn: h.conn, Dir: h.dir, Off: off, Time: t, Data: p.Data})
 	}
 }
 

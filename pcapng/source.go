@@ -10,6 +10,7 @@ import (
 	"math"
 	"time"
 
+	"ssltape/pcapng/tcpip"
 	"ssltape/record"
 )
 
@@ -25,7 +26,7 @@ const maxBlock = 16 << 20
 // A frame is a packet as the capture has it.
 type frame struct {
 	iface    int // number of the interface, over all sections
-	link     linkType
+	link     tcpip.LinkType
 	time     time.Time
 	data     []byte   // valid until the next frame is read
 	size     int      // on the wire
@@ -55,6 +56,8 @@ func newSource(r io.Reader, processes func(*record.ProcessEvent) error) (source,
 				return newClassicSource(br, order, time.Microsecond)
 			case 0xa1b23c4d:
 				return newClassicSource(br, order, time.Nanosecond)
+			case 0xa1b2cd34:
+				return newModifiedSource(br, order)
 			}
 		}
 	}
@@ -74,9 +77,20 @@ type classicSource struct {
 	r     *bufio.Reader
 	order binary.ByteOrder
 	unit  time.Duration
-	link  linkType
-	head  [16]byte
+	link  tcpip.LinkType
+	head  []byte // a packet's header: 16 bytes, or more in modified files
 	buf   []byte
+}
+
+// newModifiedSource returns the source of a file in the format of Kuznetsov's
+// patches for libpcap, which Linux distributions had around 2000: 8 bytes more
+// in each packet's header.
+func newModifiedSource(r *bufio.Reader, order binary.ByteOrder) (*classicSource, error) {
+	c, err := newClassicSource(r, order, time.Microsecond)
+	if err == nil {
+		c.head = make([]byte, 24)
+	}
+	return c, err
 }
 
 func newClassicSource(r *bufio.Reader, order binary.ByteOrder, unit time.Duration) (*classicSource, error) {
@@ -85,12 +99,12 @@ func newClassicSource(r *bufio.Reader, order binary.ByteOrder, unit time.Duratio
 		return nil, cut(err)
 	}
 	// The upper bits tell of a frame check sequence, which we do not look at.
-	link := linkType(order.Uint32(head[20:]) & 0xffff)
-	return &classicSource{r: r, order: order, unit: unit, link: link}, nil
+	link := tcpip.LinkType(order.Uint32(head[20:]) & 0xffff)
+	return &classicSource{r: r, order: order, unit: unit, link: link, head: make([]byte, 16)}, nil
 }
 
 func (c *classicSource) next(f *frame) error {
-	head := c.head[:]
+	head := c.head
 	if _, err := io.ReadFull(c.r, head); err == io.EOF {
 		return io.EOF
 	} else if err != nil {
@@ -125,19 +139,20 @@ func readFull(r io.Reader, buf []byte, n int) ([]byte, error) {
 // differs from gopacket's in that it reads comments, does not trust lengths,
 // and goes on over sections of either byte order.
 type blockSource struct {
-	r      *bufio.Reader
-	order  binary.ByteOrder
-	ifaces []sourceIface // of the section
-	before int           // interfaces of the sections before
-	head   [8]byte
-	buf    []byte
+	r       *bufio.Reader
+	order   binary.ByteOrder
+	ifaces  []sourceIface // of the section
+	secrets int           // blocks
+	before  int           // interfaces of the sections before
+	head    [8]byte
+	buf     []byte
 
 	processes func(*record.ProcessEvent) error // told of what blocks say of processes; may be nil
 }
 
 // A sourceIface is an interface of the section.
 type sourceIface struct {
-	link    linkType
+	link    tcpip.LinkType
 	snaplen uint32
 	perSec  uint64 // ticks in a second
 	offset  int64  // seconds
@@ -204,6 +219,8 @@ func (s *blockSource) block() (typ uint32, body []byte, err error) {
 		}
 		s.buf, err = readFull(s.r, s.buf, int(n))
 		return typ, s.buf[:n-4], err
+	case blockSecrets:
+		s.secrets++
 	}
 	if _, err := io.CopyN(io.Discard, s.r, n); err != nil {
 		return 0, nil, cut(err)
@@ -221,7 +238,7 @@ func (s *blockSource) comments(b []byte) (err error) {
 		n := 4 + (int(s.order.Uint16(b[2:]))+3)&^3
 		b = b[min(n, len(b)):]
 	}
-	s.options(skip(b, 4), func(code uint16, v []byte) {
+	s.options(b[min(4, len(b)):], func(code uint16, v []byte) {
 		if p := parseProcess(string(v)); code == optComment && p != nil && err == nil {
 			err = s.processes(p)
 		}
@@ -239,7 +256,7 @@ func (s *blockSource) addInterface(b []byte) error {
 	if len(s.ifaces) >= 1<<20 {
 		return fmt.Errorf("%w: too many interfaces", ErrFormat)
 	}
-	i := sourceIface{link: linkType(s.order.Uint16(b)), snaplen: s.order.Uint32(b[4:]), perSec: 1e6}
+	i := sourceIface{link: tcpip.LinkType(s.order.Uint16(b)), snaplen: s.order.Uint32(b[4:]), perSec: 1e6}
 	const optResolution, optOffset = 9, 14
 	s.options(b[8:], func(code uint16, v []byte) {
 		switch {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"ssltape/pcapng/tcpip"
 	"ssltape/record"
 )
 
@@ -30,26 +31,28 @@ const (
 type assembler struct {
 	emit    func(record.Chunk)
 	newID   func(want uint64) uint64
-	streams map[tuple]*streamSide // each stream twice
-	byUse   stream                // ring of all streams: newer is the one unused for longest
+	streams map[tcpip.Tuple]*streamSide // each stream twice
+	byUse   stream                      // ring of all streams: newer is the one unused for longest
 	count   int
-	waiting int // bytes, in all streams
+	waiting int            // bytes, in all streams
+	names   map[string]int // streams that are of a known protocol beside HTTP and TLS
 }
 
 // A stream is a TCP connection.
 type stream struct {
 	conn         *record.Conn
 	side         [2]streamSide
-	older, newer *stream   // by last use
-	waiting      int       // bytes that wait for others
-	stuck        int       // packets since anything was passed on
+	older, newer *stream // by last use
+	waiting      int     // bytes that wait for others
+	stuck        int     // packets since anything was passed on
+	named        bool
 	last         time.Time // of the last packet
 }
 
 // A streamSide is a direction of a stream: what one end sends.
 type streamSide struct {
 	*stream
-	tuple
+	tcpip.Tuple
 	dir   record.Dir
 	known bool   // first, seq and next are
 	first uint32 // sequence number of offset 0
@@ -95,21 +98,21 @@ func (s *streamSide) reused(seq uint32) bool {
 }
 
 // packet takes a packet that was captured at time t.
-func (a *assembler) packet(p *tcpPacket, t time.Time) {
-	side := a.streams[p.tuple]
-	syn := p.flags&tcpSYN != 0
-	if side != nil && syn && p.flags&tcpACK == 0 && side.reused(p.seq) {
+func (a *assembler) packet(p *tcpip.Segment, t time.Time) {
+	side := a.streams[p.Tuple]
+	syn := p.Flags&tcpip.SYN != 0
+	if side != nil && syn && p.Flags&tcpip.ACK == 0 && side.reused(p.Seq) {
 		a.remove(side.stream)
 		side = nil
 	}
 	if side == nil {
-		if !syn && len(p.data)+p.missing == 0 {
+		if !syn && len(p.Data)+p.Missing == 0 {
 			return
 		}
 		side = a.add(p)
 	}
 	a.touch(side.stream)
-	seq := p.seq
+	seq := p.Seq
 	if syn {
 		seq++
 		if !side.known || side.next == 0 {
@@ -118,8 +121,8 @@ func (a *assembler) packet(p *tcpPacket, t time.Time) {
 	} else if !side.known {
 		side.startAt(seq)
 	}
-	if !side.peer().known && p.flags&tcpACK != 0 {
-		side.peer().startAt(p.ack)
+	if !side.peer().known && p.Flags&tcpip.ACK != 0 {
+		side.peer().startAt(p.Ack)
 	}
 	if side.waiting > 0 && t.Sub(side.last) > longest {
 		side.stuck = max(side.stuck, patience)
@@ -147,11 +150,11 @@ func (s *stream) impatient() bool {
 }
 
 // segment queues what p holds.
-func (a *assembler) segment(s *streamSide, p *tcpPacket, seq uint32, t time.Time) {
+func (a *assembler) segment(s *streamSide, p *tcpip.Segment, seq uint32, t time.Time) {
 	peer := s.peer()
-	q := queued{off: s.offset(seq), data: p.data, lost: int64(p.missing), time: t}
-	if p.flags&tcpACK != 0 {
-		if q.ack = peer.offset(p.ack); q.ack > peer.next+farOff {
+	q := queued{off: s.offset(seq), data: p.Data, lost: int64(p.Missing), time: t}
+	if p.Flags&tcpip.ACK != 0 {
+		if q.ack = peer.offset(p.Ack); q.ack > peer.next+farOff {
 			q.ack = 0
 		}
 		peer.acked = max(peer.acked, q.ack)
@@ -159,15 +162,15 @@ func (a *assembler) segment(s *streamSide, p *tcpPacket, seq uint32, t time.Time
 	if s.ended || q.off > s.next+farOff || q.off < s.next-farOff {
 		return
 	}
-	if len(q.data)+p.missing > 0 {
+	if len(q.data)+p.Missing > 0 {
 		a.queue(s, q)
 	}
 	q.off, q.data, q.lost = q.after(), nil, 0
 	switch {
-	case p.flags&tcpRST != 0:
+	case p.Flags&tcpip.RST != 0:
 		q.off, q.end = max(q.off, s.next), record.EndCut
 		a.queue(s, q)
-	case p.flags&tcpFIN != 0:
+	case p.Flags&tcpip.FIN != 0:
 		q.end = record.EndClean
 		a.queue(s, q)
 	}
@@ -211,6 +214,9 @@ func (a *assembler) pass(s *streamSide, q *queued) {
 	if data := q.data; q.off+int64(len(data)) > s.next {
 		off := s.next
 		data = data[off-q.off:]
+		if off == 0 && !s.named {
+			a.name(s.stream, data)
+		}
 		s.advance(off + int64(len(data)))
 		a.emit(record.Chunk{Conn: s.conn, Dir: s.dir, Off: off, Time: q.time, Data: data})
 	}
@@ -231,6 +237,14 @@ func (a *assembler) pass(s *streamSide, q *queued) {
 			peer.ended = true
 			a.emit(record.Chunk{Conn: s.conn, Dir: peer.dir, Off: peer.next, Time: q.time, End: record.EndCut})
 		}
+	}
+}
+
+// name counts s where b, the first data of one direction, tells its protocol.
+func (a *assembler) name(s *stream, b []byte) {
+	if name := protocolOf(b); name != "" {
+		a.names[name]++
+		s.named = true
 	}
 }
 
@@ -292,37 +306,37 @@ func (a *assembler) passOver(s *stream) {
 }
 
 // add makes a stream for a packet of an unknown connection.
-func (a *assembler) add(p *tcpPacket) *streamSide {
+func (a *assembler) add(p *tcpip.Segment) *streamSide {
 	if a.count >= maxStreams {
 		a.remove(a.byUse.newer)
 	}
-	client := p.tuple
+	client := p.Tuple
 	if !sentByClient(p) {
-		client = client.reverse()
+		client = client.Reverse()
 	}
-	s := &stream{conn: &record.Conn{ID: a.newID(0), Local: client.src, Remote: client.dst, Plain: true}}
-	s.side[record.Out] = streamSide{stream: s, tuple: client, dir: record.Out}
-	s.side[record.In] = streamSide{stream: s, tuple: client.reverse(), dir: record.In}
+	s := &stream{conn: &record.Conn{ID: a.newID(0), Local: client.Src, Remote: client.Dst, Plain: true}}
+	s.side[record.Out] = streamSide{stream: s, Tuple: client, dir: record.Out}
+	s.side[record.In] = streamSide{stream: s, Tuple: client.Reverse(), dir: record.In}
 	for i := range s.side {
-		a.streams[s.side[i].tuple] = &s.side[i]
+		a.streams[s.side[i].Tuple] = &s.side[i]
 	}
 	a.count++
 	s.older, s.newer = s, s
-	return a.streams[p.tuple]
+	return a.streams[p.Tuple]
 }
 
 // sentByClient reports whether the client sent p: it sends the SYN, and
 // requests, and has the higher port.
-func sentByClient(p *tcpPacket) bool {
+func sentByClient(p *tcpip.Segment) bool {
 	switch {
-	case p.flags&tcpSYN != 0:
-		return p.flags&tcpACK == 0
-	case isRequest(p.data):
+	case p.Flags&tcpip.SYN != 0:
+		return p.Flags&tcpip.ACK == 0
+	case isRequest(p.Data):
 		return true
-	case isResponse(p.data):
+	case isResponse(p.Data):
 		return false
 	}
-	return p.src.Port() >= p.dst.Port()
+	return p.Src.Port() >= p.Dst.Port()
 }
 
 // touch makes s the one used last.
@@ -341,7 +355,7 @@ func (a *assembler) remove(s *stream) {
 		a.passOver(s)
 	}
 	for i := range s.side {
-		delete(a.streams, s.side[i].tuple)
+		delete(a.streams, s.side[i].Tuple)
 	}
 	s.older.newer, s.newer.older = s.newer, s.older
 	a.count--

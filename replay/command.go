@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -103,23 +102,8 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", text) }
 	err = o.replay(ctx, src, name, stdout)
-	leftOut(src, name, stderr)
+	src.leftOut(name, stderr)
 	return err
-}
-
-// leftOut says which connections of src had no exchanges to show.
-func leftOut(src *Source, name string, stderr io.Writer) {
-	for _, proto := range slices.Sorted(maps.Keys(src.Conns)) {
-		n := src.Conns[proto]
-		switch proto {
-		case "HTTP/1", "HTTP/2", "WebSocket":
-		case "TLS":
-			fmt.Fprintf(stderr, "ssltape: %s: left out connections that speak TLS: %d\n", name, n)
-			fmt.Fprintln(stderr, "hint: a capture from the network is encrypted; ssltape record sees what the program says, and Wireshark decrypts where it has the secrets")
-		default:
-			fmt.Fprintf(stderr, "ssltape: %s: left out connections that speak neither HTTP/1 nor HTTP/2 (%s): %d\n", name, proto, n)
-		}
-	}
 }
 
 // parse reads the command line and refuses what does not go together.

@@ -40,9 +40,9 @@ func TestErrors(t *testing.T) {
 		{"--nonsense ok.har", 2, "unknown flag: --nonsense"},
 		{"missing.har", 4, "open missing.har: no such file or directory"},
 		{".", 4, "is a directory"},
-		{"text", 4, `text: not a capture: starts with "GET / HTTP/1.1\r\n"`},
+		{"text", 4, "text: not a capture: an HTTP message as text"},
 		{"empty", 4, "empty: not a capture: empty"},
-		{"other", 4, "other: read HAR: not an HTTP archive"},
+		{"other", 4, `other: read HAR: not an HTTP archive: an object without log; it has ["name"]`},
 		{"cut.har", 1, "cut.har: read HAR: file is cut off or broken after 1 entries"},
 		{"cut.pcapng", 1, "cut.pcapng: "},
 		{"-V nothing ok.har", 2, `view "nothing": unknown; there are list,`},
@@ -229,7 +229,7 @@ func TestLeftOut(t *testing.T) {
 	if err := Run(context.Background(), []string{"-"}, bytes.NewReader(asPcapng(t, path)), &out, &stderr); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"speak neither HTTP/1 nor HTTP/2 (unknown): 1\n", "speak TLS: 1\n", "hint: "} {
+	for _, want := range []string{"no HTTP in it; connections: TLS 1, unknown 1\n", "hint: TLS is encrypted"} {
 		if !strings.Contains(stderr.String(), want) {
 			t.Errorf("stderr %q lacks %q", stderr.String(), want)
 		}

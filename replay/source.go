@@ -3,9 +3,7 @@ package replay
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 
@@ -18,8 +16,9 @@ import (
 
 // A Source is a stored recording. It can be read once, from start to end.
 type Source struct {
-	Format string         // "har", "jsonl", "pcapng" or "pcap"
-	Conns  map[string]int // after Copy, where bytes are stored: connections by what they speak
+	Format  string         // "har", "jsonl", "pcapng" or "pcap"
+	Conns   map[string]int // after Copy, where bytes are stored: connections by what they speak
+	Capture pcapng.Stats   // after Copy, of pcapng and pcap
 
 	// Processes is told what the recording says of processes, as it is read. May
 	// be nil.
@@ -39,35 +38,29 @@ type input struct {
 
 func inputs() []input {
 	return []input{
-		{"pcapng", magic("\x0a\x0d\x0d\x0a"), func(r *bufio.Reader, s *Source) { s.chunks = pcapng.ReadWith(r, s) }},
-		{"pcap", magic("\xa1\xb2\xc3\xd4", "\xd4\xc3\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x4d\x3c\xb2\xa1"),
-			func(r *bufio.Reader, s *Source) { s.chunks = pcapng.ReadWith(r, s) }},
+		{"pcapng", magic("\x0a\x0d\x0d\x0a"), openCapture},
+		{"pcap", magic("\xa1\xb2\xc3\xd4", "\xd4\xc3\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x4d\x3c\xb2\xa1", "\xa1\xb2\xcd\x34", "\x34\xcd\xb2\xa1"), openCapture},
 		{"jsonl", isLines, func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadLinesWith(r, s) }},
 		{"har", magic("{"), func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadWith(r, s) }},
 	}
 }
 
-// sniffSize is how many bytes of an input say what it is.
-const sniffSize = 512
+func openCapture(r *bufio.Reader, s *Source) {
+	s.chunks = pcapng.ReadWith(r, pcapng.ReadOptions{Processes: s, Stats: &s.Capture})
+}
 
 // Open returns the recording in r, whose format it tells by the first bytes,
-// those of the content where it is compressed by gzip. It reads no further
+// those of the content where it is compressed. It reads no further
 // than it must; the rest of r is read by the methods of the Source. An r that
 // is no recording is an [*Error].
-func Open(r io.Reader) (*Source, error) { return open(r, 0) }
-
-func open(r io.Reader, depth int) (*Source, error) {
-	b := bufio.NewReaderSize(r, 1<<16)
-	start, err := b.Peek(sniffSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, &Error{exitUnreadable, fmt.Errorf("read: %w", err), ""}
+func Open(r io.Reader) (*Source, error) {
+	b, start, err := decode(r)
+	if err != nil {
+		return nil, err
 	}
-	if bytes.HasPrefix(start, []byte("\x1f\x8b")) && depth == 0 {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, &Error{exitUnreadable, fmt.Errorf("gzip: %w", err), ""}
-		}
-		return open(z, depth+1)
+	if rest, ok := padding(start); ok { // a HAR file as JavaScript
+		b.Discard(len(start) - len(rest))
+		start = rest
 	}
 	for _, in := range inputs() {
 		if in.is(start) || in.is(trimJSON(start)) {
@@ -76,11 +69,18 @@ func open(r io.Reader, depth int) (*Source, error) {
 			return s, nil
 		}
 	}
-	const hint = "replay reads HAR, pcapng, pcap and JSON Lines, compressed by gzip or not"
-	if len(start) == 0 {
-		return nil, &Error{exitUnreadable, errors.New("not a capture: empty"), hint}
+	return nil, notCapture(start)
+}
+
+// padding returns what comes after the name of a function and its parenthesis
+// (JSONP) in start.
+func padding(start []byte) (rest []byte, ok bool) {
+	rest = bytes.TrimLeft(trimJSON(start), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$.")
+	if len(rest) < 2 || rest[0] != '(' || len(rest) == len(start) {
+		return start, false
 	}
-	return nil, &Error{exitUnreadable, fmt.Errorf("not a capture: starts with %.20q", start[:min(20, len(start))]), hint}
+	rest = trimJSON(rest[1:])
+	return rest, bytes.HasPrefix(rest, []byte("{"))
 }
 
 // trimJSON removes what may come before JSON: a BOM and white space.
