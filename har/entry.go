@@ -68,7 +68,7 @@ func (e *entry) setTimes(x *record.Exchange) {
 	}
 	if !req.Start.IsZero() {
 		t.setSetup(x.Setup)
-		t.Send = max(0, between(req.Start, req.End)-t.setup())
+		t.Send = max(0, between(req.Start, req.End)-millis(x.Setup.Total().Microseconds()))
 	}
 	if !res.Start.IsZero() {
 		if !req.Start.IsZero() {
