@@ -35,6 +35,8 @@ type Options struct {
 	// harm the process is held meanwhile: see [Program]. The call must return
 	// soon, since all events wait for it.
 	Fresh func(Program)
+
+	entries map[string]uint32 // of tables, to have them full in tests
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a
@@ -106,6 +108,9 @@ type Loss struct {
 	FaultEvents, FaultBytes uint64 // memory of the process not readable
 	TableEvents, TableBytes uint64 // too many connections, threads or processes
 	LongEvents, LongBytes   uint64 // more than 16 MiB in one call
+	// Unseen is the number of calls of which not even the length is known, so
+	// that what they passed is in none of the others.
+	Unseen uint64
 }
 
 // Bytes returns the number of bytes lost.

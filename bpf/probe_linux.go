@@ -99,6 +99,9 @@ func (p *Probe) load(o Options) error {
 		return fmt.Errorf("read programs: %w", err)
 	}
 	spec.Maps["events"].MaxEntries = uint32(size)
+	for name, n := range o.entries {
+		spec.Maps[name].MaxEntries = n
+	}
 	var ns unix.Stat_t
 	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
 		return fmt.Errorf("find pid namespace: %w", err)
@@ -335,6 +338,7 @@ func (p *Probe) Loss() Loss {
 		sum.TableBytes += c.TableBytes
 		sum.LongEvents += c.LongEvents
 		sum.LongBytes += c.LongBytes
+		sum.Unseen += c.Unseen
 	}
 	return sum
 }

@@ -39,7 +39,7 @@ static __always_inline int enter(struct pt_regs *ctx, enum dir dir, __u64 count,
 		bpf_map_update_elem(&threads, &id, &empty, BPF_NOEXIST);
 		t = bpf_map_lookup_elem(&threads, &id);
 		if (!t) {
-			COUNT(table_events, 1);
+			COUNT(unseen, 1);
 			return 0;
 		}
 	}
@@ -49,7 +49,7 @@ static __always_inline int enter(struct pt_regs *ctx, enum dir dir, __u64 count,
 			depth--;
 	}
 	if (depth >= FRAMES) {
-		COUNT(table_events, 1);
+		COUNT(unseen, 1);
 		return 0;
 	}
 	t->frames[depth] = (struct frame){
@@ -138,7 +138,7 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 		return;
 	}
 	if (f->count && bpf_probe_read_user(&n, sizeof(n), (void *)f->count)) {
-		COUNT(fault_events, 1);
+		COUNT(unseen, 1);
 		return;
 	}
 	if (n == 0)

@@ -159,6 +159,7 @@ type tlsLoss struct {
 	TableBytes  uint64
 	LongEvents  uint64
 	LongBytes   uint64
+	Unseen      uint64
 	Passed      uint64
 	Captured    uint64
 }

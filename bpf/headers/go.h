@@ -30,7 +30,7 @@
 static __always_inline bool go_place(struct pt_regs *ctx, struct go_place *at, struct go_stack *stack) {
 	*at = (struct go_place){.g = GO_G(ctx), .tgid = bpf_get_current_pid_tgid() >> 32};
 	if (bpf_probe_read_user(stack, sizeof(*stack), (void *)at->g)) { /* the first field of runtime.g */
-		COUNT(fault_events, 1);
+		COUNT(unseen, 1);
 		return false;
 	}
 	at->depth = stack->hi - PT_REGS_SP(ctx);
@@ -59,7 +59,7 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 	if (dir == OUT && !call.stack)
 		call.frame.shared = !bpf_map_update_elem(&go_writes, &key, &at, BPF_NOEXIST);
 	if (bpf_map_update_elem(&go_calls, &at, &call, BPF_ANY))
-		COUNT(table_events, 1);
+		COUNT(unseen, 1);
 	return 0;
 }
 

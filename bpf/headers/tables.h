@@ -192,6 +192,7 @@ struct loss { /* bpf.Loss */
 	__u64 fault_events, fault_bytes; /* user page not readable */
 	__u64 table_events, table_bytes; /* no room in a table */
 	__u64 long_events, long_bytes;   /* beyond MAX_CALL */
+	__u64 unseen;                    /* calls of which not even the length is known */
 	__u64 passed;                    /* bytes, lost ones included */
 	__u64 captured;
 };

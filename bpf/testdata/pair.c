@@ -1,13 +1,16 @@
 // pair CERT KEY STEP...: a client and a server in one process, joined by
 // memory BIOs. A step is new, free, clear, shutdown, kill, eof (the client is
 // gone without close_notify), wN (the client writes N bytes in one call), xN
-// (likewise by SSL_write_ex), r (the server reads all there is), rx (by
+// (likewise by SSL_write_ex), uN (wN, and the N <= 16384 bytes are unmapped
+// before the call returns), fork (a child goes on, the parent waits for it), r (the server reads all there is), rx (by
 // SSL_read_ex) or pN (the server peeks).
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static SSL_CTX *client_ctx, *server_ctx;
@@ -51,6 +54,26 @@ static char *bytes(long n) {
 	return b;
 }
 
+static char *unmap;
+static long unmapped;
+
+// The bytes have been encrypted when the library writes.
+static long written(BIO *b, int op, const char *p, size_t len, int i, long l, int ret, size_t *n) {
+	if (op == BIO_CB_WRITE && unmap) {
+		munmap(unmap, unmapped);
+		unmap = NULL;
+	}
+	return ret;
+}
+
+static void write_unmapped(long n) {
+	char *b = unmap = mmap(NULL, unmapped = n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	check(b != MAP_FAILED, "mmap");
+	memset(b, 'u', n);
+	BIO_set_callback_ex(SSL_get_wbio(client), written);
+	check(SSL_write(client, b, n) == n, "SSL_write");
+}
+
 static void step(const char *s) {
 	static char buf[1 << 20];
 	long n = atol(s + 1);
@@ -75,6 +98,13 @@ static void step(const char *s) {
 		raise(SIGKILL);
 	} else if (*s == 'w') {
 		check(SSL_write(client, bytes(n), n) == n, s);
+	} else if (!strcmp(s, "fork")) {
+		if (fork()) {
+			wait(NULL);
+			exit(0);
+		}
+	} else if (*s == 'u') {
+		write_unmapped(n);
 	} else if (*s == 'x') {
 		check(SSL_write_ex(client, bytes(n), n, &done) == 1 && done == n, s);
 	} else if (!strcmp(s, "r")) {

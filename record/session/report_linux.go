@@ -85,7 +85,7 @@ func (r *recorder) finish(cause error) (int, error) {
 		return 0, &replay.Error{Code: 1, Err: cause}
 	case r.out.failed():
 		return 1, nil // said when it happened
-	case r.o.Strict && (r.probe.Loss().Bytes() > 0 || r.asm.Stats().Cut > 0):
+	case r.o.Strict && (r.probe.Loss().Bytes() > 0 || r.probe.Loss().Unseen > 0 || r.asm.Stats().Cut > 0):
 		return 0, &replay.Error{Code: 5, Err: fmt.Errorf("%s lost, %s cut", bytesText(int64(r.probe.Loss().Bytes())),
 			bytesText(r.asm.Stats().Cut)), Hint: "a larger --buffer or --max-body keeps more"}
 	}
@@ -107,6 +107,9 @@ func (r *recorder) summary() {
 	}
 	if loss.Bytes() > 0 {
 		fmt.Fprintf(&b, "ssltape: %s lost: %s\n", bytesText(int64(loss.Bytes())), causes(loss))
+	}
+	if loss.Unseen > 0 {
+		fmt.Fprintf(&b, "ssltape: lost without a trace: %s\n", plural(int(loss.Unseen), "call"))
 	}
 	if s.Cut > 0 {
 		fmt.Fprintf(&b, "ssltape: %s of bodies beyond --max-body cut\n", bytesText(s.Cut))

@@ -1,0 +1,138 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"strings"
+	"testing"
+
+	"ssltape/record"
+)
+
+// account checks that each byte that passed was recorded or counted as lost,
+// on each connection and in total, and returns the bytes lost by connection
+// and direction, in the order of the recording.
+func account(t *testing.T, p *Probe, tp *tape) (lost [][2]int64) {
+	t.Helper()
+	var got, missing int64
+	for _, c := range tp.conns {
+		s := tp.streams[c]
+		for dir := range s {
+			d := &s[dir]
+			if d.end == record.EndNone || d.final != int64(d.Len())+d.lost {
+				t.Errorf("connection %d %v: %d bytes of %d, %d lost, end %d", c.ID, record.Dir(dir), d.Len(), d.final, d.lost, d.end)
+			}
+			got, missing = got+int64(d.Len()), missing+d.lost
+		}
+		lost = append(lost, [2]int64{s[record.Out].lost, s[record.In].lost})
+	}
+	l := p.Loss()
+	if uint64(got) != l.Captured || uint64(missing) != l.Bytes()-l.TableBytes || l.Passed != l.Captured+l.Bytes() {
+		t.Errorf("%d bytes recorded, %d lost, counted %+v", got, missing, l)
+	}
+	return lost
+}
+
+// recordPair records testdata/pair.c with the given steps.
+func recordPair(t *testing.T, o Options, steps string) (*Probe, *tape) {
+	t.Helper()
+	p := open(t, o)
+	p.attachLibssl(t, libssl(t), true)
+	goOn, wait := start(t, p, buildPair(t).args(steps)...)
+	goOn()
+	wait()
+	p.Stop()
+	return p, read(t, p)
+}
+
+// What one call passes beyond 16 MiB is a hole of known length, also where
+// nothing follows.
+func TestLongCall(t *testing.T) {
+	const n, long = 16 << 20, 20 << 20
+	for _, steps := range []string{"new w20971520 r w5 r free", "new w5 r w20971520 r"} {
+		p, tp := recordPair(t, Options{Buffer: 128 << 20}, steps)
+		lost := account(t, p, tp)
+		if len(lost) != 2 || lost[0] != [2]int64{long - n, 0} || lost[1] != [2]int64{} {
+			t.Errorf("%q: lost %v of each connection", steps, lost)
+		}
+		if l := p.Loss(); l.LongBytes != long-n || l.LongEvents != 1 || l.Bytes() != l.LongBytes {
+			t.Errorf("%q: counted %+v", steps, l)
+		}
+		if got := tp.streams[tp.conns[1]][record.In].Len(); got != long+5 {
+			t.Errorf("%q: %d bytes read, want %d", steps, got, long+5)
+		}
+	}
+}
+
+// What the process has unmapped when the call returns cannot be had.
+func TestUnmapped(t *testing.T) {
+	p, tp := recordPair(t, Options{}, "new w10 u5000 r w20 u3 r")
+	lost := account(t, p, tp)
+	if len(lost) != 2 || lost[0] != [2]int64{5003, 0} || lost[1] != [2]int64{} {
+		t.Errorf("lost %v of each connection", lost)
+	}
+	if l := p.Loss(); l.FaultBytes != 5003 || l.FaultEvents != 2 || l.Bytes() != l.FaultBytes {
+		t.Errorf("counted %+v", l)
+	}
+}
+
+// Without room for a connection, what it carries is counted.
+func TestConnectionsFull(t *testing.T) {
+	p, tp := recordPair(t, Options{entries: map[string]uint32{"conns": 2}}, "new w10 r new w200 x300 r")
+	if lost := account(t, p, tp); len(lost) != 2 {
+		t.Errorf("%d connections, want the first 2", len(lost))
+	}
+	if l := p.Loss(); l.TableBytes != 1000 || l.Captured != 20 || l.Unseen != 0 {
+		t.Errorf("counted %+v", l)
+	}
+}
+
+// Without room for a thread, its calls are: a write, and reads of what was
+// written and of nothing.
+func TestThreadsFull(t *testing.T) {
+	p, tp := recordPair(t, Options{Follow: true, entries: map[string]uint32{"threads": 1}}, "new w10 r fork w20 r")
+	account(t, p, tp)
+	if l := p.Loss(); l.Captured != 20 || l.Unseen != 3 {
+		t.Errorf("counted %+v", l)
+	}
+}
+
+// A reader that does not keep up loses data, and every byte of that is
+// accounted for: by offsets, and by cause.
+func TestLoss(t *testing.T) {
+	p := open(t, Options{Buffer: 1 << 20, Follow: true})
+	p.queue.mu.Lock()
+	p.queue.limit = 1 << 20 // little is read from the ring until Events is ranged over
+	p.queue.mu.Unlock()
+	p.attachLibssl(t, libssl(t), true)
+	prog := buildPair(t)
+	const n = 16 << 20
+	steps := strings.Repeat("w16777216 r ", 16)
+	goOn, wait := start(t, p, prog.args("new "+steps+"free new w5 r free new w7 r")...)
+	goOn()
+	wait()
+	p.Stop()
+	tp := read(t, p)
+	var got, lost int64
+	finals := map[int64]int{}
+	for c, s := range tp.streams {
+		for dir := range s {
+			d := &s[dir]
+			if d.end == record.EndNone || d.final != int64(d.Len())+d.lost {
+				t.Errorf("connection %d %v: %d bytes of %d, %d lost, end %d", c.ID, record.Dir(dir), d.Len(), d.final, d.lost, d.end)
+			}
+			got, lost = got+int64(d.Len()), lost+d.lost
+			finals[d.final]++
+		}
+	}
+	if finals[16*n] != 2 || finals[5] != 2 || finals[7] != 2 {
+		t.Errorf("lengths of streams %v", finals)
+	}
+	l := p.Loss()
+	if l.RingEvents == 0 || uint64(got) != l.Captured || uint64(lost) != l.Bytes() || l.Passed != l.Captured+l.Bytes() {
+		t.Errorf("%d bytes recorded, %d lost, counted %+v", got, lost, l)
+	}
+	if last := tp.news[len(tp.news)-1]; last.Kind != Exited {
+		t.Errorf("last news %+v", last)
+	}
+}
