@@ -4,9 +4,12 @@ package bpf
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,15 +24,22 @@ type ledger struct {
 	seen map[string]string
 }
 
-// servers starts n servers, over TLS if wanted, that note clients in l.
-func (l *ledger) servers(t *testing.T, n int, tls bool) (urls []string) {
-	for range n {
+// servers starts a server at each of the hosts, over TLS if wanted, that notes
+// clients in l.
+func (l *ledger) servers(t *testing.T, tls bool, hosts ...string) (urls []string) {
+	for _, host := range hosts {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			l.mu.Lock()
 			l.seen[r.URL.Path] = r.RemoteAddr + " " + r.Context().Value(http.LocalAddrContextKey).(fmt.Stringer).String()
 			l.mu.Unlock()
 			w.Write(noise(200 + len(r.URL.Path)))
 		}))
+		at, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Listener.Close()
+		s.Listener = at
 		if tls {
 			s.StartTLS()
 		} else {
@@ -46,15 +56,25 @@ var pathOf = regexp.MustCompile(`GET (/\S+) HTTP`)
 // Fifty connections of one process that uses the sockets itself, and plain
 // traffic beside them. Each address is right or absent, and few are absent.
 func TestAddressesInMemory(t *testing.T) {
+	t.Run("node", func(t *testing.T) { addressesInMemory(t, program(t, "node")) })
+	for _, version := range []string{"1.4.5", "1.3.14"} {
+		t.Run("bun "+version, func(t *testing.T) { addressesInMemory(t, unpackBun(t, version)) })
+	}
+}
+
+const v4, v6 = "127.0.0.1", "::1"
+
+// addressesInMemory runs a script in a runtime.
+func addressesInMemory(t *testing.T, runtime string) {
 	l := &ledger{seen: map[string]string{}}
-	secure, plain := l.servers(t, 5, true), l.servers(t, 2, false)
-	node := program(t, "node")
+	secure, plain := l.servers(t, true, v4, v6, v4, v6, v4), l.servers(t, false, v4, v6)
 	p := open(t, Options{})
-	if _, err := p.Attach(node); err != nil {
+	if _, err := p.Attach(runtime); err != nil {
 		t.Fatal(err)
 	}
-	script := `const https = require("https"), http = require("http");
-		const [secure, plain] = process.argv.slice(1).map((s) => s.split(","));
+	script := filepath.Join(t.TempDir(), "client.js")
+	text := `const https = require("https"), http = require("http");
+		const [secure, plain] = process.argv.slice(2).map((s) => s.split(","));
 		let running = true;
 		const get = (m, agent, url) => new Promise((done, fail) =>
 			m.get(url, {agent, rejectUnauthorized: false}, (r) => { r.resume(); r.on("end", done); }).on("error", fail));
@@ -69,7 +89,10 @@ func TestAddressesInMemory(t *testing.T) {
 			});
 		});
 		Promise.all(work).then(() => { running = false; return Promise.all(noise); }).then(() => process.exit(0));`
-	goOn, wait := start(t, p, node, "-e", script, strings.Join(secure, ","), strings.Join(plain, ","))
+	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	goOn, wait := start(t, p, runtime, script, strings.Join(secure, ","), strings.Join(plain, ","))
 	goOn()
 	wait()
 	p.Stop()
@@ -78,6 +101,21 @@ func TestAddressesInMemory(t *testing.T) {
 	if right+absent < 50 || absent*20 > right {
 		t.Errorf("%d addresses right, %d absent", right, absent)
 	}
+}
+
+// unpackBun returns the path of a bun that npm has packed, in the folder that
+// make names.
+func unpackBun(t *testing.T, version string) string {
+	t.Helper()
+	pack := filepath.Join(os.Getenv("SSLTAPE_NPM"), "oven-bun-linux-x64-"+version+".tgz")
+	if _, err := os.Stat(pack); err != nil && os.Getenv("CI") != "true" {
+		t.Skipf("no bun: %v", err)
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command(program(t, "tar"), "xzf", pack, "-C", dir).CombinedOutput(); err != nil {
+		t.Fatalf("unpack %s: %v\n%s", pack, err, out)
+	}
+	return filepath.Join(dir, "package", "bin", "bun")
 }
 
 // compare counts the connections of tp whose addresses the servers saw too.
@@ -103,15 +141,25 @@ func (l *ledger) compare(t *testing.T, tp *tape) (right, absent int) {
 
 // A program that leaves the socket to the library, and the name it asks for.
 func TestAddressesNested(t *testing.T) {
+	for _, host := range []string{v4, v6} {
+		t.Run(host, func(t *testing.T) { addressesNested(t, host) })
+	}
+}
+
+func addressesNested(t *testing.T, host string) {
 	l := &ledger{seen: map[string]string{}}
-	url := l.servers(t, 1, true)[0]
+	url := l.servers(t, true, host)[0]
 	port := url[strings.LastIndexByte(url, ':')+1:]
+	resolve := "example.com:" + port + ":" + host
 	for _, argv := range [][]string{
-		{"curl", "-sk", "--http1.1", "--resolve", "example.com:" + port + ":127.0.0.1", "https://example.com:" + port + "/curl"},
+		{"curl", "-sk", "--http1.1", "--resolve", resolve, "https://example.com:" + port + "/curl"},
 		{"python3", "-c", `import http.client, ssl, sys
-c = http.client.HTTPSConnection("localhost", int(sys.argv[1]), context=ssl._create_unverified_context())
+import socket
+context = ssl._create_unverified_context()
+c = http.client.HTTPSConnection(sys.argv[2], int(sys.argv[1]))
+c.sock = context.wrap_socket(socket.create_connection((sys.argv[2], int(sys.argv[1]))), server_hostname="localhost")
 c.request("GET", "/python")
-c.getresponse().read()`, port},
+c.getresponse().read()`, port, host},
 	} {
 		t.Run(argv[0], func(t *testing.T) {
 			p := open(t, Options{})
@@ -137,7 +185,7 @@ c.getresponse().read()`, port},
 // A connection that was open before the recording began.
 func TestAddressOfOpenConnection(t *testing.T) {
 	l := &ledger{seen: map[string]string{}}
-	url, node := l.servers(t, 1, true)[0], program(t, "node")
+	url, node := l.servers(t, true, v4)[0], program(t, "node")
 	script := `const https = require("https"), agent = new https.Agent({keepAlive: true, maxSockets: 1});
 		const get = (path) => new Promise((done) => https.get(process.argv[1] + path,
 			{agent, rejectUnauthorized: false}, (r) => { r.resume(); r.on("end", done); }));

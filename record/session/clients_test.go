@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +36,12 @@ func TestCurl(t *testing.T) {
 			}
 			checkDownload(t, h, "/close/70000", 70000)
 			checkUpload(t, h, upload)
+			for _, e := range h.Log.Entries {
+				client, err := netip.ParseAddrPort(e.ClientAddress)
+				if server := net.JoinHostPort(e.ServerIPAddress, e.Connection); err != nil || server != s.Addr || client.Addr().String() != "127.0.0.1" {
+					t.Errorf("%s: from %q to %q, want %s", e.Request.URL, e.ClientAddress, server, s.Addr)
+				}
+			}
 			if want := 2*len(sizes) + 2; len(h.Log.Entries) != want {
 				t.Errorf("%d entries, want %d", len(h.Log.Entries), want)
 			}

@@ -92,7 +92,7 @@ type harEntry struct {
 	Response struct {
 		Status   int
 		Headers  []nameValue
-		Content  struct{ Text, Encoding, MimeType string }
+		Content  struct{ Text, Encoding, MimeType, Comment string }
 		BodySize int64
 
 		HTTPVersion string
@@ -100,9 +100,18 @@ type harEntry struct {
 		Interim     []struct{}  `json:"_interim"`
 	}
 	Comment      string
-	ResourceType string   `json:"_resourceType"`
-	Anomalies    []string `json:"_anomalies"`
-	WebSocket    []struct {
+	ResourceType string `json:"_resourceType"`
+
+	ServerIPAddress string
+	Connection      string
+	ClientAddress   string `json:"_clientAddress"`
+	Lost            []struct {
+		Side   string
+		Offset *int64
+		Length int64
+	} `json:"_lost"`
+	Anomalies []string `json:"_anomalies"`
+	WebSocket []struct {
 		Type, Data string
 		Opcode     int
 	} `json:"_webSocketMessages"`

@@ -43,10 +43,10 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 
 // commandCode turns the exit codes that say why nothing was recorded into the
 // one that stands for them where the code belongs to a command: 125, as of
-// env(1) and timeout(1).
+// env(1) and timeout(1). That something was lost is said in any case.
 func commandCode(o *Options, err error) error {
 	e := new(replay.Error)
-	if o == nil || len(o.Command) == 0 || !errors.As(err, &e) || e.Code >= 125 {
+	if o == nil || len(o.Command) == 0 || !errors.As(err, &e) || e.Code == 5 || e.Code >= 125 {
 		return err
 	}
 	return &replay.Error{Code: 125, Err: e.Err, Hint: e.Hint}

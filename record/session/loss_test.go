@@ -1,0 +1,53 @@
+package session_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A recorder that does not run while a client downloads 256 MB loses most of
+// it. What is lost is counted, in every file, and the last thing that happened.
+func TestLoss(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	const size = 256_000_000
+	// The first curl is there for the recorder to know it: a new one would wait.
+	script := fmt.Sprintf(`get() { curl -sS --http1.1 --cacert %s -o /dev/null %s/bytes/$1; }
+		get 5; kill -STOP $PPID; get %d; kill -CONT $PPID`, s.CertFile, s.URL, size)
+	lines := writeFile(t, "a.jsonl", nil)
+	r := recordArgs(t, "--strict", "--buffer", "1MiB", "-s", "2MiB", "-o", lines, "--", "sh", "-c", script)
+	if r.code != 5 || !strings.Contains(r.stderr, "lost: ") || !strings.Contains(r.stderr, "ring buffer full") {
+		t.Errorf("exit code %d, want 5", r.code)
+	}
+	text, err := os.ReadFile(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var end struct {
+		Type string
+		Lost int64
+	}
+	all := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if err := json.Unmarshal([]byte(all[len(all)-1]), &end); err != nil || end.Type != "end" {
+		t.Fatalf("last line %q: %v", all[len(all)-1], err)
+	}
+	if end.Lost < size/2 {
+		t.Errorf("%d bytes lost, want most of %d", end.Lost, size)
+	}
+	for name, h := range map[string]harFile{"har": readHAR(t, r.har), "pcapng": r.convert(t)} {
+		e := h.find(t, fmt.Sprint("/bytes/", size))
+		var lost int64
+		for _, l := range e.Lost {
+			lost += l.Length
+		}
+		if lost != end.Lost || e.Response.BodySize != size || !strings.Contains(e.Response.Content.Comment, "lost") {
+			t.Errorf("%s: %d bytes lost of a body of %d, want %d of %d; comment %q", name, lost, e.Response.BodySize, end.Lost, size, e.Response.Content.Comment)
+		}
+		if other := h.find(t, "/bytes/5"); len(other.Lost) > 0 || other.Response.Content.Comment != "" {
+			t.Errorf("%s: lost %v of the other one, %q", name, other.Lost, other.Response.Content.Comment)
+		}
+	}
+}
