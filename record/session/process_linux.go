@@ -3,13 +3,21 @@ package session
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
+
+	"ssltape/bpf"
+	"ssltape/record/view"
+	"ssltape/replay"
 )
 
 // process is what /proc says of a running process.
@@ -168,4 +176,165 @@ func interpreter(path string) string {
 		}
 	}
 	return path
+}
+
+// targetRunning adds processes that run already, and what later ones will load.
+func (r *recorder) targetRunning() error {
+	ps, err := processes()
+	if err != nil {
+		return err
+	}
+	roots, waits, err := r.roots(ps)
+	if err != nil {
+		return err
+	}
+	if r.o.Exe != "" {
+		go r.await(r.o.Exe)
+	}
+	if !waits {
+		r.alive = map[int]bool{}
+	}
+	pids, err := r.addAll(ps, roots)
+	if err != nil {
+		return err
+	}
+	if waits = waits || slices.ContainsFunc(pids, func(pid int) bool { return mayCome(pid, r.o.Follow) }); waits {
+		if r.hooks.count() == 0 && len(r.o.PIDs) > 0 && !r.o.Quiet {
+			fmt.Fprintf(r.stderr, "ssltape: process %d has no TLS library yet; one that it loads is recorded\n", roots[0])
+		}
+		r.hooks.attachSystem()
+	} else if r.hooks.count() == 0 {
+		return noTLS(roots)
+	}
+	if !r.o.All { // where each process would cost a look at its memory map a second
+		for _, pid := range pids {
+			go r.hooks.follow(pid)
+		}
+	}
+	return nil
+}
+
+// addAll records roots and, where that is wanted, all of their descendants, ps
+// being those that run. It returns what it has looked at.
+func (r *recorder) addAll(ps []process, roots []int) (pids []int, err error) {
+	seen := map[int]bool{}
+	for more := true; more; {
+		found := roots
+		if r.o.Follow {
+			found = descendants(ps, roots)
+		}
+		more = false
+		for _, pid := range found {
+			if seen[pid] {
+				continue
+			}
+			seen[pid], more = true, r.o.Follow
+			pids = append(pids, pid)
+			if !r.o.All {
+				// A process may have ended since it was listed.
+				if err := r.add(pid); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, fs.ErrPermission) {
+					return nil, err
+				}
+			}
+			r.hooks.scan(pid)
+		}
+		if more { // what was started before its parent was recorded
+			if ps, err = processes(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return pids, nil
+}
+
+// roots returns the processes that the flags name, and whether more may come.
+func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
+	running := map[int]bool{}
+	for _, p := range ps {
+		running[p.pid] = true
+		switch wanted := p.pid != os.Getpid() && (r.o.All || p.matches(r.o)); {
+		case wanted && ours(p.pid):
+			pids = append(pids, p.pid)
+		case wanted:
+			r.refuse(p.pid, p.comm)
+		}
+	}
+	for _, pid := range r.o.PIDs {
+		if !running[pid] {
+			return nil, false, &replay.Error{Code: 1, Err: fmt.Errorf("process %d: no such process", pid), Hint: "ps -e lists the processes"}
+		}
+		if !ours(pid) {
+			return nil, false, &replay.Error{Code: 3, Err: fmt.Errorf("process %d: belongs to another user", pid),
+				Hint: "run with sudo: file capabilities are for one's own processes"}
+		}
+		pids = append(pids, pid)
+	}
+	return pids, r.o.All || len(r.o.Comm) > 0 || r.o.Exe != "", nil
+}
+
+// await records the processes that run the file at path later, which may be
+// another file by then.
+func (r *recorder) await(path string) {
+	for {
+		if err := r.probe.Await(path); err != nil {
+			r.logf("%v", err)
+		}
+		time.Sleep(rescan)
+	}
+}
+
+// add records process pid, unless it belongs to another user. That is looked
+// at when it is recorded already, since it may become another program at any
+// time; from then on the kernel looks.
+func (r *recorder) add(pid int) error {
+	if err := r.probe.AddProcess(pid); err != nil {
+		return err
+	}
+	if ours(pid) {
+		if r.alive != nil {
+			r.alive[pid] = true
+		}
+		return nil
+	}
+	r.probe.DropProcess(pid)
+	p, err := readProcess(pid)
+	if err != nil {
+		return syscall.ESRCH
+	}
+	r.refuse(pid, p.comm)
+	return fs.ErrPermission
+}
+
+// live keeps account of the recorded processes. Where no more can come, the
+// recording ends with the last one.
+func (r *recorder) live(p *bpf.ProcessEvent) {
+	if r.alive == nil {
+		return
+	}
+	switch p.Kind {
+	case bpf.Started:
+		r.alive[p.PID] = true
+	case bpf.Exited, bpf.Refused:
+		delete(r.alive, p.PID)
+	}
+	if len(r.alive) == 0 {
+		go r.stop()
+	}
+}
+
+// refuse says that a process is not recorded, once for a program.
+func (r *recorder) refuse(pid int, comm string) {
+	if r.refused[comm] || r.o.Quiet {
+		return
+	}
+	if r.refused == nil {
+		r.refused = map[string]bool{}
+	}
+	r.refused[comm] = true
+	fmt.Fprintf(r.stderr, "ssltape: process %d (%s): belongs to another user, not recorded\n", pid, view.Escape(comm))
+}
+
+func noTLS(pids []int) error {
+	return &replay.Error{Code: 4, Err: fmt.Errorf("process %d: no TLS library that can be hooked", pids[0]),
+		Hint: fmt.Sprintf("ssltape check -p %d says why", pids[0])}
 }

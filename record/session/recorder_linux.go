@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"ssltape/bpf"
 	"ssltape/record"
 	"ssltape/record/assembly"
-	"ssltape/record/view"
 	"ssltape/replay"
 )
 
@@ -66,6 +63,7 @@ type recorder struct {
 	stopping sync.Once
 	exited   chan int // the exit code of the command
 
+	alive   map[int]bool    // processes that are recorded; nil where others may come, or the command tells
 	refused map[string]bool // programs of which refuse has said it
 
 	interrupts int       // signals that asked to stop
@@ -156,84 +154,6 @@ func (r *recorder) target() (err error) {
 	return r.targetRunning()
 }
 
-// targetRunning adds processes that run already, and what later ones will load.
-func (r *recorder) targetRunning() error {
-	ps, err := processes()
-	if err != nil {
-		return err
-	}
-	roots, waits, err := r.roots(ps)
-	if err != nil {
-		return err
-	}
-	if r.o.Exe != "" {
-		go r.await(r.o.Exe)
-	}
-	pids := roots
-	if r.o.Follow {
-		pids = descendants(ps, roots)
-	}
-	for _, pid := range pids {
-		if !r.o.All {
-			// A process may have ended since it was listed.
-			if err := r.add(pid); err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, fs.ErrPermission) {
-				return err
-			}
-		}
-		r.hooks.scan(pid)
-	}
-	if waits = waits || slices.ContainsFunc(pids, func(pid int) bool { return mayCome(pid, r.o.Follow) }); waits {
-		if r.hooks.count() == 0 && len(r.o.PIDs) > 0 && !r.o.Quiet {
-			fmt.Fprintf(r.stderr, "ssltape: process %d has no TLS library yet; one that it loads is recorded\n", roots[0])
-		}
-		r.hooks.attachSystem()
-	} else if r.hooks.count() == 0 {
-		return noTLS(roots)
-	}
-	if !r.o.All { // where each process would cost a look at its memory map a second
-		for _, pid := range pids {
-			go r.hooks.follow(pid)
-		}
-	}
-	return nil
-}
-
-// roots returns the processes that the flags name, and whether more may come.
-func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
-	running := map[int]bool{}
-	for _, p := range ps {
-		running[p.pid] = true
-		switch wanted := p.pid != os.Getpid() && (r.o.All || p.matches(r.o)); {
-		case wanted && ours(p.pid):
-			pids = append(pids, p.pid)
-		case wanted:
-			r.refuse(p.pid, p.comm)
-		}
-	}
-	for _, pid := range r.o.PIDs {
-		if !running[pid] {
-			return nil, false, &replay.Error{Code: 1, Err: fmt.Errorf("process %d: no such process", pid), Hint: "ps -e lists the processes"}
-		}
-		if !ours(pid) {
-			return nil, false, &replay.Error{Code: 3, Err: fmt.Errorf("process %d: belongs to another user", pid),
-				Hint: "run with sudo: file capabilities are for one's own processes"}
-		}
-		pids = append(pids, pid)
-	}
-	return pids, r.o.All || len(r.o.Comm) > 0 || r.o.Exe != "", nil
-}
-
-// await records the processes that run the file at path later, which may be
-// another file by then.
-func (r *recorder) await(path string) {
-	for {
-		if err := r.probe.Await(path); err != nil {
-			r.logf("%v", err)
-		}
-		time.Sleep(rescan)
-	}
-}
-
 // begin says that the probes are attached and lets the command run.
 func (r *recorder) begin() error {
 	r.start = time.Now()
@@ -243,6 +163,9 @@ func (r *recorder) begin() error {
 		}
 	}
 	if r.cmd == nil {
+		if r.alive != nil && len(r.alive) == 0 { // they have ended since they were listed
+			r.stop()
+		}
 		return nil
 	}
 	r.exited = make(chan int, 1)
@@ -313,6 +236,7 @@ func (r *recorder) limitReached() bool {
 // process looks for TLS in a program that a recorded process has become, and
 // passes on what has happened.
 func (r *recorder) process(p *bpf.ProcessEvent) error {
+	r.live(p)
 	e := &record.ProcessEvent{Time: p.Time, PID: p.PID, PPID: p.PPID, Comm: p.Comm, Exe: p.Exe}
 	switch p.Kind {
 	case bpf.Refused:
@@ -336,34 +260,6 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 		return nil
 	}
 	return r.out.WriteProcess(e)
-}
-
-// add records process pid, unless it belongs to another user. That is looked
-// at when it is recorded already, since it may become another program at any
-// time; from then on the kernel looks.
-func (r *recorder) add(pid int) error {
-	if err := r.probe.AddProcess(pid); err != nil || ours(pid) {
-		return err
-	}
-	r.probe.DropProcess(pid)
-	p, err := readProcess(pid)
-	if err != nil {
-		return syscall.ESRCH
-	}
-	r.refuse(pid, p.comm)
-	return fs.ErrPermission
-}
-
-// refuse says that a process is not recorded, once for a program.
-func (r *recorder) refuse(pid int, comm string) {
-	if r.refused[comm] || r.o.Quiet {
-		return
-	}
-	if r.refused == nil {
-		r.refused = map[string]bool{}
-	}
-	r.refused[comm] = true
-	fmt.Fprintf(r.stderr, "ssltape: process %d (%s): belongs to another user, not recorded\n", pid, view.Escape(comm))
 }
 
 // watch stops the recording on signals, at the time limit and at the end of
@@ -442,9 +338,4 @@ func privilege(err error) error {
 		hint = e.Hint
 	}
 	return &replay.Error{Code: 3, Err: err, Hint: hint}
-}
-
-func noTLS(pids []int) error {
-	return &replay.Error{Code: 4, Err: fmt.Errorf("process %d: no TLS library that can be hooked", pids[0]),
-		Hint: fmt.Sprintf("ssltape check -p %d says why", pids[0])}
 }
