@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"ssltape/record"
 	"ssltape/record/scan"
@@ -14,14 +15,18 @@ import (
 // maxRecoded is the length of the longest decoded body that is written anew.
 const maxRecoded = 32 << 20
 
+// maxPacking is how often a body may be encoded within itself.
+const maxPacking = 3
+
 // unpackBody looks into a body with a content coding (RFC 9110, section 8.4).
-// If it holds a secret it is encoded again without, or else goes.
-func unpackBody(profile Profile, coding, contentType string) scan.Unpack {
+// If it holds a secret it is encoded again without, or else goes. It is within
+// depth others.
+func unpackBody(profile Profile, coding, contentType string, depth int) scan.Unpack {
 	return func(p []byte) (instead []byte, ok bool) {
 		m := record.Message{Proto: "HTTP/1.1", Body: record.NewBody(p), BodySize: int64(len(p)), Done: true}
 		m.Header = record.Fields{{Name: "Content-Encoding", Value: coding}}
 		f := scan.Finder{Profile: profile}
-		k := scan.NewBody(&f, contentType)
+		k := newGuess(&f, contentType, depth)
 		var body []byte
 		at := int64(0)
 		err, _ := decode(&m, func(p []byte) error {
@@ -44,18 +49,44 @@ func unpackBody(profile Profile, coding, contentType string) scan.Unpack {
 			return nil, false
 		}
 		body = scan.Replace(nil, body, 0, f.Take(scan.Settled))
-		if instead = recode(codingOf(coding, p), body, len(p)); instead == nil {
+		if instead = recode(coding, body, len(p)); instead == nil {
 			instead = []byte{}
 		}
 		return instead, true
 	}
 }
 
+// unpackUnlabelled looks into a body that is encoded in a way that nothing but
+// its bytes tells.
+func unpackUnlabelled(profile Profile, contentType string, depth int) scan.Unpack {
+	return func(p []byte) (instead []byte, ok bool) {
+		codings := []string{"br", "deflate"}
+		if coding := codingOf("", p); coding != "" {
+			codings = []string{coding}
+		}
+		for _, coding := range codings {
+			if instead, ok = unpackBody(profile, coding, contentType, depth)(p); instead != nil {
+				return instead, ok
+			}
+		}
+		return nil, false
+	}
+}
+
+// bodySink returns the sink for a body with these fields.
+func bodySink(s *scan.Finder, contentType, coding string) scan.Sink {
+	coding = withoutIdentity(coding)
+	if coding == "" {
+		return newGuess(s, contentType, 0)
+	}
+	return scan.NewPacked(s, unpackBody(s.Profile, coding, contentType, 1), scan.NewBody(s, contentType))
+}
+
 // codingOf returns what p is coded in, by its label if it has one.
 func codingOf(label string, p []byte) string {
-	for coding, m := range magic {
-		if label == "" && strings.HasPrefix(string(p), m) {
-			return coding
+	for _, m := range magic {
+		if label == "" && bytes.HasPrefix(p, []byte(m.begin)) {
+			return m.coding
 		}
 	}
 	return label
@@ -104,17 +135,127 @@ func withoutIdentity(coding string) string {
 }
 
 // magic is what the encodings begin with that bodies have though no field says
-// so.
-var magic = map[string]string{"gzip": "\x1f\x8b", "zstd": "\x28\xb5\x2f\xfd"}
+// so. That of zlib (RFC 1950) is short, and its kinds the usual ones.
+var magic = []struct{ begin, coding string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"},
+	{"\x78\x01", "deflate"}, {"\x78\x5e", "deflate"}, {"\x78\x9c", "deflate"}, {"\x78\xda", "deflate"}}
 
 // hasMagic reports whether p begins as encoded bodies do, and whether it may
 // when more has come.
 func hasMagic(p []byte) (yes, maybe bool) {
 	for _, m := range magic {
-		yes = yes || strings.HasPrefix(string(p), m)
-		maybe = maybe || len(p) < len(m) && strings.HasPrefix(m, string(p))
+		yes = yes || strings.HasPrefix(string(p), m.begin)
+		maybe = maybe || len(p) < len(m.begin) && strings.HasPrefix(m.begin, string(p))
 	}
 	return yes, maybe
+}
+
+// guessSize is the number of bytes by which a body shows whether it is text.
+const guessSize = 4
+
+// A guess is the sink for a body that may be encoded though no field says so:
+// it begins as such bodies do, or it is said to be text and is not.
+type guess struct {
+	s           *scan.Finder
+	contentType string
+	depth       int
+	begin       scan.Held
+	is          scan.Sink // what it is, once that is known
+}
+
+// newGuess returns a guess for a body within depth others.
+func newGuess(s *scan.Finder, contentType string, depth int) scan.Sink {
+	return &guess{s: s, contentType: contentType, depth: depth}
+}
+
+func (g *guess) Write(p []byte, at int64, n int) {
+	if g.is != nil {
+		g.is.Write(p, at, n)
+		return
+	}
+	if g.begin.Add(p, at, n); len(g.begin.Text) >= guessSize || !isCoded(g.begin.Text, "") {
+		g.decide()
+	}
+}
+
+// decide tells what the body is by its beginning.
+func (g *guess) decide() {
+	g.is = scan.NewBody(g.s, g.contentType)
+	if g.depth < maxPacking && isCoded(g.begin.Text, g.contentType) {
+		g.is = scan.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
+	}
+	g.begin.Feed(g.is.Write, 0, len(g.begin.Text))
+	g.begin.Reset()
+}
+
+func (g *guess) End() {
+	if g.is == nil {
+		g.decide()
+	}
+	g.is.End()
+}
+
+func (g *guess) Pending() int64 {
+	if g.is == nil {
+		return g.begin.Start(0)
+	}
+	return g.is.Pending()
+}
+
+// GiveUp takes out what is held back rather than wait for the end of it.
+func (g *guess) GiveUp() {
+	if g.is == nil {
+		g.decide()
+	}
+	if p, ok := g.is.(*scan.Packed); ok {
+		p.GiveUp()
+		return
+	}
+	g.is.End()
+	g.is = scan.NewJSON(g.s)
+}
+
+// isCoded reports whether a body that begins with p may be encoded. As long as
+// p is short it says yes to what could be.
+func isCoded(p []byte, contentType string) bool {
+	yes, maybe := hasMagic(p)
+	return yes || maybe || isText(contentType) && isBinary(p)
+}
+
+// isText reports whether a body of this type should be text.
+func isText(contentType string) bool {
+	media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+	for _, part := range []string{"text/", "json", "xml", "javascript", "x-www-form-urlencoded"} {
+		if strings.Contains(media, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBinary reports whether p has bytes that no text has, in UTF-8 or UTF-16.
+func isBinary(p []byte) bool {
+	if bytes.HasPrefix(p, []byte("\xff\xfe")) || bytes.HasPrefix(p, []byte("\xfe\xff")) {
+		return false
+	}
+	for _, c := range p {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0 {
+			return true
+		}
+	}
+	return len(p) >= guessSize && !utf8.Valid(p[:utf8Len(p)])
+}
+
+// utf8Len returns the length of p without a character that is cut off.
+func utf8Len(p []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(p); n++ {
+		if c := p[len(p)-n]; utf8.RuneStart(c) {
+			if !utf8.FullRune(p[len(p)-n:]) {
+				return len(p) - n
+			}
+			break
+		}
+	}
+	return len(p)
 }
 
 // startLine matches request lines and status lines (RFC 9112, sections 3 and 4).

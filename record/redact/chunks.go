@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"bytes"
 	"errors"
 
 	"ssltape/record"
@@ -32,7 +31,8 @@ type ChunkWriter struct {
 	w       record.ChunkWriter
 	profile Profile
 	conns   map[*record.Conn]*conn
-	order   []*conn // as they began
+	order   []*conn  // as they began
+	free    [][]byte // memory of chunks that were held back
 }
 
 // A conn is a connection of which something may be held back.
@@ -41,6 +41,7 @@ type conn struct {
 	server  bool        // the process is the server
 	streams [2]*stream
 	queue   []record.Chunk // held back in order of arrival; the data is ours
+	begin   []record.Chunk // memory of queue
 	size    int            // bytes of queue
 	ended   [2]bool
 }
@@ -82,8 +83,10 @@ func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
 	if len(c.queue) == 0 && t.scan.Next() == scan.Settled && t.Pending() == scan.Settled {
 		return w.w.WriteChunk(k)
 	}
-	k.Data = bytes.Clone(k.Data)
-	c.queue = append(c.queue, k)
+	k.Data = append(w.memory(), k.Data...)
+	if c.queue = append(c.queue, k); len(c.queue) == 1 {
+		c.begin = c.queue
+	}
 	c.size += len(k.Data)
 	for c.patch(); c.size > maxQueue; c.patch() {
 		c.streams[c.queue[0].Dir].giveUp()
@@ -102,12 +105,32 @@ func (w *ChunkWriter) flush(c *conn) error {
 			return nil
 		}
 		c.queue[0] = record.Chunk{}
-		c.queue, c.size = c.queue[1:], c.size-len(k.Data)
-		if err := w.w.WriteChunk(k); err != nil {
+		if c.queue, c.size = c.queue[1:], c.size-len(k.Data); len(c.queue) == 0 {
+			c.queue = c.begin[:0]
+		}
+		err := w.w.WriteChunk(k)
+		if cap(k.Data) <= maxFree && len(w.free) < 16 {
+			w.free = append(w.free, k.Data[:0])
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// maxFree is how much memory of a chunk is kept for the next one.
+const maxFree = 64 << 10
+
+// memory returns what a chunk can be kept in.
+func (w *ChunkWriter) memory() []byte {
+	n := len(w.free)
+	if n == 0 {
+		return nil
+	}
+	p := w.free[n-1]
+	w.free = w.free[:n-1]
+	return p
 }
 
 // patch writes over what the scans found. All of it is still in the queue,

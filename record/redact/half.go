@@ -73,7 +73,7 @@ func (h *half) begin(m *record.Message) {
 		return
 	}
 	h.coded = !m.Decoded && (coded || withoutIdentity(m.Header.Get("Content-Encoding")) != "")
-	h.body = scan.NewBody(&h.scan, m.Header.Get("Content-Type"))
+	h.body = newGuess(&h.scan, m.Header.Get("Content-Type"), 0)
 	if !h.coded {
 		h.body = &opening{s: &h.scan, body: h.body}
 	}
@@ -175,7 +175,7 @@ func (h *half) decode(m *record.Message) error {
 		_, err = io.WriteString(&h.dst.Body, scan.Omitted(m.Body.Len()))
 		return err
 	}
-	h.body = scan.NewBody(&h.scan, m.Header.Get("Content-Type"))
+	h.body = newGuess(&h.scan, m.Header.Get("Content-Type"), 0)
 	return h.copy(&m.Body)
 }
 

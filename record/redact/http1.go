@@ -338,12 +338,7 @@ func (t *stream) headEnds() {
 
 // newBody returns the sink for the body of the message under way.
 func (t *stream) newBody() scan.Sink {
-	plain := scan.NewBody(t.scan, t.head.contentType)
-	coding := withoutIdentity(t.head.coding)
-	if coding == "" {
-		return plain
-	}
-	return scan.NewPacked(t.scan, unpackBody(t.scan.Profile, coding, t.head.contentType), plain)
+	return bodySink(t.scan, t.head.contentType, t.head.coding)
 }
 
 // content takes bytes of a body.
@@ -367,24 +362,11 @@ func (t *stream) content(p []byte, at int64) int {
 		// The body that was announced never came: the response was to a HEAD that
 		// was not seen, or the request was answered before its body.
 		t.begin()
-	case likely(t.scan.Profile, text) != aStart && !t.mayBePacked(text), len(text) >= maxStartLine, text[len(text)-1] == '\n',
+	case likely(t.scan.Profile, text) != aStart, len(text) >= maxStartLine, text[len(text)-1] == '\n',
 		t.state != inRest && int64(len(text)) == t.left:
 		t.notFresh()
 	}
 	return n
-}
-
-// mayBePacked reports whether a body may be compressed though its fields do not
-// say so, and looks into it if it is.
-func (t *stream) mayBePacked(text []byte) bool {
-	if _, ok := t.body.(*scan.Packed); ok {
-		return false
-	}
-	yes, maybe := hasMagic(text)
-	if yes {
-		t.body = scan.NewPacked(t.scan, unpackBody(t.scan.Profile, "", t.head.contentType), t.body)
-	}
-	return maybe && !yes
 }
 
 // notFresh gives on the beginning of a body.

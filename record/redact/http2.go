@@ -196,11 +196,7 @@ func (h *http2Stream) endBlock() {
 		}
 		h.endBody(id)
 	}
-	body := scan.NewBody(h.scan, contentType)
-	if coding = withoutIdentity(coding); coding != "" {
-		body = scan.NewPacked(h.scan, unpackBody(h.scan.Profile, coding, contentType), body)
-	}
-	h.bodies[h.blocks] = body
+	h.bodies[h.blocks] = bodySink(h.scan, contentType, coding)
 }
 
 func (h *http2Stream) endBody(id uint32) {
@@ -231,7 +227,7 @@ func (h *http2Stream) Pending() int64 {
 // GiveUp takes out what is held back rather than wait for the end of it.
 func (h *http2Stream) GiveUp() {
 	for id, b := range h.bodies {
-		if p, ok := b.(*scan.Packed); ok {
+		if p, ok := b.(interface{ GiveUp() }); ok {
 			p.GiveUp()
 		} else if b.Pending() != scan.Settled {
 			b.End()

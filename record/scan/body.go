@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -14,6 +15,7 @@ type value struct {
 	json  *lexer // made when it is first needed
 	kind  int
 	lead  Held // a bracket that may begin JSON
+	esc   *escapes
 }
 
 // What a value is.
@@ -24,6 +26,14 @@ const (
 )
 
 func newValue(s *Finder) *value { return &value{s: s, txt: text{s: s}} }
+
+// newLoose returns a value that is no prose if it is text: a body, a field.
+func newLoose(s *Finder) *value {
+	v := newValue(s)
+	v.txt.loose = true
+	v.esc = &escapes{txt: &v.txt}
+	return v
+}
 
 func (v *value) Write(p []byte, at int64, n int) {
 	switch {
@@ -85,6 +95,9 @@ func isLead(c byte) bool {
 
 func (v *value) sink() Sink {
 	if v.kind != isJSON || v.level >= maxNesting {
+		if v.esc != nil {
+			return v.esc
+		}
 		return &v.txt
 	}
 	if v.json == nil {
@@ -100,18 +113,13 @@ func (v *value) End() {
 	if len(v.lead.Text) > 0 {
 		v.decide()
 	}
-	v.txt.End()
-	if v.json != nil {
-		v.json.End()
-	}
+	v.sink().End()
 	v.kind = unknown
 }
 
 func (v *value) Pending() int64 {
 	switch v.kind {
-	case isText:
-		return v.txt.Pending()
-	case isJSON:
+	case isText, isJSON:
 		return v.sink().Pending()
 	}
 	return Settled
@@ -128,6 +136,75 @@ func (v *value) pause() {
 		}
 	}
 }
+
+// An escapes is the sink for text that may hold strings of programs: it decodes
+// the escapes that stand for parts of tokens.
+type escapes struct {
+	txt *text
+	h   Held // an escape under way
+}
+
+func (e *escapes) Write(p []byte, at int64, n int) {
+	if len(p) != n {
+		e.flush()
+		e.txt.Write(p, at, n)
+		return
+	}
+	for len(p) > 0 {
+		i := 1
+		if len(e.h.Text) > 0 || p[0] == '\\' {
+			e.step(p[:1], at)
+		} else {
+			if i = bytes.IndexByte(p, '\\'); i < 0 {
+				i = len(p)
+			}
+			e.txt.Write(p[:i], at, i)
+		}
+		p, at = p[i:], at+int64(i)
+	}
+}
+
+// step takes one character of what may be an escape.
+func (e *escapes) step(p []byte, at int64) {
+	if p[0] == '\\' {
+		e.flush()
+	}
+	e.h.Add(p, at, 1)
+	switch t := e.h.Text; {
+	case len(t) == 2 && t[1] == '/':
+		e.decoded([]byte{'/'})
+	case len(t) == maxEscape:
+		if c, err := strconv.ParseUint(string(t[2:]), 16, 16); err == nil && c < 0x7f {
+			e.decoded([]byte{byte(c)})
+			return
+		}
+		e.flush()
+	case len(t) == 2 && t[1] != 'u', len(t) > 2 && !isHex(t[len(t)-1]):
+		e.flush()
+	}
+}
+
+// decoded gives on what the escape under way stands for.
+func (e *escapes) decoded(out []byte) {
+	for _, s := range e.h.Places(0, len(e.h.Text)) {
+		e.txt.Write(out, s.At, s.N)
+		out = nil
+	}
+	e.h.Reset()
+}
+
+// flush gives on what is no escape.
+func (e *escapes) flush() {
+	e.h.Feed(e.txt.Write, 0, len(e.h.Text))
+	e.h.Reset()
+}
+
+func (e *escapes) End() {
+	e.flush()
+	e.txt.End()
+}
+
+func (e *escapes) Pending() int64 { return min(e.h.Start(0), e.txt.Pending()) }
 
 // A collector is the sink for a value that goes.
 type collector struct {
@@ -173,7 +250,7 @@ func (c *collector) End() {
 	case c.size > 0:
 		c.s.stand(c.h.Places(0, len(v)), c.shape, c.size+len(v), c.id)
 	case len(v) == 0:
-	case c.verdict == opaque && !looksOpaque(v):
+	case !c.verdict.confirms(v):
 		w := newValue(c.s)
 		c.h.Feed(w.Write, 0, len(v))
 		w.End()
@@ -208,7 +285,7 @@ func newBody(s *Finder, contentType string, level int) Sink {
 	case strings.HasSuffix(media, "json"), strings.HasSuffix(media, "json-seq"):
 		return newLexer(s, 0)
 	}
-	return newValue(s)
+	return newLoose(s)
 }
 
 // maxPacked is the length of the longest encoded body that is looked into. A

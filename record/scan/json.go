@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"strconv"
+	"unicode/utf8"
 )
 
 // maxNesting is how many levels of JSON within JSON strings are looked into.
@@ -53,35 +54,147 @@ func (l *lexer) Write(p []byte, at int64, n int) {
 	}
 	quote := -1 // position of the next one, where it was looked for
 	for i := 0; i < len(p); {
-		if l.state != inString {
+		switch {
+		case l.state == inString:
+			if quote < i {
+				if quote = bytes.IndexByte(p[i:], '"'); quote < 0 {
+					quote = len(p)
+				} else {
+					quote += i
+				}
+			}
+			i, quote = l.inside(p, i, quote, at)
+		case l.state == outside && isSpace(p[i]):
+			i++
+		case l.state == inBare:
+			k := run(p[i:min(len(p), i+maxBare-len(l.bare.Text))], isBare)
+			l.bare.Add(p[i:i+k], at+int64(i), k)
+			if i += k; i < len(p) {
+				l.endBare(p[i])
+			}
+		default:
 			l.step(p[i:i+1], at+int64(i), 1)
 			i++
-			continue
-		}
-		if quote < i {
-			if quote = bytes.IndexByte(p[i:], '"'); quote < 0 {
-				quote = len(p)
-			} else {
-				quote += i
-			}
-		}
-		j := quote
-		if k := bytes.IndexByte(p[i:quote], '\\'); k >= 0 {
-			j = i + k
-		}
-		if j > i {
-			l.content(p[i:j], at+int64(i), j-i)
-			i = j
-		} else if j+1 < len(p) && p[j] == '\\' && unescaped[p[j+1]] != 0 {
-			c := p[j+1]
-			l.content(unescaped[c:int(c)+1], at+int64(j), 2)
-			i = j + 2
-		} else {
-			l.step(p[j:j+1], at+int64(j), 1)
-			i = j + 1
 		}
 	}
 }
+
+// inside takes a part of the string under way, which goes on at p[i] up to the
+// quote at p[quote], if that is not escaped. It returns where it got to, and
+// the next quote.
+func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
+	if t := l.plainText(p[i:]); t != nil {
+		end, quote := simple(p, i, quote)
+		if end > i {
+			if len(l.name) <= maxName {
+				l.name = appendUnescaped(l.name, p[i:min(end, i+maxEscape*maxName)])
+				l.name = l.name[:min(len(l.name), maxName+1)]
+			}
+			t.scan(p[i:end], at+int64(i), end < len(p) && end == quote, true)
+			return end, quote
+		}
+	}
+	end := quote
+	if k := bytes.IndexByte(p[i:quote], '\\'); k >= 0 {
+		end = i + k
+	}
+	switch {
+	case end > i:
+		l.content(p[i:end], at+int64(i), end-i)
+		return end, quote
+	case end+1 < len(p) && p[end] == '\\' && unescaped[p[end+1]] != 0:
+		c := int(p[end+1])
+		l.content(unescaped[c:c+1], at+int64(end), 2)
+		return end + 2, quote
+	}
+	l.step(p[end:end+1], at+int64(end), 1)
+	return end + 1, quote
+}
+
+// maxEscape is the length of the longest escape.
+const maxEscape = len(`\u0000`)
+
+// simple returns the end of the part of a string from p[i] on in which all
+// escapes stand for what separates tokens, and the next quote after it.
+func simple(p []byte, i, quote int) (end, nextQuote int) {
+	for end = i; ; {
+		if end == quote || p[end] != '\\' {
+			n := bytes.IndexByte(p[end:quote], '\\')
+			if n < 0 {
+				return quote, quote
+			}
+			end += n
+		}
+		size := separator(p[end:])
+		if size == 0 {
+			return end, quote
+		}
+		if end += size; quote < end { // it was escaped
+			if quote = bytes.IndexByte(p[end:], '"'); quote < 0 {
+				quote = len(p)
+			} else {
+				quote += end
+			}
+		}
+	}
+}
+
+// separator returns the length of the escape that p begins with if it stands
+// for what separates tokens, else 0.
+func separator(p []byte) int {
+	if len(p) < 2 {
+		return 0
+	}
+	if c := p[1]; c != 'u' {
+		if c = unescaped[c]; c == 0 || classes[c] != 0 {
+			return 0
+		}
+		return 2
+	}
+	if len(p) < maxEscape || run(p[2:maxEscape], isHex) < 4 || p[2] == '0' && p[3] == '0' && '2' <= p[4] && p[4] <= '7' {
+		return 0
+	}
+	return maxEscape
+}
+
+// appendUnescaped appends to dst what p stands for, in which escapes are those
+// that simple finds.
+func appendUnescaped(dst, p []byte) []byte {
+	for {
+		i := bytes.IndexByte(p, '\\')
+		if i < 0 {
+			return append(dst, p...)
+		}
+		dst = append(dst, p[:i]...)
+		if p = p[i:]; len(p) < 2 || p[1] == 'u' && len(p) < maxEscape {
+			return dst
+		}
+		if p[1] != 'u' {
+			dst, p = append(dst, unescaped[p[1]]), p[2:]
+			continue
+		}
+		r, _ := strconv.ParseUint(string(p[2:maxEscape]), 16, 16) // all are digits
+		dst, p = utf8.AppendRune(dst, rune(r)), p[maxEscape:]
+	}
+}
+
+// plainText returns the sink for the string under way, which goes on with p, if
+// that is text and no token is under way, else nil.
+func (l *lexer) plainText(p []byte) *text {
+	v := l.value
+	if l.str != Sink(v) {
+		return nil
+	}
+	if v.kind == unknown && len(v.lead.Text) == 0 && len(p) > 0 && recognise(p[:1]) == isText && !isLead(p[0]) {
+		v.kind = isText
+	}
+	if v.kind != isText || len(v.txt.h.Text) > 0 || v.txt.run != nil {
+		return nil
+	}
+	return &v.txt
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
 // unescaped is what the escapes of one letter stand for.
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
@@ -219,7 +332,7 @@ func (l *lexer) close() {
 	l.endString()
 	l.state = outside
 	if l.after && l.isName {
-		l.paired = l.s.Profile.judgeName(l.name)
+		l.paired = l.s.Profile.judgeBeside(l.name)
 	}
 	l.after = l.lists > 0
 }

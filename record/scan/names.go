@@ -5,24 +5,44 @@ import (
 	"strings"
 )
 
-// secretFields are the fields whose values go, in lower case; those that end
-// in -token go as well. Cookie and Set-Cookie keep the names in their values.
-var secretFields = set("authorization proxy-authorization cookie set-cookie x-api-key api-key apikey " +
-	"x-goog-api-key x-auth-token x-csrf x-xsrf x-amz-security-token x-client-secret x-secret x-password")
-
 // secretKeys are the keys of queries, forms and JSON objects whose values go,
-// as foldKey spells them. The names of secret fields are among them, since
-// servers echo fields.
-var secretKeys = set("accesstoken refreshtoken idtoken clientsecret codeverifier apikey secret password " +
-	"sessionkey signature xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie " +
-	"setcookie xapikey xgoogapikey authtoken xauthtoken csrftoken xcsrftoken xsrftoken xxsrftoken " +
-	"apitoken bearertoken sessiontoken secretkey secretaccesskey awssecretaccesskey privatekey passwd " +
-	"clientassertion newpassword oldpassword currentpassword passwordconfirmation")
+// and the fields of messages, as foldKey spells them. Cookie and Set-Cookie keep
+// the names in their values.
+var secretKeys = set("codeverifier password passwd passphrase secret signature apikey sessionkey privatekey secretkey " +
+	"accesstoken refreshtoken idtoken authtoken csrftoken xsrftoken sessiontoken apitoken bearertoken " +
+	"xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie cookie2 setcookie setcookie2 " +
+	"xcsrf xxsrf clientassertion passwordconfirmation confirmpassword samlresponse xauthkey xauth")
+
+// secretEndings are what keys and fields end with whose values go.
+var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret", "apikey", "secretkey", "secretaccesskey",
+	"privatekey", "apisecret", "appsecret", "authorization", "webhooksecret", "subscriptionkey", "accesskeysecret"}
+
+// opaqueEndings are what keys end with whose values go if they look like keys.
+var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "authkey", "functionskey", "signingkey", "encryptionkey",
+	"customerkey", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "licensekey",
+	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "passcode", "otp"}
+
+// passKeys are short for password where the value looks like one.
+var passKeys = set("pass pwd pw passw userpass dbpass mysqlpwd pgpassword")
 
 // harmlessTokens are beginnings of keys in -token that a model's vocabulary or
 // the pages of a list have.
 var harmlessTokens = set("page nextpage next prev previous continuation cursor sync " +
 	"pad eos bos sep cls mask unk stop start end max min")
+
+// keyEnds are the last two letters of folded keys that can be those of secrets.
+var keyEnds = func() (s pairSet) {
+	add := func(key string) { s.add(key[len(key)-2], key[len(key)-1]) }
+	for _, keys := range []map[string]bool{secretKeys, passKeys, urlKeys} {
+		for key := range keys {
+			add(key)
+		}
+	}
+	for _, ending := range append(append([]string{"token"}, secretEndings...), opaqueEndings...) {
+		add(ending)
+	}
+	return s
+}()
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
@@ -38,6 +58,7 @@ type verdict uint8
 const (
 	stays   verdict = iota
 	opaque          // it goes where it looks like a token
+	pass            // it goes where it looks like a password
 	goes            // it goes
 	cookies         // it is a Cookie field: values go, names stay
 	crumb           // it is a Set-Cookie field: the value goes, attributes stay
@@ -48,13 +69,17 @@ const (
 func (p Profile) judgeField(name string) verdict {
 	name = strings.ToLower(strings.TrimSpace(name))
 	switch {
-	case name == "cookie":
+	case name == "cookie", name == "cookie2":
 		return cookies
-	case name == "set-cookie":
+	case name == "set-cookie", name == "set-cookie2":
 		return crumb
-	case secretFields[name], strings.HasSuffix(name, "-token"):
+	case strings.HasSuffix(name, "-token"), strings.HasPrefix(name, "x-csrf"), strings.HasPrefix(name, "x-xsrf"):
 		return goes
-	case p == Strict:
+	}
+	if v := judgeName([]byte(name)); v == goes || v == opaque {
+		return goes
+	}
+	if p == Strict {
 		return strictField(name)
 	}
 	return stays
@@ -66,32 +91,59 @@ func (p Profile) judgeKey(key []byte) verdict {
 	if n := len(key); n > 0 && key[n-1] == ']' { // user[password]
 		key = key[bytes.LastIndexByte(key, '[')+1 : n-1]
 	}
-	if len(key) < 2 || len(key) > maxName {
+	if v := judgeName(key); v != stays || p != Strict || len(key) < 2 || len(key) > maxName {
+		return v
+	}
+	var b [maxName]byte
+	return strictKey(string(foldKey(b[:0], key)))
+}
+
+// judgeName returns what [Secrets] does to the value that has a name.
+func judgeName(name []byte) verdict {
+	n := len(name)
+	if n < 2 || n > maxName {
+		return stays
+	}
+	if isLetterOrDigit(name[n-2]) && isLetterOrDigit(name[n-1]) && !keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) {
 		return stays
 	}
 	var b [maxName]byte
-	name := string(foldKey(b[:0], key))
-	if secretKeys[name] {
+	folded := foldKey(b[:0], name)
+	if secretKeys[string(folded)] {
 		return goes
 	}
-	prefix, isToken := strings.CutSuffix(name, "token")
-	switch {
-	case isToken && !harmlessTokens[prefix]:
+	if prefix, isToken := bytes.CutSuffix(folded, []byte("token")); isToken && !harmlessTokens[string(prefix)] {
 		return opaque
-	case p == Strict:
-		return strictKey(name)
+	}
+	if passKeys[string(folded)] {
+		return pass
+	}
+	if hasEnding(folded, secretEndings) {
+		return goes
+	}
+	if hasEnding(folded, opaqueEndings) {
+		return opaque
 	}
 	return stays
+}
+
+func hasEnding(folded []byte, endings []string) bool {
+	for _, ending := range endings {
+		if n := len(folded) - len(ending); n >= 0 && string(folded[n:]) == ending {
+			return true
+		}
+	}
+	return false
 }
 
 // IsSecretField reports whether p takes out something of the value of every
 // field called name.
 func (p Profile) IsSecretField(name string) bool { return p.judgeField(name) != stays }
 
-// judgeName returns what becomes of the value beside name, as in
+// judgeBeside returns what becomes of the value beside name, as in
 // {"name": "Authorization", "value": "…"}.
-func (p Profile) judgeName(name []byte) verdict {
-	if v := p.judgeKey(name); v == goes || v == opaque {
+func (p Profile) judgeBeside(name []byte) verdict {
+	if v := p.judgeKey(name); v == goes || v == opaque || v == pass {
 		return v
 	}
 	if p.judgeField(string(name)) != stays {
@@ -118,6 +170,17 @@ func foldKey(dst, key []byte) []byte {
 	return dst
 }
 
+// confirms reports whether value is one that goes by the verdict v on its name.
+func (v verdict) confirms(value []byte) bool {
+	switch v {
+	case opaque:
+		return looksOpaque(value)
+	case pass:
+		return looksPassword(value)
+	}
+	return v != stays
+}
+
 // looksOpaque reports whether value may be a token: long, of one word, with
 // digits or of mixed case.
 func looksOpaque(value []byte) bool {
@@ -134,6 +197,23 @@ func looksOpaque(value []byte) bool {
 		upper = upper || 'A' <= c && c <= 'Z'
 	}
 	return digit || lower && upper
+}
+
+// looksPassword reports whether value may be a password: a word with letters
+// and something else, and not the path of a folder.
+func looksPassword(value []byte) bool {
+	if len(value) < 4 || bytes.ContainsAny(value, " \t\r\n") || value[0] == '/' || value[0] == '~' {
+		return false
+	}
+	var letter, other bool
+	for _, c := range value {
+		if isLetterOrDigit(c) && !isDigit(c) {
+			letter = true
+		} else {
+			other = true
+		}
+	}
+	return letter && other
 }
 
 // knownFields are the x-* fields that [Strict] lets stay.
@@ -237,4 +317,129 @@ func isUUID(p []byte) bool {
 		}
 	}
 	return true
+}
+
+// Field scans the value of the field called name (RFC 9110, section 5), which
+// is h.Text[from:to].
+func (s *Finder) Field(name string, h *Held, from, to int) {
+	switch s.Profile.judgeField(name) {
+	case goes:
+		s.value(h, from+credentials(h.Text[from:to]), to)
+	case cookies:
+		for part := range bytes.SplitSeq(h.Text[from:to], []byte(";")) {
+			s.cookie(h, from, from+len(part))
+			from += len(part) + 1
+		}
+	case crumb:
+		pair, rest, _ := bytes.Cut(h.Text[from:to], []byte(";"))
+		s.cookie(h, from, from+len(pair))
+		s.Freely(h, to-len(rest), to)
+	default:
+		if isURLField(name) {
+			s.URL(h, from, to)
+		} else {
+			s.Freely(h, from, to)
+		}
+	}
+}
+
+// urlFields are the fields whose value is a URL, often without a scheme.
+var urlFields = set("location content-location referer refresh origin destination sourcemap link")
+
+func isURLField(name string) bool {
+	name = strings.ToLower(name)
+	return urlFields[name] || strings.HasSuffix(name, "-url") || strings.HasSuffix(name, "-uri")
+}
+
+// value takes out h.Text[from:to] but for the white space around it.
+func (s *Finder) value(h *Held, from, to int) {
+	if from, to = trim(h.Text, from, to); from < to {
+		s.redact(h.Places(from, to), h.Text[from:to], inText)
+	}
+}
+
+// trim returns p[from:to] without the white space around it.
+func trim(p []byte, from, to int) (int, int) {
+	for from < to && isSpace(p[from]) {
+		from++
+	}
+	for from < to && isSpace(p[to-1]) {
+		to--
+	}
+	return from, to
+}
+
+// cookie takes out the value of a cookie-pair (RFC 6265, section 4.1.1). One
+// without a name is all value.
+func (s *Finder) cookie(h *Held, from, to int) {
+	s.value(h, from+bytes.IndexByte(h.Text[from:to], '=')+1, to)
+}
+
+// credentials returns the length of the scheme that value begins with
+// (RFC 9110, section 11.4), with the space after it, or 0.
+func credentials(value []byte) int {
+	start := len(value) - len(bytes.TrimLeft(value, " \t"))
+	i := start + TokenLen(value[start:])
+	if i+1 >= len(value) || value[i] != ' ' || !schemes[strings.ToLower(string(value[start:i]))] {
+		return 0
+	}
+	return i + 1
+}
+
+// schemes are the authentication schemes that stay when their credentials go.
+var schemes = set("bearer basic digest token negotiate ntlm apikey api-key key hawk dpop mac oauth hoba mutual " +
+	"aws4-hmac-sha256 googlelogin sapisidhash")
+
+// TokenLen returns the length of the token (RFC 9110, section 5.6.2) that p
+// begins with.
+func TokenLen(p []byte) int { return run(p, isTokenChar) }
+
+// isTokenChar reports whether c may stand in a token (RFC 9110, section 5.6.2).
+func isTokenChar(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
+}
+
+// Freely scans h.Text[from:to] for what gives itself away.
+func (s *Finder) Freely(h *Held, from, to int) {
+	v := newLoose(s)
+	h.Feed(v.Write, from, to)
+	v.End()
+}
+
+// URL scans h.Text[from:to], which is a URL or the target of a request: a
+// single token, whatever is in it.
+func (s *Finder) URL(h *Held, from, to int) {
+	v := text{s: s, url: true, loose: true}
+	from, to = trim(h.Text, from, to)
+	h.Feed(v.h.Add, from, to)
+	for _, c := range v.h.Text {
+		v.flags |= classes[c]
+	}
+	v.judgeHeld()
+}
+
+// Freely returns v without the secrets that give themselves away.
+func (p Profile) Freely(v string) string { return p.rewrite(v, (*Finder).Freely) }
+
+// URL returns v, which is a URL or the target of a request, without its secrets.
+func (p Profile) URL(v string) string { return p.rewrite(v, (*Finder).URL) }
+
+// Field returns the value v of the field called name without its secrets.
+func (p Profile) Field(name, v string) string {
+	return p.rewrite(v, func(s *Finder, h *Held, from, to int) { s.Field(name, h, from, to) })
+}
+
+// rewrite returns v without what with finds in it.
+func (p Profile) rewrite(v string, with func(s *Finder, h *Held, from, to int)) string {
+	if v == "" {
+		return v
+	}
+	var h Held
+	h.Add([]byte(v), 0, len(v))
+	s := Finder{Profile: p}
+	with(&s, &h, 0, len(v))
+	if len(s.spans) == 0 {
+		return v
+	}
+	return string(Replace(nil, h.Text, 0, s.Take(Settled)))
 }

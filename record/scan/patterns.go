@@ -3,13 +3,10 @@ package scan
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"net/url"
 	"slices"
 )
-
-// anchors are what the secrets that give themselves away begin with.
-var anchors = [][]byte{[]byte("sk-"), []byte("ghp_"), []byte("gho_"), []byte("ghu_"), []byte("ghs_"), []byte("ghr_"),
-	[]byte("AKIA"), []byte("eyJ"), []byte("://"), []byte(pemBegin)}
 
 // A find is a secret: tok[from:to].
 type find struct {
@@ -26,21 +23,31 @@ func (f find) of(tok []byte) []byte {
 	return tok[f.from:f.to]
 }
 
-// find returns the secrets of a token in order.
-func (t *text) find(tok []byte, m byte) []find {
-	var out []find
+// find returns the secrets of a token with the classes m in order, until it is
+// called again. What stands in p before the token is before.
+func (t *text) find(tok []byte, m byte, before []byte, raw bool) []find {
+	out := t.finds[:0]
 	if m&atSign != 0 && m&colon != 0 {
 		out = userinfo(out, tok)
 	}
 	if m&equals != 0 && (m&between != 0 || t.url) {
 		out = t.parameters(out, tok)
 	}
-	if len(tok) >= 16 {
-		out = patterns(out, tok)
+	if m&digit != 0 {
+		out = t.assigned(out, tok, m, before, raw)
+	}
+	if len(tok) >= minKey {
+		out = keys(out, tok)
 		out = t.base64(out, tok)
+		if m&percent != 0 {
+			out = t.percents(out, tok)
+		}
 	}
 	if t.s.Profile == Strict {
 		out = identities(out, tok)
+	}
+	if t.finds = out; len(out) == 0 {
+		return nil
 	}
 	if t.url {
 		for i := range out {
@@ -93,7 +100,7 @@ func (t *text) parameters(out []find, tok []byte) []find {
 		if !found {
 			return out
 		}
-		if bytes.ContainsAny(name, "?&#;") {
+		if !isParameter(name) {
 			continue
 		}
 		from := i + len(name) + 1
@@ -109,6 +116,20 @@ func (t *text) parameters(out []find, tok []byte) []find {
 	return out
 }
 
+// isParameter reports whether name may be that of a parameter rather than a
+// part of a program.
+func isParameter(name []byte) bool {
+	for _, c := range name {
+		if !isDotted(c) && bytes.IndexByte([]byte("%[]$:+*~"), c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// urlKeys are the names of secrets in queries that are not ones elsewhere.
+var urlKeys = set("key sig")
+
 // parameter reports whether the value of a parameter goes. The key of a query
 // is one, the key of something else is not.
 func (t *text) parameter(name, value []byte, whole bool) bool {
@@ -116,13 +137,11 @@ func (t *text) parameter(name, value []byte, whole bool) bool {
 		return false
 	}
 	decoded := unescapeQuery(value)
-	switch name = unescapeQuery(name); t.s.Profile.judgeKey(name) {
-	case goes, words:
-		return true
-	case opaque:
-		return looksOpaque(decoded)
+	name = unescapeQuery(name)
+	if v := t.s.Profile.judgeKey(name); v != stays {
+		return v.confirms(decoded)
 	}
-	return whole && bytes.EqualFold(name, []byte("key")) || bytes.IndexByte(value, '%') >= 0 && t.s.holdsSecret(decoded)
+	return whole && urlKeys[string(bytes.ToLower(name))] || bytes.IndexByte(value, '%') >= 0 && t.s.holdsSecret(decoded)
 }
 
 func unescapeQuery(p []byte) []byte {
@@ -136,116 +155,70 @@ func unescapeQuery(p []byte) []byte {
 	return []byte(s)
 }
 
-// patterns finds keys by their beginning, and the signatures of JSON web tokens.
-func patterns(out []find, tok []byte) []find {
-	for _, p := range []struct {
-		anchor string
-		judge  func(tok []byte, i int) (from, to, next int)
-	}{{"sk-", secretKey}, {"gh", githubToken}, {"AKIA", accessKey}, {"eyJ", signature}} {
-		for i := 0; ; {
-			k := bytes.Index(tok[i:], []byte(p.anchor))
-			if k < 0 {
-				break
+// percents finds parts of tok that hold a secret once their escapes are
+// decoded (RFC 3986, section 2.1): the shortest parts, or else longer ones.
+func (t *text) percents(out []find, tok []byte) []find {
+	if t.s.depth >= maxDepth {
+		return out
+	}
+	n := len(out)
+	for _, ends := range []string{"/?&#=;,:@", "/?&#", ""} {
+		for from := 0; from < len(tok); {
+			n := bytes.IndexAny(tok[from:], ends)
+			if n < 0 {
+				n = len(tok) - from
 			}
-			from, to, next := p.judge(tok, i+k)
-			if from < to {
-				out = append(out, find{from: from, to: to})
+			if value := t.s.percentSecret(tok[from : from+n]); value != nil {
+				out = append(out, find{from, from + n, inURL, value})
 			}
-			i = next
+			from += n + 1
+		}
+		if len(out) > n {
+			return out
 		}
 	}
 	return out
 }
 
-// Each of the functions below judges what begins at tok[i], and returns where
-// the secret is, if from < to, and where the next one can begin. They pass over
-// what they have looked at, so that no token takes time by the square of its
-// length.
-
-// secretKey judges sk-… keys. What has neither a long run of letters and digits
-// nor digits and capitals is a name with hyphens.
-func secretKey(tok []byte, i int) (from, to, next int) {
-	n := run(tok[i:], isBase64URL)
-	key := tok[i : i+n]
-	tried := false
-	for k := 0; k < n; k++ {
-		d := bytes.Index(key[k:], []byte("sk-"))
-		if d < 0 {
-			break
-		}
-		k += d
-		if rest, ok := bytes.CutPrefix(key[k:], []byte("sk-ant-")); ok {
-			kind := run(rest[:min(len(rest), 20)], isLowerOrDigit)
-			if kind > 0 && kind+1+8 <= len(rest) && rest[kind] == '-' {
-				return i + k, i + n, i + n
-			}
-		}
-		if !tried && atWord(tok, i+k) {
-			if n-k >= 20 && isRandom(key[k+3:]) {
-				return i + k, i + n, i + n
-			}
-			tried = true // what is left of the run looks like a key even less
-		}
+// percentSecret returns p without its escapes if there is a secret in that,
+// with plus signs for spaces or not, else nil.
+func (s *Finder) percentSecret(p []byte) []byte {
+	if bytes.IndexByte(p, '%') < 0 {
+		return nil
 	}
-	return 0, 0, i + n
+	decoded := unescapePercent(p)
+	if len(decoded) == len(p) {
+		return nil
+	}
+	if s.holdsSecret(decoded) {
+		return decoded
+	}
+	if bytes.IndexByte(p, '+') < 0 {
+		return nil
+	}
+	if decoded = unescapePercent(bytes.ReplaceAll(p, []byte("+"), []byte(" "))); s.holdsSecret(decoded) {
+		return decoded
+	}
+	return nil
 }
 
-// isRandom reports whether key looks like one.
-func isRandom(key []byte) bool {
-	var digit, upper bool
-	longest, length := 0, 0
-	for _, c := range key {
-		digit, upper = digit || isDigit(c), upper || 'A' <= c && c <= 'Z'
-		if length++; c == '-' || c == '_' {
-			length = 0
+// unescapePercent decodes the escapes of p that are valid.
+func unescapePercent(p []byte) []byte {
+	out := make([]byte, 0, len(p))
+	for i := 0; i < len(p); i++ {
+		if p[i] == '%' && i+2 < len(p) && isHex(p[i+1]) && isHex(p[i+2]) {
+			out = append(out, p[i])
+			hex.Decode(out[len(out)-1:], p[i+1:i+3])
+			i += 2
+			continue
 		}
-		longest = max(longest, length)
+		out = append(out, p[i])
 	}
-	return longest >= 16 || digit && upper
+	return out
 }
 
-// githubToken judges gh[pousr]_… tokens.
-func githubToken(tok []byte, i int) (from, to, next int) {
-	if i+4 > len(tok) || tok[i+3] != '_' || bytes.IndexByte([]byte("pousr"), tok[i+2]) < 0 || !atWord(tok, i) {
-		return 0, 0, i + 2
-	}
-	to = i + 4 + run(tok[i+4:], isWord)
-	if to-i < 20 {
-		return 0, 0, to
-	}
-	return i, to, to
-}
-
-// accessKey judges AKIA… access key ids: twenty capitals and digits.
-func accessKey(tok []byte, i int) (from, to, next int) {
-	if n := run(tok[i:min(i+21, len(tok))], isUpperOrDigit); n == 20 && atWord(tok, i) {
-		return i, i + n, i + n
-	}
-	return 0, 0, i + 4
-}
-
-// signature judges JSON web tokens (RFC 7515, section 7.1), of which the
-// signature goes, or all that follows the second part of an encrypted one (RFC
-// 7516, section 7.1).
-func signature(tok []byte, i int) (from, to, next int) {
-	from = i
-	for range 2 {
-		n := run(tok[from:], isBase64URL)
-		from += n
-		if next == 0 {
-			next = from
-		}
-		if n < 6 || from == len(tok) || tok[from] != '.' {
-			return 0, 0, next
-		}
-		from++
-	}
-	n := run(tok[from:], func(c byte) bool { return isBase64URL(c) || c == '.' })
-	if n = len(bytes.TrimRight(tok[from:from+n], ".")); n < 16 {
-		return 0, 0, next
-	}
-	return from, from + n, from + n
-}
+// minBase64 is the length of the shortest run of base64 that is looked into.
+const minBase64 = 24
 
 // base64 finds runs that hold a secret once they are decoded.
 func (t *text) base64(out []find, tok []byte) []find {
@@ -253,8 +226,11 @@ func (t *text) base64(out []find, tok []byte) []find {
 		return out
 	}
 	for i := 0; i < len(tok); {
-		n := run(tok[i:], isBase64)
-		if n >= 24 && t.s.base64HoldsSecret(tok[i:i+n]) {
+		n := 0
+		for i+n < len(tok) && classes[tok[i+n]]&sextet != 0 {
+			n++
+		}
+		if n >= minBase64 && plausible(tok[i:i+n]) && t.s.runHoldsSecret(tok[i:i+n]) {
 			from := i
 			if t.soft {
 				from = max(i, softBase64)
@@ -270,8 +246,69 @@ func (t *text) base64(out []find, tok []byte) []find {
 	return out
 }
 
+// leads are the sextets that a quantum of base64 begins with if it stands for
+// three bytes of ASCII text.
+var leads = func() (is [256]bool) {
+	for _, c := range []byte("CDIJKLMNOPQRSTUVWXYZabcdef") { // those of \t \n \r and of ' ' to '~'
+		is[c] = true
+	}
+	return is
+}()
+
+// plausible reports whether run, of base64, may hold text: it is long, or the
+// first sextets are as those of text in one of the four ways to cut them.
+func plausible(run []byte) bool {
+	if len(run) >= 128 {
+		return true
+	}
+	if len(run) >= minHex && mayBeHex(run) {
+		return true
+	}
+	var n [4]int
+	whole := len(run) &^ 3
+	for i, c := range run[:min(whole, 48)] {
+		if leads[c] {
+			n[i&3]++
+		}
+	}
+	need := min(whole, 48) / 4 * 3 / 4
+	return n[0] >= need || n[1] >= need || n[2] >= need || n[3] >= need
+}
+
+// mayBeHex reports whether there are hexadecimal digits that stand for text.
+func mayBeHex(p []byte) bool {
+	n := 0
+	for i := 0; i < len(p) && n < minHex; i++ {
+		if n++; !isHex(p[i]) {
+			n = 0
+		}
+	}
+	return n == minHex
+}
+
 // maxDepth is how often encodings within encodings are decoded.
 const maxDepth = 3
+
+// runHoldsSecret reports whether p holds a secret in base64 or in hexadecimal
+// digits.
+func (s *Finder) runHoldsSecret(p []byte) bool {
+	for i := 0; i < len(p); i++ {
+		n := run(p[i:], isHex)
+		if n >= minHex {
+			out := make([]byte, n/2)
+			hex.Decode(out, p[i:i+n&^1])
+			if printable(out) && s.holdsSecret(out) {
+				return true
+			}
+		}
+		i += n
+	}
+	return s.base64HoldsSecret(p)
+}
+
+// minHex is the length of the shortest run of hexadecimal digits that is looked
+// into.
+const minHex = 32
 
 // base64HoldsSecret reports whether run holds a secret. A path before the
 // base64 shifts it, so that all four ways to cut it are looked at, as far as
@@ -279,24 +316,28 @@ const maxDepth = 3
 func (s *Finder) base64HoldsSecret(run []byte) bool {
 	enc := base64.RawStdEncoding
 	if bytes.ContainsAny(run, "-_") {
-		if bytes.ContainsAny(run, "+/") {
-			run = run[bytes.LastIndexAny(run, "+/")+1:]
+		if bytes.ContainsAny(run, "+/") { // of a path
+			for part := range bytes.FieldsFuncSeq(run, func(r rune) bool { return r == '+' || r == '/' }) {
+				if len(part) >= minBase64 && s.base64HoldsSecret(part) {
+					return true
+				}
+			}
+			return false
 		}
 		enc = base64.RawURLEncoding
 	}
-	buf := make([]byte, enc.DecodedLen(len(run)))
+	var first [36]byte
 	for shift := range min(4, len(run)) {
 		part := run[shift:]
 		if len(part)%4 == 1 {
 			part = part[:len(part)-1]
 		}
-		if shift > 0 {
-			n, _ := enc.Decode(buf, part[:min(len(part), 48)&^3])
-			if !printable(buf[:n]) {
-				continue
-			}
+		n, _ := enc.Decode(first[:], part[:min(len(part), 48)&^3])
+		if !printable(first[:n]) && (shift > 0 || len(part) < 48) {
+			continue
 		}
-		n, _ := enc.Decode(buf, part)
+		buf := make([]byte, enc.DecodedLen(len(part)))
+		n, _ = enc.Decode(buf, part)
 		if s.holdsSecret(buf[:n]) {
 			return true
 		}
@@ -310,7 +351,7 @@ func (s *Finder) holdsSecret(p []byte) bool {
 	if sub.depth > maxDepth {
 		return false
 	}
-	v := newValue(&sub)
+	v := newLoose(&sub)
 	v.Write(p, 0, len(p))
 	v.End()
 	return sub.Found > 0
@@ -325,24 +366,3 @@ func printable(p []byte) bool {
 	}
 	return n*10 >= len(p)*9
 }
-
-// run returns the length of the beginning of p for whose bytes ok holds.
-func run(p []byte, ok func(byte) bool) int {
-	for i, c := range p {
-		if !ok(c) {
-			return i
-		}
-	}
-	return len(p)
-}
-
-// atWord reports whether a word may begin at tok[i].
-func atWord(tok []byte, i int) bool { return i == 0 || !isLetterOrDigit(tok[i-1]) }
-
-func isDigit(c byte) bool         { return '0' <= c && c <= '9' }
-func isLetterOrDigit(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' || isDigit(c) }
-func isUpperOrDigit(c byte) bool  { return 'A' <= c && c <= 'Z' || isDigit(c) }
-func isLowerOrDigit(c byte) bool  { return 'a' <= c && c <= 'z' || isDigit(c) }
-func isWord(c byte) bool          { return isLetterOrDigit(c) || c == '_' }
-func isBase64URL(c byte) bool     { return isWord(c) || c == '-' }
-func isBase64(c byte) bool        { return isBase64URL(c) || c == '+' || c == '/' }

@@ -2,98 +2,191 @@ package scan
 
 import "bytes"
 
-// Classes of bytes. Those with a class make up tokens, which are judged as a
-// whole; all others end one.
-const (
-	plain   = 1 << iota
-	atSign  // separates userinfo from host
-	equals  // separates the name of a parameter from its value
-	between // stands before a parameter
-	colon
-	percent
-)
-
-// classes of all bytes: a URL is one token, whatever text it stands in.
-var classes = func() (c [256]byte) {
-	for b := byte('!'); b < 0x7f; b++ {
-		c[b] = plain
-	}
-	for _, b := range []byte("\"'<>`\\{}|^[]") {
-		c[b] = 0
-	}
-	c['@'], c['='], c[':'], c['%'] = plain|atSign, plain|equals, plain|colon, plain|percent
-	c['?'], c['&'], c['#'] = plain|between, plain|between, plain|between
-	return c
-}()
-
-// minToken is the length from which on a token may be a secret, or the
-// beginning of a PEM block, by itself.
-const minToken = 10
-
 // A text is the sink for text in which secrets give themselves away.
 type text struct {
 	s     *Finder
-	url   bool // the text is a URL, if need be a relative one
-	soft  bool // the text comes in pieces that should not be held back: see pause
-	h     Held // the token under way
-	flags byte // its classes
-	done  int  // of it that was judged before, or let go
-	pem   *pem // a PEM block that may be under way
+	url   bool    // the text is a URL, if need be a relative one
+	soft  bool    // the text comes in pieces that should not be held back: see pause
+	loose bool    // the text is no prose: the value of a secret's name need not look like a key
+	h     Held    // the token under way
+	flags byte    // its classes
+	done  int     // of it that was judged before, or let go
+	tail  []byte  // the end of what came before it
+	run   stretch // what may be a secret of several tokens, or nil
+	finds []find  // of the token that is judged
+}
+
+// A stretch is what may be a secret that is made of several tokens.
+type stretch interface {
+	token(h *Held) bool // takes a complete token; false if it does not belong to the stretch, which is over then
+	space(b []byte, at int64, n int)
+	end()
+	held() *Held
 }
 
 func (t *text) Write(p []byte, at int64, n int) {
-	switch {
-	case t.pem == nil && len(p) == 1 && classes[p[0]] == 0: // an escape, as a rule
-		t.endToken()
-		return
-	case t.pem != nil || len(p) != n:
+	if t.run != nil || len(p) != n {
+		if t.run == nil && len(p) == 1 && classes[p[0]] == 0 { // an escape, as a rule
+			t.endToken()
+			t.remember(p)
+			return
+		}
 		t.slowly(p, at, n)
 		return
-	case len(t.h.Text) > 0:
+	}
+	if len(t.h.Text) > 0 {
 		i := t.extend(p, at)
 		if i == len(p) {
 			return
 		}
 		t.endToken()
-		if t.pem != nil {
-			t.slowly(p[i:], at+int64(i), n-i)
-			return
-		}
 		p, at = p[i:], at+int64(i)
 	}
-	for i := 0; i < len(p); {
-		m := classes[p[i]]
-		if m == 0 {
-			i++
-			continue
-		}
-		j := i + 1
-		for ; j < len(p); j++ {
-			c := classes[p[j]]
-			if c == 0 {
-				break
-			}
-			m |= c
-		}
-		if j == len(p) {
-			t.extend(p[i:], at+int64(i))
+	t.scan(p, at, false, false)
+}
+
+// scan takes p, before which no token is under way. With whole the token that
+// p ends with is complete. With raw p is the inside of a JSON string that has
+// no escapes but those of what separates tokens, and whole means that the
+// string ends with it.
+func (t *text) scan(p []byte, at int64, whole, raw bool) {
+	for i := 0; ; {
+		from, to := t.next(p, i, whole, raw)
+		part := to == len(p) && !whole
+		switch {
+		case from == to && raw && whole: // nothing comes after it
 			return
-		}
-		if t.suspicious(j-i, m) {
-			t.judge(p[i:j], m, at+int64(i))
-			if t.pem != nil {
-				t.slowly(p[j:], at+int64(j), len(p)-j)
+		case from == to:
+			t.pass(p, raw)
+			return
+		case part || to-from > maxToken:
+			t.pass(p[:from], raw)
+			if t.extend(p[from:to], at+int64(from)); part {
 				return
 			}
+			t.endToken()
+		default:
+			t.judge(p, from, to, at, raw)
 		}
-		i = j
+		if i = to; t.run != nil {
+			t.pass(p[:i], raw)
+			p, at = p[i:], at+int64(i)
+			break
+		}
+	}
+	if raw {
+		t.unescaped(p, at)
+	} else {
+		t.slowly(p, at, len(p))
+	}
+	if whole {
+		t.endToken()
 	}
 }
 
-// suspicious reports whether a token of n bytes with the classes m can hold a
-// secret.
-func (t *text) suspicious(n int, m byte) bool {
-	return n >= minToken || t.s.Profile == Strict || m&equals != 0 && m&between != 0 || m&atSign != 0 && m&colon != 0
+// next returns the first token from p[i] on that may hold a secret or is not
+// complete: p[from:to]. Where there is none both are len(p).
+func (t *text) next(p []byte, i int, whole, raw bool) (from, to int) {
+	k := t.shortest()
+	for from = i; from+k <= len(p); from = to {
+		if from == i || breaks(p[from-1]) {
+			if from = longRun(p, from, k); from == len(p) {
+				break
+			}
+		}
+		j := from + k - 1
+		for j >= from && classes[p[j]] != 0 {
+			j--
+		}
+		if to = j + 1; j >= from { // no token of k bytes begins before p[j]
+			continue
+		}
+		for to = from + k; to < len(p) && classes[p[to]] != 0; {
+			to++
+		}
+		if raw && from > 0 && p[from-1] == '\\' {
+			from += escapeRest(p[:to], from)
+		}
+		if to == len(p) && !whole || to-from >= k && t.mayHold(p, from, to, raw) {
+			return from, to
+		}
+	}
+	if from = len(p); !whole {
+		for from > i && classes[p[from-1]] != 0 {
+			from--
+		}
+		if raw && from < len(p) {
+			from += escapeRest(p, from)
+		}
+	}
+	return from, len(p)
+}
+
+// escapeRest returns how many bytes of the token at p[i] belong to an escape
+// that begins before it.
+func escapeRest(p []byte, i int) int {
+	k := i
+	for k > 0 && p[k-1] == '\\' {
+		k--
+	}
+	switch {
+	case (i-k)%2 == 0 || i == len(p):
+		return 0
+	case p[i] == 'u':
+		return maxEscape - 1
+	}
+	return 1
+}
+
+// pass remembers p, in which nothing was found or all was.
+func (t *text) pass(p []byte, raw bool) {
+	if !raw || bytes.IndexByte(p, '\\') < 0 {
+		t.remember(p)
+		return
+	}
+	var b [maxEscape * (maxTail + 1)]byte
+	t.remember(unescapeEnd(b[:0], p))
+}
+
+// unescapeEnd appends to dst what the end of p, which is raw, stands for.
+func unescapeEnd(dst, p []byte) []byte {
+	if k := len(p) - maxEscape*maxTail; k > 0 {
+		for k > 0 && p[k-1] == '\\' {
+			k--
+		}
+		p = p[k:]
+	}
+	return appendUnescaped(dst, p)
+}
+
+// unescaped takes p, which is raw, bit by bit.
+func (t *text) unescaped(p []byte, at int64) {
+	for len(p) > 0 {
+		if p[0] == '\\' {
+			n := separator(p)
+			t.Write(appendUnescaped(nil, p[:n]), at, n)
+			p, at = p[n:], at+int64(n)
+			continue
+		}
+		n := bytes.IndexByte(p, '\\')
+		if n < 0 {
+			n = len(p)
+		}
+		t.Write(p[:n], at, n)
+		p, at = p[n:], at+int64(n)
+	}
+}
+
+// remember keeps what comes before the next token.
+func (t *text) remember(p []byte) {
+	if len(p) >= maxTail {
+		t.tail = append(t.tail[:0], p[len(p)-maxTail:]...)
+		return
+	}
+	if len(t.tail)+len(p) > 2*maxTail {
+		t.tail = t.tail[:copy(t.tail, t.tail[len(t.tail)-maxTail:])]
+	}
+	t.tail = append(t.tail, p...)
 }
 
 // extend adds what p continues the token under way with and returns its length.
@@ -114,13 +207,13 @@ func (t *text) extend(p []byte, at int64) int {
 	return i
 }
 
-// slowly writes p where it is an escape or may belong to a PEM block.
+// slowly writes p where it is an escape or may belong to a stretch.
 func (t *text) slowly(p []byte, at int64, n int) {
 	if len(p) == 0 {
 		if len(t.h.Text) > 0 {
 			t.h.Add(p, at, n)
-		} else if t.pem != nil {
-			t.pem.space(p, at, n)
+		} else if t.run != nil {
+			t.run.space(p, at, n)
 		}
 		return
 	}
@@ -136,6 +229,10 @@ func (t *text) slowly(p []byte, at int64, n int) {
 		i = max(i, 1)
 		t.piece(p[:i], at, i)
 		p, at = p[i:], at+int64(i)
+		if t.run == nil && len(t.h.Text) == 0 {
+			t.scan(p, at, false, false)
+			return
+		}
 	}
 }
 
@@ -143,8 +240,9 @@ func (t *text) slowly(p []byte, at int64, n int) {
 func (t *text) piece(p []byte, at int64, n int) {
 	if classes[p[0]] == 0 {
 		t.endToken()
-		if t.pem != nil {
-			t.pem.space(p, at, n)
+		t.remember(p)
+		if t.run != nil {
+			t.run.space(p, at, n)
 		}
 		return
 	}
@@ -165,6 +263,7 @@ func (t *text) piece(p []byte, at int64, n int) {
 func (t *text) endToken() {
 	if len(t.h.Text) > 0 {
 		t.judgeHeld()
+		t.remember(t.h.Text)
 		t.h.Reset()
 		t.flags, t.done = 0, 0
 	}
@@ -172,74 +271,82 @@ func (t *text) endToken() {
 
 func (t *text) End() {
 	t.endToken()
-	if t.pem != nil {
-		t.pem.End()
-		t.pem = nil
+	if t.run != nil {
+		t.run.end()
+		t.run = nil
 	}
+	t.tail = t.tail[:0]
 }
 
 func (t *text) Pending() int64 {
 	p := t.h.Start(t.done)
-	if t.pem != nil {
-		p = min(p, t.pem.h.Start(0))
+	if t.run != nil {
+		p = min(p, t.run.held().Start(0))
 	}
 	return p
 }
 
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
-	if t.pem == nil && t.s.Profile != Strict {
+	if t.run == nil && t.s.Profile != Strict && t.verdict(nil, false) == stays {
 		t.done = max(t.done, harmless(t.h.Text))
 	}
 }
 
-// judge takes out the secrets of a token at at.
-func (t *text) judge(tok []byte, m byte, at int64) {
-	if t.pem == nil {
-		t.pem = beginPEM(t.s, tok)
+// judge takes out the secrets of the token p[from:to].
+func (t *text) judge(p []byte, from, to int, at int64, raw bool) {
+	tok := p[from:to]
+	at += int64(from)
+	var m byte
+	for _, c := range tok {
+		m |= classes[c]
 	}
-	for _, f := range t.find(tok, m) {
+	for _, f := range t.find(tok, m, p[:from], raw) {
 		t.s.redact([]Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
+	}
+	t.begins(&Held{Text: tok, pieces: []piece{{0, len(tok), at, len(tok)}}})
+}
+
+// begins begins a stretch with a token if that may be the first one of it.
+func (t *text) begins(h *Held) {
+	if t.run = beginPEM(t.s, h.Text); t.run == nil {
+		t.run = beginBlock(t.s, h)
 	}
 }
 
 // judgeHeld takes out the secrets of the token under way.
 func (t *text) judgeHeld() {
 	tok := t.h.Text
-	if t.pem != nil {
-		if t.pem.token(&t.h) {
+	if t.run != nil {
+		if t.run.token(&t.h) {
 			return
 		}
-		t.pem = nil
+		t.run = nil
 	}
-	if !t.suspicious(len(tok), t.flags) {
-		return
-	}
-	t.pem = beginPEM(t.s, tok)
-	for _, f := range t.find(tok, t.flags) {
+	for _, f := range t.find(tok, t.flags, nil, false) {
+		value := f.of(tok)
 		if f.from = max(f.from, t.done); f.from < f.to {
-			t.s.redact(t.h.Places(f.from, f.to), f.of(tok), f.shape)
+			t.s.redact(t.h.Places(f.from, f.to), value, f.shape)
 		}
 	}
+	t.begins(&t.h)
 }
 
 // harmless returns the length of the beginning of tok in which no secret
-// starts, whatever tok is continued with.
+// starts, whatever tok is continued with. The first letters of a key that are
+// the same in all keys are harmless.
 func harmless(tok []byte) int {
 	n := min(len(tok), softBase64)
-	for _, a := range anchors {
-		if i := bytes.Index(tok, a); i >= 0 {
-			n = min(n, i)
-		}
-		for k := min(len(a)-1, len(tok)); k > 0; k-- {
-			if bytes.HasSuffix(tok, a[:k]) {
-				n = min(n, len(tok)-k)
-				break
-			}
-		}
-	}
-	if i := bytes.IndexAny(tok, "?&#"); i >= 0 {
+	if i := bytes.IndexAny(tok, "?&#=%"); i >= 0 {
 		n = min(n, i)
+	}
+	if i := bytes.Index(tok, []byte("://")); i >= 0 {
+		n = min(n, i)
+	}
+	for i := range n {
+		if beginsKey(tok[i:]) {
+			return i
+		}
 	}
 	return n
 }

@@ -1,11 +1,14 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+)
 
 const (
 	pemBegin = "-----BEGIN"
 	pemEnd   = "-----END"
-	pemKey   = "KEY-----" // the last word of the line that begins a private key
+	pemKey   = "KEY-----"   // the last word of the line that begins a private key
+	pemBlock = "BLOCK-----" // the same of OpenPGP (RFC 9580, section 6.2)
 )
 
 // A pem is what may be a PEM block (RFC 7468) that holds a private key. It is
@@ -16,28 +19,30 @@ type pem struct {
 	label bool // the first line is complete
 	words int  // of the label, or before anything that looks like a key
 	keyed bool // PRIVATE was the last of them
+	block bool // and KEY
 	solid bool // something that looks like a key came
 }
 
 // beginPEM returns a pem if tok is what begins one, else nil.
-func beginPEM(s *Finder, tok []byte) *pem {
+func beginPEM(s *Finder, tok []byte) stretch {
 	if !bytes.HasSuffix(tok, []byte(pemBegin)) {
 		return nil
 	}
 	return &pem{s: s}
 }
 
-// token takes a complete token and reports whether it belongs to the block.
-// Where it does not, the block is over.
 func (p *pem) token(h *Held) bool {
 	from := 0
 	if !p.label {
 		switch {
 		case p.keyed && bytes.HasPrefix(h.Text, []byte(pemKey)):
 			p.label, p.words, from = true, 0, len(pemKey)
+		case p.block && bytes.HasPrefix(h.Text, []byte(pemBlock)):
+			p.label, p.words, from = true, 0, len(pemBlock)
 		case p.words > 3 || run(h.Text, isUpperOrDigit) < len(h.Text):
 			return false
 		default:
+			p.block = p.keyed && bytes.Equal(h.Text, []byte("KEY"))
 			p.keyed = bytes.Equal(h.Text, []byte("PRIVATE"))
 			p.words++
 			return true
@@ -45,11 +50,11 @@ func (p *pem) token(h *Held) bool {
 	}
 	if i := bytes.Index(h.Text[from:], []byte(pemEnd)); i >= 0 {
 		p.body(h, from, from+i)
-		p.End()
+		p.end()
 		return false
 	}
 	if from == 0 && (run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
-		p.End()
+		p.end()
 		return false
 	}
 	p.body(h, from, len(h.Text))
@@ -64,7 +69,6 @@ func (p *pem) body(h *Held, from, to int) {
 	p.limit()
 }
 
-// space adds what stands between tokens.
 func (p *pem) space(b []byte, at int64, n int) {
 	if p.label {
 		p.h.Add(b, at, n)
@@ -83,9 +87,11 @@ func (p *pem) limit() {
 	p.h.Reset()
 }
 
+func (p *pem) held() *Held { return &p.h }
+
 // end takes out what came if it looked like a key, and judges it as text if it
 // did not.
-func (p *pem) End() {
+func (p *pem) end() {
 	v := bytes.TrimSpace(p.h.Text)
 	from := bytes.Index(p.h.Text, v)
 	switch {
@@ -103,3 +109,63 @@ func (p *pem) End() {
 // isPEM reports whether c may stand in the tokens of a block: base64 and the
 // fields of encrypted keys (RFC 1421, section 4.6).
 func isPEM(c byte) bool { return isBase64(c) || c == '=' || c == ':' || c == ',' }
+
+// minLine is the length of the shortest line that a block of base64 is taken
+// to begin with.
+const minLine = 40
+
+// A block is base64 that is broken into lines (RFC 2045, section 6.8). It goes
+// as a whole if it holds a secret: one that stands on two lines shows in none.
+type block struct {
+	s     *Finder
+	h     Held  // the lines without the breaks
+	lines []int // where they end
+	over  bool  // no more lines follow
+}
+
+// beginBlock returns a block if the token h may be its first line, else nil.
+func beginBlock(s *Finder, h *Held) stretch {
+	n := len(h.Text)
+	if n < minLine || n > maxName*4 || n%4 != 0 || s.depth >= maxDepth || run(h.Text, isBase64) < n || !plausible(h.Text) {
+		return nil
+	}
+	b := &block{s: s}
+	b.add(h)
+	return b
+}
+
+func (b *block) add(h *Held) {
+	h.Feed(b.h.Add, 0, len(h.Text))
+	b.lines = append(b.lines, len(b.h.Text))
+}
+
+func (b *block) token(h *Held) bool {
+	n := len(h.Text)
+	if b.over || n > b.lines[0] || n%4 != 0 || run(h.Text, isPadded) < n || len(b.h.Text) >= maxValue {
+		b.end()
+		return false
+	}
+	b.add(h)
+	b.over = n < b.lines[0]
+	return true
+}
+
+func (b *block) space(p []byte, _ int64, _ int) {
+	b.over = b.over || len(bytes.TrimLeft(p, "\r\n\t ")) > 0
+}
+
+func (b *block) held() *Held { return &b.h }
+
+func (b *block) end() {
+	if n := len(b.h.Text); len(b.lines) > 1 && b.s.base64HoldsSecret(bytes.TrimRight(b.h.Text, "=")) {
+		b.s.redact(b.h.Places(0, n), b.h.Text, inText)
+	} else {
+		t := text{s: b.s}
+		for i := 1; i < len(b.lines); i++ { // the first one was judged
+			b.h.Feed(t.Write, b.lines[i-1], b.lines[i])
+			t.endToken()
+			t.run = nil
+		}
+	}
+	b.h.Reset()
+}

@@ -1,0 +1,217 @@
+package scan
+
+import "bytes"
+
+// Secrets are written into text of many languages with their names before
+// them: NAME=value, name: "value", <name>value, Authorization: Bearer value.
+// There a value goes by the name, but only if it looks like a key itself, since
+// prose and programs also say password: this and token = that().
+
+// maxTail is how far before a value its name is looked for.
+const maxTail = 192
+
+// verdict returns what becomes of a token by the name that stands before it, in
+// before, which may be raw, or what came before that.
+func (t *text) verdict(before []byte, raw bool) verdict {
+	before = t.context(before, raw)
+	if len(before) == 0 {
+		return stays
+	}
+	return t.s.Profile.named(before)
+}
+
+// context returns what stands before a token if a name can be the end of that.
+func (t *text) context(before []byte, raw bool) []byte {
+	n := len(before)
+	if n > 0 && !mayName(before) {
+		return nil
+	}
+	if raw && bytes.IndexByte(before[max(0, n-maxEscape*maxTail):], '\\') >= 0 {
+		before = unescapeEnd(nil, before)
+	}
+	switch {
+	case len(before) >= maxTail || len(t.tail) == 0:
+		return before
+	case n == 0:
+		return t.tail
+	}
+	return append(append(make([]byte, 0, 3*maxTail), t.tail...), before...)
+}
+
+// mayName reports whether p, which may be raw, may end with a name and what
+// stands between that and its value. It says yes where named finds a name.
+func mayName(p []byte) bool {
+	i := len(p)
+	for ; i > 0; i-- {
+		c := p[i-1]
+		if c == 't' && i > 1 && p[i-2] == '\\' || bytes.IndexByte([]byte(" \t\"'`\\[]{"), c) >= 0 {
+			continue
+		}
+		if c == ':' || c == '=' || c == '>' {
+			return true
+		}
+		word := lastWord(p[:i])
+		return len(word) > 2 && schemes[string(bytes.ToLower(word))] || len(word) == i
+	}
+	return true // what is before p may
+}
+
+// named returns what becomes of a value by what stands before it.
+func (p Profile) named(before []byte) verdict {
+	if len(before) == 0 {
+		return stays
+	}
+	b := bytes.TrimRight(before, "\"'`\\[{")
+	b = bytes.TrimRight(b, " \t")
+	if len(b) == 0 {
+		return stays
+	}
+	if word := lastWord(b); len(word) > 2 && schemes[string(bytes.ToLower(word))] {
+		b = bytes.TrimRight(bytes.TrimRight(b[:len(b)-len(word)], "\"'`\\"), " \t")
+		if len(b) == 0 || bytes.IndexByte([]byte(":="), b[len(b)-1]) < 0 {
+			if bytes.EqualFold(word, []byte("bearer")) {
+				return opaque
+			}
+			return stays
+		}
+	}
+	switch b[len(b)-1] {
+	case '>':
+		if i := bytes.LastIndexByte(b, '<'); i >= 0 {
+			name := b[i+1 : i+1+run(b[i+1:], isName)]
+			return p.judgeKey(name[bytes.LastIndexByte(name, ':')+1:])
+		}
+		b = b[:len(b)-1] // =>
+		if len(b) == 0 || b[len(b)-1] != '=' && b[len(b)-1] != '-' {
+			return stays
+		}
+		b = b[:len(b)-1]
+	case '=', ':':
+		b = bytes.TrimRight(b, "=:")
+	default:
+		return stays
+	}
+	v := p.judgeKey(lastWord(bytes.TrimRight(bytes.TrimRight(b, " \t"), "\"'`\\]")))
+	if v == pass || v == words { // in text these are words
+		return stays
+	}
+	return v
+}
+
+// lastWord returns the name that p ends with.
+func lastWord(p []byte) []byte {
+	i := len(p)
+	for i > 0 && i > len(p)-maxName && (isWord(p[i-1]) || p[i-1] == '-' || p[i-1] == '.') {
+		i--
+	}
+	return p[i:]
+}
+
+func isName(c byte) bool { return isDotted(c) || c == ':' }
+
+// assigned finds values that stand after the names of secrets in tok, or all of
+// it where one ends what is before it.
+func (t *text) assigned(out []find, tok []byte, m byte, before []byte, raw bool) []find {
+	if v := t.verdict(before, raw); v != stays && v != words {
+		if n := t.keyLike(tok, v); n > 0 {
+			out = append(out, find{from: 0, to: n})
+		}
+	}
+	if m&(equals|colon) == 0 {
+		return out
+	}
+	for i := range max(0, len(tok)-minLoose) {
+		if len(out) > 0 && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
+			continue
+		}
+		name := lastWord(tok[:i])
+		if i == 0 { // user[password]=value
+			name = lastWord(bytes.TrimRight(t.context(before, raw), "]\"'` \t"))
+		}
+		name, escaped := bytes.CutPrefix(name, []byte("u0026")) // an ampersand in a string of a program
+		v := t.s.Profile.judgeKey(name)
+		if (v == stays || v == words || v == pass && tok[i] == ':') && !(escaped && urlKeys[string(name)]) {
+			continue
+		}
+		if n := t.keyLike(tok[i+1:], v); n > 0 {
+			out = append(out, find{from: i + 1, to: i + 1 + n})
+		}
+	}
+	return out
+}
+
+// keyLike returns the length of the value that p begins with if it looks like a
+// key, else 0, where the name gave the verdict v. A key is a word in which
+// letters and digits mix, and not the path, the variable or the call that gives
+// one, nor a number.
+func (t *text) keyLike(p []byte, v verdict) int {
+	n := bytes.IndexAny(p, ",;&()")
+	if n < 0 {
+		n = len(p)
+	} else if p[n] == '(' {
+		return 0
+	}
+	for n > 0 && (p[n-1] == '.' || p[n-1] == '!' || p[n-1] == '?') {
+		n--
+	}
+	least := minKey
+	if t.loose {
+		if least = minLoose; v == opaque {
+			least = minOpaque
+		}
+	}
+	if n < least || bytes.IndexByte([]byte("/.$~*#"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) ||
+		isMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) {
+		return 0
+	}
+	from, mixed := 0, false
+	for i := 0; i <= n; i++ {
+		if i < n && p[i] != '.' && p[i] != '_' && p[i] != '-' && p[i] != ':' {
+			continue
+		}
+		mixed = mixed || isMixed(p[from:i], least)
+		from = i + 1
+	}
+	if !mixed {
+		return 0
+	}
+	return n
+}
+
+// minOpaque is the length of the shortest token in text that is no prose.
+const minOpaque = 10
+
+// isMember reports whether p is a.b or longer, of names in which digits are
+// rare.
+func isMember(p []byte) bool {
+	parts, digits := 0, 0
+	for part := range bytes.SplitSeq(p, []byte(".")) {
+		if len(part) == 0 || isDigit(part[0]) || run(part, isWord) < len(part) {
+			return false
+		}
+		for _, c := range part {
+			if isDigit(c) {
+				digits++
+			}
+		}
+		parts++
+	}
+	return parts > 1 && digits <= parts
+}
+
+// isMixed reports whether p has letters and digits, enough of these, and not at
+// its end alone unless it is as long as that.
+func isMixed(p []byte, long int) bool {
+	letters, digits, changes := 0, 0, 0
+	for _, c := range p {
+		switch {
+		case isDigit(c):
+			digits++
+		case isLetterOrDigit(c):
+			if letters++; digits > 0 {
+				changes++
+			}
+		}
+	}
+	return len(p) >= minLoose && letters > 0 && digits*30 >= len(p) && (changes > 0 || len(p) >= max(long, minToken))
+}
