@@ -10,8 +10,8 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common editcap:wireshark-common tcpdump:tcpdump \
         tcpflow:tcpflow tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git nginx:nginx-light \
         wrk:wrk setcap:libcap2-bin gcc:gcc clang:clang ld.lld:lld objdump:binutils /usr/lib/chromium/chromium:chromium \
-        /usr/include/openssl/ssl.h:libssl-dev \
-        zsh:zsh fish:fish mandoc:mandoc
+        /usr/include/openssl/ssl.h:libssl-dev /usr/include/mbedtls/ssl.h:libmbedtls-dev /usr/include/wolfssl/ssl.h:libwolfssl-dev \
+        /usr/lib/$(shell uname -m)-linux-gnu/libcurl-nss.so.4:libcurl3-nss zsh:zsh fish:fish mandoc:mandoc
 
 export CGO_ENABLED = 0
 
@@ -37,6 +37,9 @@ test-firefox:
 # The folder of what comes from npm, for the tests that need it.
 export SSLTAPE_NPM ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/npm
 
+# The folder of Debian's static builds of OpenSSL, likewise.
+export SSLTAPE_LIBSSL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/libssl
+
 lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
@@ -59,6 +62,7 @@ cross:
 tools:
 	@.ci/packages $(TOOLS)
 	@.ci/npm $(SSLTAPE_NPM)
+	@.ci/libssl $(SSLTAPE_LIBSSL)
 
 clean:
 	rm -f ssltape demo.har demo.pcapng

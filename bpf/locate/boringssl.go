@@ -38,7 +38,7 @@ func errorSites(f *function, anchors []anchor) (sites []errorSite) {
 				name = anchorOf(anchors, a[file].off)
 			}
 			lib := a[0]
-			if name != "" && (lib.base != number || lib.off == libSSL) && a[file-1].base == number && a[file+1].base == number {
+			if (name == sslLib || name == s3Pkt) && (lib.base != number || lib.off == libSSL) && a[file-1].base == number && a[file+1].base == number {
 				sites = append(sites, errorSite{name, a[file-1].off, a[file+1].off})
 			}
 		}

@@ -41,7 +41,7 @@ func examine(t *testing.T, data []byte) {
 
 // Any bytes of a file may be damaged: its headers, tables and code.
 func TestDamaged(t *testing.T) {
-	for _, dir := range []string{"boringssl", "openssl"} {
+	for _, dir := range []string{"boringssl", "openssl", "nss"} {
 		p := compile(t, "gcc", "-O2 "+pie, dir)
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 600 {
@@ -90,7 +90,7 @@ func TestHostile(t *testing.T) {
 }
 
 func FuzzFind(f *testing.F) {
-	for _, dir := range []string{"boringssl", "openssl"} {
+	for _, dir := range []string{"boringssl", "openssl", "nss"} {
 		if _, err := exec.LookPath("gcc"); err == nil {
 			f.Add(compile(f, "gcc", "-Os "+pie, dir).data)
 		}

@@ -31,8 +31,8 @@ type pclntab struct {
 
 // findGo finds the methods of crypto/tls.Conn, or nil where the file is not
 // Go's or does without TLS.
-func findGo(im *image, tables []uint64) (*Library, error) {
-	for _, va := range tables {
+func findGo(im *image, _ []*function, s *stringsFound) (*Library, error) {
+	for _, va := range s.pclntabs {
 		t, ok := im.pclntabAt(va)
 		if !ok {
 			continue

@@ -24,10 +24,22 @@ type Stack string
 
 const (
 	BoringSSL Stack = "BoringSSL"     // SSL_read, SSL_write, tls_free
-	OpenSSL   Stack = "OpenSSL"       // SSL_read, SSL_write, ssl_read_internal, ssl_write_internal, SSL_free
+	OpenSSL   Stack = "OpenSSL"       // SSL_read, SSL_write, their _ex or ssl_read_internal, ssl_write_internal, SSL_free
+	NSS       Stack = "NSS"           // ssl_SecureRecv, ssl_SecureSend, ssl_SecureClose
 	Go        Stack = "Go crypto/tls" // (*Conn).Read, (*Conn).Write, (*Conn).Close
-	Rustls    Stack = "rustls"        // named, never with functions: it has no stable ones
+	LibreSSL  Stack = "LibreSSL"      // named, without functions
+	GnuTLS    Stack = "GnuTLS"        // likewise
+	MbedTLS   Stack = "Mbed TLS"      // likewise
+	Rustls    Stack = "rustls"        // likewise
+	WolfSSL   Stack = "wolfSSL"       // not looked for
+	S2N       Stack = "s2n-tls"       // likewise
 )
+
+// Named are the stacks of which a file tells no more than their version.
+var Named = []Stack{LibreSSL, GnuTLS, MbedTLS, Rustls}
+
+// NamedOnly is why these have no functions.
+const NamedOnly = "without symbols, its functions have no names or numbers to find them by"
 
 // A Library is a TLS library inside a file.
 type Library struct {
@@ -42,8 +54,11 @@ type Library struct {
 // The functions of BoringSSL and OpenSSL have the C calling convention. Names
 // are those of the source: SSL_read(ssl, buf, num) and SSL_write return the
 // count; ssl_read_internal(ssl, buf, num, *count) and ssl_write_internal
-// return 1 and store it; tls_free(ssl) and SSL_free(ssl) are called once for
-// each connection that is destroyed.
+// return 1 and store it, as SSL_read_ex and SSL_write_ex do, of which there may
+// be several that cannot be told apart, and need not be; tls_free(ssl) and
+// SSL_free(ssl) are called once for each connection that is destroyed. NSS has
+// ssl_SecureRecv(socket, buf, len, flags) and ssl_SecureSend, which return the
+// count, and ssl_SecureClose(socket). Flag 2 of the first is to peek only.
 //
 // Those of Go have the register convention that Go calls ABIInternal. At entry
 //
@@ -58,6 +73,7 @@ type Func struct {
 	Name    string
 	Offset  uint64   // in the file, what a uprobe takes
 	Addr    uint64   // as linked
+	Count   int      // argument, from 0, that points to where the count is stored; 0: it is returned
 	Returns []uint64 // Go only: offsets in the file of the return instructions
 	How     string   // what it was recognised by, one line
 }
@@ -70,6 +86,11 @@ func (l *Library) Func(name string) *Func {
 		}
 	}
 	return nil
+}
+
+// index returns where in l.Funcs the function at va is, which is there.
+func (l *Library) index(va uint64) int {
+	return slices.IndexFunc(l.Funcs, func(f Func) bool { return f.Addr == va })
 }
 
 func (l *Library) add(im *image, name string, va uint64, how string) {
@@ -152,27 +173,43 @@ func (im *image) find() (libs []Library, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var fs []*function
 	if len(s.anchors) > 0 {
-		fs, err := im.functions(s.anchors)
-		if err != nil {
+		if fs, err = im.functions(s.anchors); err != nil {
 			return nil, err
 		}
-		for _, find := range []func(*image, []*function, *stringsFound) (*Library, error){findBoringSSL, findOpenSSL} {
-			if l, err := find(im, fs, s); err != nil {
-				return nil, err
-			} else if l != nil {
-				libs = append(libs, *l)
-			}
+	}
+	for _, find := range []func(*image, []*function, *stringsFound) (*Library, error){findBoringSSL, findOpenSSL, findNSS, findGo} {
+		if l, err := find(im, fs, s); err != nil {
+			return nil, err
+		} else if l != nil {
+			libs = append(libs, *l)
 		}
 	}
-	if l, err := findGo(im, s.pclntabs); err != nil {
-		return nil, err
-	} else if l != nil {
-		libs = append(libs, *l)
+	return append(libs, named(libs, s.versions)...), nil
+}
+
+// named returns the stacks that only their version tells of.
+func named(found []Library, versions map[Stack]string) (libs []Library) {
+	for _, stack := range Named {
+		if v := versions[stack]; v != "" && !slices.ContainsFunc(found, func(l Library) bool { return l.Stack == stack }) {
+			libs = append(libs, Library{Stack: stack, Version: v, Refused: &RefusedError{string(stack), NamedOnly}})
+		}
 	}
-	if s.rustls != "" {
-		libs = append(libs, Library{Stack: Rustls, Version: s.rustls,
-			Refused: &RefusedError{"rustls", "its functions have no names or numbers to find them by"}})
+	return libs
+}
+
+// Versions returns the versions of the TLS stacks that the ELF file of size
+// bytes that r reads names. A file may name stacks that it does not have in it:
+// those that it was made for. Errors are as of [Find].
+func Versions(r io.ReaderAt, size int64) (map[Stack]string, error) {
+	im, err := newImage(r, size)
+	if err != nil {
+		return nil, &FormatError{err}
 	}
-	return libs, nil
+	s, err := im.searchStrings()
+	if err != nil {
+		return nil, &FormatError{err}
+	}
+	return s.versions, nil
 }

@@ -88,21 +88,76 @@ func TestBoringSSLRefused(t *testing.T) {
 
 func TestOpenSSL(t *testing.T) {
 	levels := []string{"-O0", "-O2", "-Os"}
-	eachBuild(t, "openssl", levels, []string{pie, static + " -DOLD", static + " -DINLINED"}, func(t *testing.T, p program) {
+	flags := []string{pie, pie + " -DV1 -DOLD", static + " -DOLD", static + " -DINLINED"}
+	eachBuild(t, "openssl", levels, flags, func(t *testing.T, p program) {
 		libs, err := p.find(t)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(libs) != 1 || libs[0].Stack != OpenSSL || libs[0].Version != "3.0.99" || libs[0].Refused != nil {
+		if len(libs) != 1 || libs[0].Stack != OpenSSL || libs[0].Version != "3.0.99" && libs[0].Version != "1.1.1z" || libs[0].Refused != nil {
 			t.Fatalf("found %+v", libs)
 		}
 		want := map[string]string{"SSL_read": "SSL_read", "SSL_write": "SSL_write", "SSL_free": "tls_free"}
-		for _, inner := range []string{"ssl_read_internal", "ssl_write_internal"} {
-			if _, ok := p.symbols[inner]; ok {
+		for _, of := range []string{"read", "write"} {
+			if inner := "ssl_" + of + "_internal"; p.symbols[inner] != 0 {
 				want[inner] = inner
+			} else {
+				want["SSL_"+of+"_ex"] = "SSL_" + of + "_ex"
 			}
 		}
 		check(t, &libs[0], p, want)
+		for _, f := range libs[0].Funcs {
+			if stores := f.Name != "SSL_read" && f.Name != "SSL_write" && f.Name != "SSL_free"; stores != (f.Count == 3) {
+				t.Errorf("%s stores the count by argument %d", f.Name, f.Count)
+			}
+		}
+	})
+}
+
+// OpenSSL as Debian builds it: libssl-dev of this machine, and those of other
+// releases and arm64 that .ci/libssl has put into the folder SSLTAPE_LIBSSL.
+func TestRealOpenSSL(t *testing.T) {
+	dir := os.Getenv("SSLTAPE_LIBSSL")
+	for _, lib := range []struct{ folder, target, version, free string }{
+		{dir + "/bullseye-amd64", "x86_64", "1.1.1", "tls1_free"},
+		{dir + "/bullseye-arm64", "aarch64", "1.1.1", "tls1_free"},
+		{"/usr/lib/x86_64-linux-gnu", "x86_64", "3.0.", "tls1_free"},
+		{dir + "/trixie-amd64", "x86_64", "3.5.", "ossl_ssl_connection_free"},
+		{dir + "/trixie-arm64", "aarch64", "3.5.", "ossl_ssl_connection_free"},
+	} {
+		t.Run(lib.version+lib.target, func(t *testing.T) {
+			if _, err := os.Stat(lib.folder + "/libssl.a"); err != nil || dir == "" {
+				missing(t, fmt.Sprint("no static OpenSSL: ", err))
+			}
+			tool(t, "ld.lld")
+			out := filepath.Join(t.TempDir(), "a.out")
+			// Without libc, which nothing is run of.
+			run(t, nil, "clang", "--target="+lib.target+"-linux-gnu", "-fuse-ld=lld", "-nostdlib", "-static", "-w", "-Wl,-e,main",
+				"-Wl,--unresolved-symbols=ignore-all", "-o", out, "testdata/real/main.c", lib.folder+"/libssl.a", lib.folder+"/libcrypto.a")
+			p := readProgram(t, out)
+			libs, err := p.find(t)
+			if err != nil || len(libs) != 1 || libs[0].Stack != OpenSSL || libs[0].Refused != nil || !strings.HasPrefix(libs[0].Version, lib.version) {
+				t.Fatalf("found %+v, %v", libs, err)
+			}
+			check(t, &libs[0], p, map[string]string{"SSL_read": "SSL_read", "SSL_write": "SSL_write", "SSL_free": lib.free,
+				"ssl_read_internal": "ssl_read_internal", "ssl_write_internal": "ssl_write_internal"})
+			if count, want := libs[0].Func("ssl_write_internal").Count, map[bool]int{true: 4, false: 3}[lib.version == "3.5."]; count != want {
+				t.Errorf("ssl_write_internal stores the count by argument %d, want %d", count, want)
+			}
+		})
+	}
+}
+
+func TestNSS(t *testing.T) {
+	eachBuild(t, "nss", []string{"-O0", "-O1", "-O2", "-Os"}, []string{pie, static}, func(t *testing.T, p program) {
+		libs, err := p.find(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(libs) != 1 || libs[0].Stack != NSS || libs[0].Version != "3.99.1" || libs[0].Refused != nil {
+			t.Fatalf("found %+v", libs)
+		}
+		check(t, &libs[0], p, map[string]string{"ssl_SecureRecv": "ssl_SecureRecv", "ssl_SecureSend": "ssl_SecureSend", "ssl_SecureClose": "ssl_SecureClose"})
 	})
 }
 

@@ -25,9 +25,9 @@ const (
 // stringsFound is what one pass over the data finds.
 type stringsFound struct {
 	anchors  []anchor
-	pclntabs []uint64 // where Go's function table may be
-	openssl  string   // versions
-	rustls   string
+	pclntabs []uint64         // where Go's function table may be
+	versions map[Stack]string // of the stacks that name theirs
+	nss      bool             // nssMark is there
 }
 
 // A needle is bytes to search for and what to do where they are.
@@ -38,10 +38,13 @@ type needle struct {
 
 // searchStrings finds the strings that the stacks are recognised by.
 func (im *image) searchStrings() (*stringsFound, error) {
-	s := &stringsFound{}
+	s := &stringsFound{versions: map[Stack]string{}}
 	var needles []needle
-	for _, name := range []string{sslLib, s3Pkt, "SSL_read", "SSL_write",
-		"ssl_read_internal", "ssl_write_internal", "ssl3_read_bytes", "ssl3_write_bytes"} {
+	names := []string{sslLib, s3Pkt, sslLibC, recLayerC, s3PktC}
+	for _, name := range openSSLFunctions {
+		names = append(names, name)
+	}
+	for _, name := range names {
 		needles = append(needles, needle{name + "\x00", func(va uint64) {
 			if a, ok := im.anchorAt(name, va); ok && len(s.anchors) < maxAnchors && !slices.Contains(s.anchors, a) {
 				s.anchors = append(s.anchors, a)
@@ -55,16 +58,26 @@ func (im *image) searchStrings() (*stringsFound, error) {
 			}
 		}})
 	}
-	version := func(prefix string, v *string) {
-		needles = append(needles, needle{prefix, func(va uint64) {
-			if *v == "" {
-				*v = im.versionAt(va + uint64(len(prefix)))
+	needles = append(needles, needle{nssMark + "\x00", func(uint64) { s.nss = true }})
+	for _, v := range versionTexts {
+		needles = append(needles, needle{v.before, func(va uint64) {
+			if s.versions[v.stack] == "" {
+				if n := im.versionAt(va + uint64(len(v.before))); n != "" {
+					s.versions[v.stack] = n
+				}
 			}
 		}})
 	}
-	version("OpenSSL ", &s.openssl)
-	version("/rustls-", &s.rustls)
 	return s, im.search(needles)
+}
+
+// versionTexts are what stands in a file before the version of a stack in it.
+var versionTexts = []struct {
+	stack  Stack
+	before string
+}{
+	{OpenSSL, "OpenSSL "}, {LibreSSL, "LibreSSL "}, {NSS, "Version: NSS "}, {GnuTLS, "Enabled GnuTLS "},
+	{MbedTLS, "bed TLS "}, {Rustls, "/rustls-"},
 }
 
 // search calls the needles' hit functions for all segments with data. A segment

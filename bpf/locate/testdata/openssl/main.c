@@ -2,7 +2,11 @@
 // A program that uses the library. It is linked without libc and never run.
 #include "ssl.h"
 
+#ifdef V1
+const char version[] = "OpenSSL 1.1.1z  1 Apr 2030";
+#else
 const char version[] = "OpenSSL 3.0.99 1 Apr 2030";
+#endif
 
 int main(int argc, char **argv) {
   static SSL s;

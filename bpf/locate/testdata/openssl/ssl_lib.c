@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Functions that raise errors as those of OpenSSL 3 do, by name, and its tables
-// of methods: as of 3.2, and before with -DOLD.
+// Functions that raise errors as those of OpenSSL do, by name, and its tables of
+// methods: as of 3.2, before with -DOLD, and by number as of 1.1 with -DV1.
 #include "ssl.h"
 
 volatile long sink;
@@ -8,7 +8,15 @@ volatile long sink;
 __attribute__((noinline)) void ERR_new(void) { sink++; }
 __attribute__((noinline)) void ERR_set_debug(const char *file, int line, const char *func) { sink += *file + line + *func; }
 __attribute__((noinline)) void ERR_set_error(int lib, int reason, const char *fmt) { sink += lib + reason + (long)fmt; }
-#define ERR_raise(reason) (ERR_new(), ERR_set_debug(__FILE__, __LINE__, __func__), ERR_set_error(20, reason, NULL))
+#ifdef V1
+__attribute__((noinline)) void ERR_put_error(int lib, int func, int reason, const char *file, int line) {
+  sink += lib + func + reason + *file + line;
+}
+enum { SSL_read_ = 223, SSL_write_ = 208, ssl_read_internal_ = 523, ssl_write_internal_ = 524, ssl3_read_bytes_ = 148, ssl3_write_bytes_ = 158 };
+#define ERR_raise(func, reason) ERR_put_error(20, func##_, reason, __FILE__, __LINE__)
+#else
+#define ERR_raise(func, reason) (ERR_new(), ERR_set_debug(__FILE__, __LINE__, __func__), ERR_set_error(20, reason, NULL))
+#endif
 
 // Compilers may inline the inner functions or not; there is a test for each.
 #ifdef INLINED
@@ -19,7 +27,7 @@ __attribute__((noinline)) void ERR_set_error(int lib, int reason, const char *fm
 
 OUTER int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes) {
   if (s->handshake_func == NULL) {
-    ERR_raise(276);
+    ERR_raise(ssl_read_internal, 276);
     return -1;
   }
   if (s->shutdown & 2) {
@@ -32,7 +40,7 @@ OUTER int ssl_read_internal(SSL *s, void *buf, size_t num, size_t *readbytes) {
 int SSL_read(SSL *s, void *buf, int num) {
   size_t readbytes;
   if (num < 0) {
-    ERR_raise(271);
+    ERR_raise(SSL_read, 271);
     return -1;
   }
   int ret = ssl_read_internal(s, buf, (size_t)num, &readbytes);
@@ -46,12 +54,12 @@ int SSL_read_ex(SSL *s, void *buf, size_t num, size_t *readbytes) {
 
 OUTER int ssl_write_internal(SSL *s, const void *buf, size_t num, size_t *written) {
   if (s->handshake_func == NULL) {
-    ERR_raise(276);
+    ERR_raise(ssl_write_internal, 276);
     return -1;
   }
   if (s->shutdown & 1) {
     s->rwstate = 1;
-    ERR_raise(207);
+    ERR_raise(ssl_write_internal, 207);
     return -1;
   }
   return s->method->ssl_write(s, buf, num, written);
@@ -60,7 +68,7 @@ OUTER int ssl_write_internal(SSL *s, const void *buf, size_t num, size_t *writte
 int SSL_write(SSL *s, const void *buf, int num) {
   size_t written;
   if (num < 0) {
-    ERR_raise(271);
+    ERR_raise(SSL_write, 271);
     return -1;
   }
   int ret = ssl_write_internal(s, buf, (size_t)num, &written);
@@ -74,7 +82,7 @@ int SSL_write_ex(SSL *s, const void *buf, size_t num, size_t *written) {
 
 static int ssl3_read_bytes(SSL *s, int type, void *buf, size_t n, size_t *readbytes) {
   if (type != 23 && type != 22) {
-    ERR_raise(68);
+    ERR_raise(ssl3_read_bytes, 68);
     return -1;
   }
   *readbytes = n < s->pending ? n : s->pending;
@@ -84,7 +92,7 @@ static int ssl3_read_bytes(SSL *s, int type, void *buf, size_t n, size_t *readby
 
 static int ssl3_write_bytes(SSL *s, int type, const void *buf, size_t n, size_t *written) {
   if (n < s->pending) {
-    ERR_raise(271);
+    ERR_raise(ssl3_write_bytes, 271);
     return -1;
   }
   sink += *(const char *)buf + type;
