@@ -87,17 +87,25 @@ type ProcessEvent struct {
 // connection.
 type Function struct {
 	Name   string
+	Addr   uint64 // of the function, as linked
 	Offset uint64 // of the probe, in the file
-	How    string // "entry", or "push" where the probe is behind the first instruction
+	How    string // what the function was found by, one line
+}
+
+// A Stack is an implementation of TLS in a file.
+type Stack struct {
+	Name      string     // such as "OpenSSL"
+	Version   string     // "" where the file does not say
+	Functions []Function // what is hooked; empty where it cannot be recorded
+	Refused   string     // why there are no Functions
 }
 
 // An Attachment is a file that holds TLS functions.
 type Attachment struct {
-	Path      string
-	Library   string // such as "libssl.so.3"
-	Functions []Function
-	Skipped   []string // functions that this library could have and does not
-	flags     uint32   // where a connection's shutdown flags are in it, 0 where unknown
+	Path    string
+	Library string  // what the file is called in a recording, such as "libssl.so.3"
+	Stacks  []Stack // at least one
+	flags   uint32  // where a connection's shutdown flags are in it, 0 where unknown
 }
 
 // Loss counts what passed through the recorded connections and was not

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/arch/x86/x86asm"
+
+	"ssltape/bpf/locate"
 )
 
 // A call names a program of tls.c that knows how a function takes its
@@ -31,6 +33,7 @@ const (
 	callGoRead     call = "go_read"
 	callGoWrite    call = "go_write"
 	callGoClose    call = "go_close"
+	callRecv       call = "tls_recv"
 )
 
 // returns reports whether the call is followed to its return.
@@ -44,10 +47,17 @@ type function struct {
 	call call
 }
 
-// libraries are the TLS libraries that export their functions, and those
-// functions. A file belongs to the first one of which it has any.
-var libraries = [][]function{
-	{ // OpenSSL, and what has its interface
+// A library is a TLS library that exports its functions.
+type library struct {
+	stack     locate.Stack
+	functions []function
+}
+
+// libraries are the TLS libraries that are known by what they export. A file
+// belongs to the first one of which it has any function. Those of NSS that
+// carry data are not exported; package locate finds them by the table in it.
+var libraries = []library{
+	{locate.OpenSSL, []function{ // and what has its interface
 		{"SSL_read", callRead},
 		{"SSL_write", callWrite},
 		{"SSL_read_ex", callReadEx},
@@ -57,14 +67,36 @@ var libraries = [][]function{
 		{"SSL_free", callFree},
 		{"SSL_clear", callClear},
 		{"SSL_ctrl", callCtrl},
-	},
-	{ // GnuTLS: ssize_t f(session, data, size)
+	}},
+	{locate.GnuTLS, []function{ // ssize_t f(session, data, size)
 		{"gnutls_record_recv", callRead},
 		{"gnutls_record_send", callWrite},
 		{"gnutls_handshake", callHandshake0},
 		{"gnutls_deinit", callFree},
-	},
+	}},
+	{locate.MbedTLS, []function{
+		{"mbedtls_ssl_read", callRead},
+		{"mbedtls_ssl_write", callWrite},
+		{"mbedtls_ssl_handshake", callHandshake0},
+		{"mbedtls_ssl_free", callFree},
+	}},
+	{locate.WolfSSL, []function{
+		{"wolfSSL_read", callRead},
+		{"wolfSSL_write", callWrite},
+		{"wolfSSL_connect", callHandshake},
+		{"wolfSSL_accept", callHandshake},
+		{"wolfSSL_free", callFree},
+	}},
+	{locate.S2N, []function{ // ssize_t f(conn, buf, size, blocked)
+		{"s2n_recv", callRead},
+		{"s2n_send", callWrite},
+		{"s2n_negotiate", callHandshake0},
+		{"s2n_connection_free", callFree},
+	}},
 }
+
+// nssExport is exported by NSS's libssl3.so alone.
+const nssExport = "SSL_ImportFD"
 
 // inners are functions that OpenSSL does not export, found by the calls of
 // their wrappers; one stands for both.
@@ -88,6 +120,7 @@ type image struct {
 	size int64
 	file *elf.File
 	syms map[string]uint64 // addresses of functions
+	how  string            // where they were found
 }
 
 // A site is where a probe goes.
@@ -97,21 +130,26 @@ type site struct {
 	returns []uint64 // offsets of the return instructions, of Go's functions only
 }
 
-// Inspect finds the TLS functions of the ELF file at path, a library or an
-// executable. Its error wraps [ErrNoTLS] where there are none.
+// Inspect finds the TLS stacks of the ELF file at path, a library or an
+// executable, and their functions. Its error wraps [ErrNoTLS] where none can be
+// hooked; the Attachment then has those that are known by name.
 func Inspect(path string) (Attachment, error) {
 	a, _, err := inspect(path, true)
+	if err == nil || errors.Is(err, ErrNoTLS) {
+		a.describe()
+	}
 	return a, err
 }
 
-// inspect does the work of Inspect. It looks for functions that are not
-// exported if inner is set.
+// inspect finds what to hook. It looks for functions that are not exported if
+// inner is set.
 func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	defer func() { // debug/elf does not promise to survive every file
 		if r := recover(); r != nil {
 			err = fmt.Errorf("read %s: %v", path, r)
 		}
 	}()
+	a.Path = path
 	fi, err := os.Stat(path)
 	if err != nil {
 		return a, nil, err
@@ -132,16 +170,17 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	if err := im.findSymbols(); err != nil {
 		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
-	a = Attachment{Path: path, Library: im.name(path), flags: im.flagsOffset()}
-	sites, a.Skipped = im.sites(inner)
-	if len(sites) == 0 && inner {
-		sites, a.Library, err = im.linked(path, a.Library)
+	a.Library, a.flags = im.name(path), im.flagsOffset()
+	if lib := im.library(); lib != nil {
+		sites = im.sites(lib, inner)
+		a.Stacks = append(a.Stacks, Stack{Name: string(lib.stack)}.with(sites))
 	}
-	if err != nil {
-		return a, nil, err
-	}
-	for _, s := range sites {
-		a.Functions = append(a.Functions, s.Function)
+	if inner && (len(sites) == 0 || im.isGo()) {
+		more, err := im.linked(&a)
+		if err != nil {
+			return a, nil, err
+		}
+		sites = append(sites, more...)
 	}
 	if !slices.ContainsFunc(sites, func(s site) bool { return s.call.returns() }) {
 		return a, nil, fmt.Errorf("%s: %w", path, ErrNoTLS)
@@ -149,8 +188,22 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	return a, sites, nil
 }
 
-// sites chooses where to probe, and tells which functions are missing.
-func (im *image) sites(inner bool) (sites []site, skipped []string) {
+// with returns s with the functions of sites.
+func (s Stack) with(sites []site) Stack {
+	for _, site := range sites {
+		s.Functions = append(s.Functions, site.Function)
+	}
+	return s
+}
+
+// isGo reports whether im was linked by Go, which a TLS library in C may be
+// linked into.
+func (im *image) isGo() bool {
+	return im.file.Section(".gopclntab") != nil || im.file.Section(".go.buildinfo") != nil
+}
+
+// sites chooses where to probe the functions of lib that are there.
+func (im *image) sites(lib *library, inner bool) (sites []site) {
 	covered := map[string]bool{}
 	for _, in := range inners {
 		w, w2 := im.syms[in.wrapper], im.syms[in.wrapper2]
@@ -158,7 +211,7 @@ func (im *image) sites(inner bool) (sites []site, skipped []string) {
 			continue
 		}
 		if addr, ok := im.inner(w, w2, in.count); ok {
-			sites = im.add(sites, in.name, in.call, addr)
+			sites = im.add(sites, function{in.name, in.call}, addr, fmt.Sprintf("called by %s and %s", in.wrapper, in.wrapper2))
 			covered[in.wrapper], covered[in.wrapper2] = true, true
 		}
 	}
@@ -166,47 +219,47 @@ func (im *image) sites(inner bool) (sites []site, skipped []string) {
 	if covered["SSL_write_ex2"] {
 		covered["SSL_write_ex"] = true
 	}
-	for _, fn := range im.library() {
-		switch addr := im.syms[fn.name]; {
-		case addr == 0:
-			skipped = append(skipped, fn.name)
-		case !covered[fn.name]:
-			sites = im.add(sites, fn.name, fn.call, addr)
+	for _, fn := range lib.functions {
+		if addr := im.syms[fn.name]; addr != 0 && !covered[fn.name] {
+			sites = im.add(sites, fn, addr, im.how)
 		}
 	}
-	return sites, skipped
+	return sites
 }
 
-// library returns the functions of the library that im is, or nothing.
-func (im *image) library() []function {
-	for _, fns := range libraries {
-		if slices.ContainsFunc(fns, func(fn function) bool { return im.syms[fn.name] != 0 }) {
-			return fns
+// library returns the library that im is, or nil.
+func (im *image) library() *library {
+	for i, lib := range libraries {
+		if slices.ContainsFunc(lib.functions, func(fn function) bool { return im.syms[fn.name] != 0 }) {
+			return &libraries[i]
 		}
 	}
 	return nil
 }
 
 // add appends the site of the function at addr, if that is in the file.
-func (im *image) add(sites []site, name string, call call, addr uint64) []site {
-	at, how := im.cheapSite(addr)
-	off, ok := im.offset(at)
+func (im *image) add(sites []site, fn function, addr uint64, how string) []site {
+	off, ok := im.offset(im.cheapSite(addr))
 	if !ok {
 		return sites
 	}
-	return append(sites, site{Function: Function{Name: name, Offset: off, How: how}, call: call})
+	return append(sites, site{Function: Function{Name: fn.name, Addr: addr, Offset: off, How: how}, call: fn.call})
 }
 
 // findSymbols looks the functions up in .dynsym and, for executables that do
 // not export them, in .symtab.
 func (im *image) findSymbols() error {
-	for _, table := range []func() ([]elf.Symbol, error){im.file.DynamicSymbols, im.file.Symbols} {
-		syms, err := table()
+	for _, table := range []struct {
+		how  string
+		read func() ([]elf.Symbol, error)
+	}{{"exported", im.file.DynamicSymbols}, {"a symbol", im.file.Symbols}} {
+		im.how = table.how
+		syms, err := table.read()
 		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
 			return err
 		}
 		for _, s := range syms {
-			if (isFunction(s.Name) || s.Name == shutdownGetter) && s.Section != elf.SHN_UNDEF && s.Value != 0 {
+			if (isFunction(s.Name) || s.Name == shutdownGetter || s.Name == nssExport) && s.Section != elf.SHN_UNDEF && s.Value != 0 {
 				im.syms[s.Name] = s.Value
 			}
 		}
@@ -218,14 +271,9 @@ func (im *image) findSymbols() error {
 }
 
 func isFunction(name string) bool {
-	for _, fns := range libraries {
-		for _, fn := range fns {
-			if fn.name == name {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(libraries, func(lib library) bool {
+		return slices.ContainsFunc(lib.functions, func(fn function) bool { return fn.name == name })
+	})
 }
 
 // name returns what the file is called in a recording: its soname, else the

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,13 +19,29 @@ func TestInspectRefuses(t *testing.T) {
 		dir:                           "not a file",
 		filepath.Join(dir, "missing"): "no such file",
 	}
-	// NSS, which has almost the name of OpenSSL's library.
-	if nss, _ := filepath.Glob("/usr/lib/*/libssl3.so"); len(nss) > 0 {
-		refused[nss[0]] = ErrNoTLS.Error()
-	}
 	for path, want := range refused {
 		if _, err := Inspect(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
+	}
+}
+
+// NSS has almost the name of OpenSSL's library, and other functions.
+func TestInspectNSS(t *testing.T) {
+	found, _ := filepath.Glob("/usr/lib/*/libssl3.so")
+	if len(found) == 0 {
+		t.Skip("no NSS")
+	}
+	a, sites, err := inspect(found[0], true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]call{}
+	for _, s := range sites {
+		calls[s.Name] = s.call
+	}
+	want := map[string]call{"ssl_SecureRecv": callRecv, "ssl_SecureSend": callWrite, "ssl_SecureClose": callFree}
+	if !maps.Equal(calls, want) || len(a.Stacks) != 1 || a.Stacks[0].Name != "NSS" || a.Stacks[0].Version == "" {
+		t.Errorf("found %v in %+v", calls, a)
 	}
 }

@@ -163,7 +163,7 @@ func (p *Probe) attachLibssl(t *testing.T, lib string, inner bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(a.Functions) == 0 {
+		if len(a.Stacks) == 0 || len(a.Stacks[0].Functions) == 0 {
 			t.Fatalf("attached %+v", a)
 		}
 		return

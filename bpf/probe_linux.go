@@ -137,7 +137,7 @@ func (p *Probe) load(o Options) error {
 	p.progs = map[call]*ebpf.Program{
 		callRead: p.objs.TlsRead, callWrite: p.objs.TlsWrite,
 		callReadEx: p.objs.TlsReadEx, callWriteEx: p.objs.TlsWriteEx, callWriteEx2: p.objs.TlsWriteEx2,
-		callReadInner: p.objs.TlsReadInner, callHandshake: p.objs.TlsHandshake, callHandshake0: p.objs.TlsHandshake0, callFree: p.objs.TlsFree, callClear: p.objs.TlsClear,
+		callReadInner: p.objs.TlsReadInner, callRecv: p.objs.TlsRecv, callHandshake: p.objs.TlsHandshake, callHandshake0: p.objs.TlsHandshake0, callFree: p.objs.TlsFree, callClear: p.objs.TlsClear,
 		callCtrl:   p.objs.TlsCtrl,
 		callGoRead: p.objs.GoRead, callGoWrite: p.objs.GoWrite, callGoClose: p.objs.GoClose,
 	}

@@ -50,21 +50,19 @@ func isEndbr(b []byte) bool {
 	return len(b) >= 4 && b[0] == 0xf3 && b[1] == 0x0f && b[2] == 0x1e && b[3] == 0xfa
 }
 
-// cheapSite returns where to probe the function at addr at its entry, and how
-// that was found: the first instruction if it is emulated, else a push behind
-// others that leave the arguments and the stack as they are, else the first.
-func (im *image) cheapSite(addr uint64) (uint64, string) {
-	for i, in := range im.code(addr) {
+// cheapSite returns where to probe the function at addr at its entry: the first
+// instruction if it is emulated, else a push behind others that leave the
+// arguments and the stack as they are, else the first.
+func (im *image) cheapSite(addr uint64) uint64 {
+	for _, in := range im.code(addr) {
 		switch {
-		case in.Op == x86asm.PUSH && i == 0:
-			return addr, "entry"
 		case in.Op == x86asm.PUSH:
-			return in.addr, "push"
+			return in.addr
 		case !isStraight(in) || writes(in, x86asm.RSP) || writesArgument(in):
-			return addr, "entry"
+			return addr
 		}
 	}
-	return addr, "entry"
+	return addr
 }
 
 // goSite returns where to probe the function of Go at addr: behind the check of

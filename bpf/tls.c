@@ -82,6 +82,7 @@ static __always_inline bool leave_frame(struct thread *t, __u64 sp, struct frame
 #endif
 
 #define SSL_RECEIVED_SHUTDOWN 2
+#define MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY -0x7880 /* no other library returns that */
 
 /* closed_by_peer tells close_notify from other reasons to return 0: by the
  * library's own flag where it is known where that is, else by whether the
@@ -129,6 +130,10 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 
 	if (f->dir == NEITHER) {
 		handshake(&key, f, ret);
+		return;
+	}
+	if (ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY && f->dir == IN) {
+		peer_closed(&key, find_conn(&key, f->pid, f->library));
 		return;
 	}
 	if (ret < 0 || (ret == 0 && !closed_by_peer(t, f)))
@@ -196,6 +201,12 @@ int tls_handshake(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, false); }
 /* likewise, but 0 */
 SEC("uprobe/tls_handshake0")
 int tls_handshake0(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, true); }
+
+#define PR_MSG_PEEK 2
+
+/* NSS's ssl_SecureRecv: int f(socket, buf, len, flags) */
+SEC("uprobe/tls_recv")
+int tls_recv(struct pt_regs *ctx) { return PT_REGS_PARM4(ctx) & PR_MSG_PEEK ? 0 : enter(ctx, IN, 0, true); }
 
 /* void f(ssl) */
 SEC("uprobe/tls_free")

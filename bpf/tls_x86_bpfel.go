@@ -280,6 +280,7 @@ const (
 	tlsProgTlsRead       = "tls_read"
 	tlsProgTlsReadEx     = "tls_read_ex"
 	tlsProgTlsReadInner  = "tls_read_inner"
+	tlsProgTlsRecv       = "tls_recv"
 	tlsProgTlsReturn     = "tls_return"
 	tlsProgTlsWrite      = "tls_write"
 	tlsProgTlsWriteEx    = "tls_write_ex"
@@ -359,6 +360,7 @@ type tlsProgramSpecs struct {
 	TlsRead       *ebpf.ProgramSpec `ebpf:"tls_read"`
 	TlsReadEx     *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
 	TlsReadInner  *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
+	TlsRecv       *ebpf.ProgramSpec `ebpf:"tls_recv"`
 	TlsReturn     *ebpf.ProgramSpec `ebpf:"tls_return"`
 	TlsWrite      *ebpf.ProgramSpec `ebpf:"tls_write"`
 	TlsWriteEx    *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
@@ -494,6 +496,7 @@ type tlsPrograms struct {
 	TlsRead       *ebpf.Program `ebpf:"tls_read"`
 	TlsReadEx     *ebpf.Program `ebpf:"tls_read_ex"`
 	TlsReadInner  *ebpf.Program `ebpf:"tls_read_inner"`
+	TlsRecv       *ebpf.Program `ebpf:"tls_recv"`
 	TlsReturn     *ebpf.Program `ebpf:"tls_return"`
 	TlsWrite      *ebpf.Program `ebpf:"tls_write"`
 	TlsWriteEx    *ebpf.Program `ebpf:"tls_write_ex"`
@@ -523,6 +526,7 @@ func (p *tlsPrograms) Close() error {
 		p.TlsRead,
 		p.TlsReadEx,
 		p.TlsReadInner,
+		p.TlsRecv,
 		p.TlsReturn,
 		p.TlsWrite,
 		p.TlsWriteEx,

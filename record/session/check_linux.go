@@ -1,16 +1,20 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"ssltape/bpf"
+	"ssltape/bpf/locate"
+	"ssltape/record/session/program"
 	"ssltape/record/view"
 	"ssltape/replay"
 )
@@ -24,7 +28,7 @@ func Check(args []string, stdout io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return flagError("check", err)
 	}
-	c := &checker{w: stdout}
+	c := &checker{w: stdout, seen: map[string]bool{}}
 	c.machine()
 	switch rest := flags.Args(); {
 	case len(o.pids) > 0 && (o.exe != "" || len(rest) > 0), o.exe != "" && len(rest) > 0:
@@ -34,21 +38,19 @@ func Check(args []string, stdout io.Writer) error {
 			c.process(pid)
 		}
 	case o.exe != "":
-		c.program(o.exe)
+		c.command(o.exe)
 	case len(rest) > 0:
-		path, err := lookPath(rest[0])
+		path, err := program.LookPath(rest[0])
 		if err != nil {
 			return &replay.Error{Code: 1, Err: fmt.Errorf("%s: command not found", rest[0]), Hint: "give its path, or look at PATH"}
 		}
-		c.program(path)
+		c.command(path)
 	default:
-		c.libraries()
+		for _, lib := range program.Libraries() {
+			c.file(lib, "")
+		}
 	}
-	if len(c.obstacles) > 0 {
-		return &replay.Error{Code: 1, Err: errors.New("not recordable: " + c.obstacles[0]), Hint: c.hint}
-	}
-	fmt.Fprintln(stdout, "recordable")
-	return nil
+	return c.verdict()
 }
 
 // A checker prints what it finds and remembers what stands in the way.
@@ -56,10 +58,14 @@ type checker struct {
 	w         io.Writer
 	obstacles []string
 	hint      string
+	hooked    []string        // stacks that are recorded
+	refused   []string        // stacks that are not
+	seen      map[string]bool // files that have been looked at
+	later     bool            // TLS may come with what is loaded or started
 }
 
 func (c *checker) say(what, format string, args ...any) {
-	fmt.Fprintf(c.w, "%-9s %s\n", what+":", view.Escape(fmt.Sprintf(format, args...)))
+	fmt.Fprintf(c.w, "%-13s %s\n", what+":", view.Escape(fmt.Sprintf(format, args...)))
 }
 
 func (c *checker) refuse(hint, format string, args ...any) {
@@ -67,6 +73,30 @@ func (c *checker) refuse(hint, format string, args ...any) {
 	if c.hint == "" {
 		c.hint = hint
 	}
+}
+
+// verdict says what will and what will not be recorded. Its error says why
+// nothing will be.
+func (c *checker) verdict() error {
+	if len(c.refused) > 0 {
+		c.say("not recorded", "what goes through %s", strings.Join(c.refused, ", "))
+	}
+	if len(c.obstacles) > 0 {
+		return &replay.Error{Code: 1, Err: errors.New("not recordable: " + c.obstacles[0]), Hint: c.hint}
+	}
+	if len(c.hooked) > 0 {
+		c.say("recorded", "HTTP/1, HTTP/2 and WebSocket through %s, sent and received, as client and as server", strings.Join(c.hooked, ", "))
+		c.say("not recorded", "HTTP/3 (QUIC), and connections without TLS")
+	}
+	if c.hint != "" {
+		c.say("hint", "%s", c.hint)
+	}
+	if len(c.hooked) == 0 && c.later {
+		fmt.Fprintln(c.w, "recordable, when TLS is loaded or started")
+		return nil
+	}
+	fmt.Fprintln(c.w, "recordable")
+	return nil
 }
 
 // machine checks the kernel and the rights of the user.
@@ -85,13 +115,6 @@ func (c *checker) machine() {
 	c.refuse(e.Hint, "%v", err)
 }
 
-// libraries lists the TLS libraries that programs here load by name.
-func (c *checker) libraries() {
-	for _, lib := range systemLibraries() {
-		c.file(lib, lib)
-	}
-}
-
 // process checks what a running process has mapped.
 func (c *checker) process(pid int) {
 	p, err := readProcess(pid)
@@ -100,70 +123,163 @@ func (c *checker) process(pid int) {
 		return
 	}
 	c.say("process", "%d %s %s", pid, p.comm, p.exe)
+	if p.exe == "" && ours(pid) {
+		c.refuse("ps -e lists the processes", "process %d has no program: it has ended, or is a part of the kernel", pid)
+		return
+	}
 	files, err := mappedFiles(pid)
 	if err != nil {
 		c.refuse("run it as root", "process %d: %v", pid, err)
 		return
 	}
-	found := 0
+	if !ours(pid) {
+		c.refuse("run it with sudo: file capabilities are for one's own processes", "process %d belongs to another user", pid)
+	}
+	before := len(c.hooked)
 	for _, f := range files {
-		if c.file(f, displayPath(pid, f)) {
-			found++
-		}
+		c.file(f, displayPath(pid, f))
 	}
-	if found == 0 {
-		c.refuse(noTLSHint, "process %d has no TLS library that is covered", pid)
+	if len(c.hooked) > before {
+		c.say("note", "connections that are open already are recorded from where they are")
+		return
 	}
+	if len(c.refused) == 0 && mayCome(pid, true) {
+		c.later = true
+		c.say("note", "no TLS library is loaded now; what it loads or starts is hooked when it does")
+		return
+	}
+	if len(c.refused) == 0 {
+		c.refuse("name the process that speaks TLS: ps -ef shows whose child it is",
+			"process %d has no TLS library, and cannot load one", pid)
+		return
+	}
+	c.refuse(c.hint, "process %d uses %s", pid, strings.Join(c.refused, ", "))
 }
 
-const noTLSHint = "covered are OpenSSL, BoringSSL, GnuTLS and Go's crypto/tls; " +
-	"a library that is loaded later is found when the process is recorded from its start"
-
-// program checks an executable or a script, and the libraries that it may load.
-func (c *checker) program(path string) {
-	elf := interpreter(path)
-	if elf != path {
-		c.say("script", "%s runs in %s", path, elf)
-	}
-	if _, err := os.Stat(elf); err != nil {
+// command checks what running the file at path leads to.
+func (c *checker) command(path string) {
+	if _, err := os.Stat(path); err != nil {
 		c.refuse("give the path of a program", "%v", err)
 		return
 	}
-	if c.file(elf, elf) {
-		return
+	var elfs []string
+	for _, s := range program.Resolve(path) {
+		via := ""
+		if s.Why != "" {
+			via = " (" + s.Why + ")"
+		}
+		c.say("program", "%s%s", s.Path, via)
+		elfs = append(elfs, s.Path)
 	}
-	needed, err := neededTLS(elf)
-	if err != nil {
-		c.refuse("give the path of a program", "%s: %v", elf, err)
-		return
-	}
-	found := 0
-	for _, lib := range needed {
-		if c.file(lib, lib) {
-			found++
+	for _, path := range elfs {
+		c.file(path, "")
+		libs, err := program.Needed(path)
+		if len(elfs) == 1 && err != nil {
+			c.refuse("give the path of a program", "%s: %v", path, err)
+		}
+		for _, lib := range libs {
+			c.file(lib, "")
 		}
 	}
-	if found == 0 {
-		c.say("note", "%s links no TLS library by itself; one that it loads or that its children use is recorded when they do", filepath.Base(elf))
+	switch name := filepath.Base(path); {
+	case len(c.hooked) > 0 || len(c.obstacles) > 0:
+	case len(c.refused) > 0:
+		c.refuse(c.hint, "%s uses %s", name, strings.Join(c.refused, ", "))
+	default:
+		c.later = true
+		c.say("note", "%s has no TLS of its own; what it loads or starts is hooked when it does", name)
 	}
 }
 
-// file inspects the file at path, called name in what is printed, and reports
-// whether it has TLS functions that can be hooked.
-func (c *checker) file(path, name string) bool {
-	a, err := bpf.Inspect(path)
-	switch {
-	case err == nil:
-		var fs []string
-		for _, f := range a.Functions {
-			fs = append(fs, fmt.Sprintf("%s (%s)", f.Name, f.How))
-		}
-		c.say("tls", "%s: %s: %s", name, a.Library, strings.Join(fs, ", "))
-		return true
-	case isTLSLibrary(name):
-		c.say("tls", "%s: not covered: %v", name, reason(err))
+// file explains the TLS stacks of the file at path, called name in what is
+// printed, or by its own path where that is "".
+func (c *checker) file(path, name string) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil && c.seen[real] {
+		return
 	}
-	return false
+	c.seen[real] = true
+	if name == "" {
+		name = cmp.Or(real, path)
+	}
+	a, err := bpf.Inspect(path)
+	for _, s := range a.Stacks {
+		title := strings.TrimSpace(s.Name + " " + s.Version)
+		if len(s.Functions) == 0 {
+			c.say("tls", "%s in %s: %s", title, name, s.Refused)
+			c.unhookable(s.Name, title)
+			continue
+		}
+		c.say("tls", "%s in %s", title, name)
+		for _, f := range s.Functions {
+			fmt.Fprintf(c.w, "%14s%-18s at %#-10x %s\n", "", view.Escape(f.Name), f.Addr, view.Escape(f.How))
+		}
+		if !slices.Contains(c.hooked, title) {
+			c.hooked = append(c.hooked, title)
+		}
+	}
+	if err != nil && !errors.Is(err, bpf.ErrNoTLS) || len(a.Stacks) == 0 && program.IsTLSLibrary(path) {
+		c.say("tls", "%s: %v", name, err)
+	}
+	if r := runtimeOf(name); r != nil {
+		c.say("tls", "%s in %s: %s", r.stack, name, r.says)
+		if r.refused {
+			c.unhookable(r.stack, r.stack)
+		}
+	}
+}
+
+// unhookable notes a stack that is not recorded, and the way out.
+func (c *checker) unhookable(stack, title string) {
+	if !slices.Contains(c.refused, title) {
+		c.refused = append(c.refused, title)
+	}
+	if c.hint == "" {
+		c.hint = wayOut(stack)
+	}
+}
+
+// wayOut is what to do about a stack that cannot be recorded.
+func wayOut(stack string) string {
+	const proxy = "let it go through a proxy that decrypts, such as mitmproxy (HTTPS_PROXY)"
+	switch stack {
+	case string(locate.Rustls):
+		return proxy + "; a build with OpenSSL (native-tls) can be recorded"
+	case string(locate.Go):
+		return "build it with Go 1.18 or later; or " + proxy
+	case jsse:
+		return "run it with netty-tcnative or Conscrypt, which are BoringSSL; or " + proxy
+	case string(locate.GnuTLS), string(locate.MbedTLS), string(locate.LibreSSL):
+		return "a build with its symbols, or with the shared library, can be recorded; or " + proxy
+	}
+	return "a build with its symbols can be recorded; or " + proxy
+}
+
+const jsse = "Java's JSSE"
+
+// A managed is a language runtime, known by a file, whose TLS is not in a file
+// or is in another one.
+type managed struct {
+	file        string // beginning of its name
+	stack, says string
+	refused     bool
+}
+
+var runtimes = []managed{
+	{"libjvm.so", jsse, "it is compiled while it runs, and has no functions to hook", true},
+	{"beam.smp", "Erlang's ssl", "it is compiled while it runs, and has no functions to hook", true},
+	{"libcoreclr.so", ".NET", "its TLS is OpenSSL's libssl, which it loads for the first connection, and which is recorded", false},
+	{"libmono", "Mono", "its TLS is BoringSSL in libmono-btls-shared.so, which it loads for the first connection", false},
+}
+
+// runtimeOf returns the runtime that a file belongs to, or nil.
+func runtimeOf(name string) *managed {
+	for i, r := range runtimes {
+		if strings.HasPrefix(filepath.Base(name), r.file) {
+			return &runtimes[i]
+		}
+	}
+	return nil
 }
 
 // displayPath is the path as process pid sees it of a file found by
@@ -176,12 +292,4 @@ func displayPath(pid int, file string) string {
 		return p
 	}
 	return file
-}
-
-// reason is what err says without the name of the file, which stands before it.
-func reason(err error) error {
-	if errors.Is(err, bpf.ErrNoTLS) {
-		return bpf.ErrNoTLS
-	}
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -176,6 +177,111 @@ func TestWget(t *testing.T) {
 	}
 }
 
+// nssClient is a program for libcurl, whose numbers stand in curl/curl.h.
+const nssClient = `
+import ctypes, sys
+url, file, *paths = sys.argv[1:]
+curl = ctypes.CDLL('libcurl-nss.so.4')
+curl.curl_easy_init.restype = ctypes.c_void_p
+easy = ctypes.c_void_p(curl.curl_easy_init())
+sink = ctypes.CFUNCTYPE(ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p)(lambda p, size, n, _: size * n)
+VERIFYPEER, VERSION, WRITE, URL, FIELDS, SIZE = 64, 84, 20011, 10002, 10015, 60
+def set(option, value):
+    if curl.curl_easy_setopt(easy, option, value): sys.exit('option %d' % option)
+def get(path):
+    set(URL, ctypes.c_char_p((url + path).encode()))
+    error = curl.curl_easy_perform(easy)
+    if error: sys.exit('%s: error %d of curl' % (path, error))
+set(VERIFYPEER, ctypes.c_long(0)) # which for NSS is no authority by itself
+set(VERSION, ctypes.c_long(2)) # HTTP/1.1
+set(WRITE, sink)
+for path in paths: get(path)
+body = open(file, 'rb').read()
+set(SIZE, ctypes.c_long(len(body)))
+set(FIELDS, ctypes.c_char_p(body))
+get('/upload')
+curl.curl_easy_cleanup(easy)
+`
+
+// libcurl's build for NSS, whose libssl3.so is not OpenSSL.
+func TestNSS(t *testing.T) {
+	python := systemPython(t)
+	s := startServer(t)
+	upload := sessiontest.Body(300_000)
+	file := writeFile(t, "upload", upload)
+	args := []string{python, "-c", nssClient, s.URL, file, "/chunked/100000", "/close/70000"}
+	for _, n := range sizes {
+		args = append(args, fmt.Sprint("/bytes/", n))
+	}
+	written, converted := recordCommand(t, args...)
+	for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+		for _, n := range sizes {
+			checkDownload(t, h, fmt.Sprint("/bytes/", n), n)
+		}
+		checkDownload(t, h, "/chunked/100000", 100_000)
+		checkDownload(t, h, "/close/70000", 70000)
+		checkUpload(t, h, upload)
+		if want := len(sizes) + 3; len(h.Log.Entries) != want {
+			t.Errorf("%s: %d entries, want %d", name, len(h.Log.Entries), want)
+		}
+		if ip := h.Log.Entries[0].ServerIPAddress; ip != "127.0.0.1" {
+			t.Errorf("%s: the server's address is %q", name, ip)
+		}
+	}
+}
+
+// systemPython returns the path of Debian's python, which finds the libraries
+// of Debian's packages.
+func systemPython(t *testing.T) string {
+	t.Helper()
+	const path = "/usr/bin/python3"
+	needs(t, path)
+	if err := exec.Command(path, "-c", "import ctypes; ctypes.CDLL('libcurl-nss.so.4')").Run(); err != nil {
+		missing(t, "libcurl-nss.so.4: "+err.Error())
+	}
+	return path
+}
+
+// A client in C speaks by libraries that no program of the others has: Mbed TLS,
+// wolfSSL, and OpenSSL linked in and stripped.
+func TestLinkedClients(t *testing.T) {
+	for _, tt := range []struct{ name, flags, needs string }{
+		{"mbedtls", "-DUSE_MBEDTLS -lmbedtls -lmbedx509 -lmbedcrypto", "/usr/include/mbedtls/ssl.h"},
+		{"wolfssl", "-DUSE_WOLFSSL -lwolfssl", "/usr/include/wolfssl/ssl.h"},
+		{"openssl 3, static", "-s -static -lssl -lcrypto", "/usr/include/openssl/ssl.h"},
+		{"openssl 1.1, static", "-s -static -L$LIBSSL/bullseye-amd64 -lssl -lcrypto", "$LIBSSL/bullseye-amd64/libssl.a"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			needs(t, "gcc")
+			fill := func(s string) string { return strings.ReplaceAll(s, "$LIBSSL", os.Getenv("SSLTAPE_LIBSSL")) }
+			if _, err := os.Stat(fill(tt.needs)); err != nil {
+				missing(t, err.Error())
+			}
+			client := filepath.Join(t.TempDir(), "client")
+			tool(t, "gcc", append([]string{"-O1", "-w", "-o", client, "testdata/tlsclient/client.c"}, strings.Fields(fill(tt.flags))...)...)
+			s := startServer(t)
+			_, port, _ := strings.Cut(s.Addr, ":")
+			args := []string{client, port}
+			for _, n := range sizes {
+				args = append(args, fmt.Sprint("/bytes/", n), fmt.Sprint("/chunked/", n))
+			}
+			args = append(args, "/close/70000", "/close/70001")
+			written, converted := recordCommand(t, args...)
+			for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+				for _, n := range sizes {
+					checkDownload(t, h, fmt.Sprint("/bytes/", n), n)
+					checkDownload(t, h, fmt.Sprint("/chunked/", n), n)
+				}
+				checkDownload(t, h, "/close/70000", 70000)
+				checkDownload(t, h, "/close/70001", 70001)
+				if want := 2*len(sizes) + 2; len(h.Log.Entries) != want {
+					t.Errorf("%s: %d entries, want %d", name, len(h.Log.Entries), want)
+				}
+			}
+		})
+	}
+}
+
 const bunClient = `
 const [url, body] = process.argv.slice(2);
 for (const n of [0, 1, 16384, 100000, 10000000]) await (await fetch(url + '/bytes/' + n)).arrayBuffer();
@@ -208,15 +314,21 @@ func TestBun(t *testing.T) {
 	}
 }
 
+// missing skips the test for lack of a tool, which CI must have.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
 // unpackBun returns the path of a bun that npm has packed.
 func unpackBun(t *testing.T, name string) string {
 	t.Helper()
 	pack := filepath.Join(os.Getenv("SSLTAPE_NPM"), "oven-bun-"+name+".tgz")
 	if _, err := os.Stat(pack); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("no bun: %v", err)
+		missing(t, err.Error())
 	}
 	dir := t.TempDir()
 	tool(t, "tar", "xzf", pack, "-C", dir)

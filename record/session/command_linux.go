@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"ssltape/record/session/program"
 	"ssltape/replay"
 )
 
@@ -44,7 +45,7 @@ type command struct {
 // startCommand starts the shim for the command of o, with the streams of this
 // process. The command itself does not run before release.
 func startCommand(o *Options) (*command, error) {
-	path, err := lookPath(o.Command[0])
+	path, err := program.LookPath(o.Command[0])
 	if err != nil {
 		return nil, notStarted(o.Command[0], err)
 	}
@@ -66,19 +67,6 @@ func startCommand(o *Options) (*command, error) {
 		return nil, fmt.Errorf("start %s: %w", o.Command[0], err)
 	}
 	return &command{launch: l, cmd: cmd, pipe: w}, nil
-}
-
-// lookPath is exec.LookPath, which says "not found" of a file that is there
-// but not executable when it looks in PATH.
-func lookPath(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if errors.Is(err, exec.ErrDot) {
-		err = nil
-	}
-	if err != nil {
-		return "", err
-	}
-	return filepath.Abs(path)
 }
 
 // notStarted is the error for a command that cannot run, with the exit code
@@ -136,18 +124,32 @@ func userEnv(env []string, u *user.User) []string {
 	return append(out, "HOME="+u.HomeDir, "USER="+u.Username, "LOGNAME="+u.Username)
 }
 
-// files returns the ELF files that the command is known to run from, and those
-// that its arguments name: env, timeout, nice and the like run one of them.
-// Searching them now saves the time that a program waits when it starts.
-func (c *command) files() []string {
-	files := []string{interpreter(c.launch.Path)}
+// files returns the ELF files that the command is known to run from, and the
+// TLS libraries that these load; and those that its arguments name: env,
+// timeout, npx and the like run one of them. Searching them now saves the time
+// that a program waits when it starts.
+func (c *command) files() (files []string) {
+	names := []string{c.launch.Path}
 	const most = 8 // arguments further back name no program
 	for _, arg := range c.launch.Args[1:min(most, len(c.launch.Args))] {
-		if path, err := lookPath(arg); err == nil {
-			files = append(files, interpreter(path))
+		if path, err := program.LookPath(arg); err == nil {
+			names = append(names, path)
+		} else if path := filepath.Join("node_modules", ".bin", arg); filepath.IsLocal(arg) && isExecutable(path) {
+			names = append(names, path) // as npx and bunx look it up
+		}
+	}
+	for _, name := range names {
+		for _, file := range program.Files(name) {
+			libs, _ := program.Needed(file)
+			files = append(append(files, file), libs...)
 		}
 	}
 	return files
+}
+
+func isExecutable(path string) bool {
+	_, err := exec.LookPath("./" + path)
+	return err == nil
 }
 
 func (c *command) pid() int { return c.cmd.Process.Pid }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ssltape/bpf"
+	"ssltape/record/session/program"
 	"ssltape/replay"
 )
 
@@ -87,7 +88,7 @@ func (h *hooks) attachShell(path string) {
 	if target, err := os.Readlink(path); err == nil {
 		name = target
 	}
-	if !h.shells || !isBash(name) && !isNamed(name, readlineLibrary) {
+	if !h.shells || !isBash(name) && !program.IsNamed(name, readlineLibrary) {
 		return
 	}
 	if err := h.probe.AttachShell(path); err != nil && !errors.Is(err, bpf.ErrNoShell) {
@@ -95,18 +96,22 @@ func (h *hooks) attachShell(path string) {
 	}
 }
 
+// readlineLibrary is the beginning of the file name of the library that some
+// builds of bash read lines with.
+const readlineLibrary = "libreadline.so"
+
 // attachSystem hooks what programs that are started here load by name: the
 // loader maps it after the start, and it may be used at once.
 func (h *hooks) attachSystem() {
-	h.attachAll(systemLibraries())
+	h.attachAll(program.Libraries())
 	if h.shells {
-		h.attachAll(librariesNamed(readlineLibrary))
+		h.attachAll(program.LibrariesNamed(readlineLibrary))
 	}
 }
 
 // isBash reports whether the executable at path is bash: others read lines with
 // its library too.
-func isBash(path string) bool { return isNamed(path, "bash") }
+func isBash(path string) bool { return program.IsNamed(path, "bash") }
 
 // An attempt is one to hook a file, which may be under way.
 type attempt struct {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"ssltape/bpf"
+	"ssltape/record/session/program"
 	"ssltape/record/view"
 	"ssltape/replay"
 )
@@ -143,39 +143,26 @@ func mappedFiles(pid int) ([]string, error) {
 	return files, s.Err()
 }
 
-// interpreter returns the program that runs the file at path: the one named
-// after #! for a script, found through env(1) where that is used, else path
-// itself. Scripts whose interpreter is a script are followed a few times, as
-// the kernel does (execve(2)).
-func interpreter(path string) string {
-	for range 5 {
-		head := make([]byte, 256)
-		f, err := os.Open(path)
-		if err != nil {
-			return path
+// Functions of libc by which a process comes to more code than it has.
+var (
+	loading  = []string{"dlopen", "dlmopen"}
+	starting = []string{"fork", "vfork", "execve", "execv", "execvp", "posix_spawn", "posix_spawnp", "system", "popen"}
+)
+
+// mayCome reports whether process pid may yet load a TLS library, or with
+// children start a program that does: whether what it has mapped, other than
+// libc and the loader themselves, imports a function that does so.
+func mayCome(pid int, children bool) bool {
+	files, _ := mappedFiles(pid)
+	for _, path := range files {
+		if program.IsNamed(path, "libc.so", "libc-", "ld-", "ld.so") {
+			continue
 		}
-		n, _ := f.Read(head)
-		f.Close()
-		line, _, _ := bytes.Cut(head[:n], []byte("\n"))
-		script, ok := bytes.CutPrefix(line, []byte("#!"))
-		words := strings.Fields(string(script))
-		if !ok || len(words) == 0 {
-			return path
-		}
-		path = words[0]
-		if filepath.Base(path) == "env" && len(words) > 1 {
-			for _, w := range words[1:] {
-				if strings.HasPrefix(w, "-") || strings.Contains(w, "=") {
-					continue
-				}
-				if found, err := lookPath(w); err == nil {
-					path = found
-				}
-				break
-			}
+		if program.Imports(path, loading) || children && program.Imports(path, starting) {
+			return true
 		}
 	}
-	return path
+	return false
 }
 
 // targetRunning adds processes that run already, and what later ones will load.

@@ -1,4 +1,4 @@
-package session
+package program
 
 import (
 	"bytes"
@@ -17,19 +17,14 @@ const loaderCache = "/etc/ld.so.cache"
 
 // tlsLibraries are the beginnings of the file names of libraries that are
 // hooked before anything is known to use them.
-var tlsLibraries = []string{"libssl.so", "libgnutls.so", "libnspr4.so"}
+var tlsLibraries = []string{"libssl.so", "libssl3.so", "libgnutls.so", "libmbedtls.so", "libwolfssl.so", "libs2n.so"}
 
-// readlineLibrary is likewise that of the library that some builds of bash read
-// lines with.
-const readlineLibrary = "libreadline.so"
+// Libraries returns the TLS libraries that programs started here load by name.
+func Libraries() []string { return LibrariesNamed(tlsLibraries...) }
 
-// systemLibraries returns the TLS libraries that programs started here load by
-// name.
-func systemLibraries() []string { return librariesNamed(tlsLibraries...) }
-
-// librariesNamed returns the libraries that programs started here load by a
+// LibrariesNamed returns the libraries that programs started here load by a
 // name that begins with one of prefixes.
-func librariesNamed(prefixes ...string) []string {
+func LibrariesNamed(prefixes ...string) []string {
 	cache, err := os.ReadFile(loaderCache)
 	if err != nil {
 		return globLibraries(prefixes)
@@ -40,7 +35,7 @@ func librariesNamed(prefixes ...string) []string {
 	}
 	var libs []string
 	for _, p := range paths {
-		if isNamed(p, prefixes...) {
+		if IsNamed(p, prefixes...) {
 			libs = append(libs, p)
 		}
 	}
@@ -48,11 +43,12 @@ func librariesNamed(prefixes ...string) []string {
 	return slices.Compact(libs)
 }
 
-func isTLSLibrary(path string) bool { return isNamed(path, tlsLibraries...) }
+// IsTLSLibrary reports whether the file at path has the name of a TLS library.
+func IsTLSLibrary(path string) bool { return IsNamed(path, tlsLibraries...) }
 
-// isNamed reports whether the name of the file at path begins with one of
+// IsNamed reports whether the name of the file at path begins with one of
 // prefixes.
-func isNamed(path string, prefixes ...string) bool {
+func IsNamed(path string, prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool {
 		return strings.HasPrefix(filepath.Base(path), prefix)
 	})
@@ -71,30 +67,8 @@ func globLibraries(prefixes []string) []string {
 	return libs
 }
 
-// Functions of libc by which a process comes to more code than it has.
-var (
-	loading  = []string{"dlopen", "dlmopen"}
-	starting = []string{"fork", "vfork", "execve", "execv", "execvp", "posix_spawn", "posix_spawnp", "system", "popen"}
-)
-
-// mayCome reports whether process pid may yet load a TLS library, or with
-// children start a program that does: whether what it has mapped, other than
-// libc and the loader themselves, imports a function that does so.
-func mayCome(pid int, children bool) bool {
-	files, _ := mappedFiles(pid)
-	for _, path := range files {
-		if isNamed(path, "libc.so", "libc-", "ld-", "ld.so") {
-			continue
-		}
-		if imports(path, loading) || children && imports(path, starting) {
-			return true
-		}
-	}
-	return false
-}
-
-// imports reports whether the ELF file at path imports one of functions.
-func imports(path string, functions []string) (does bool) {
+// Imports reports whether the ELF file at path imports one of functions.
+func Imports(path string, functions []string) (does bool) {
 	defer func() { // debug/elf does not promise to survive every file
 		if recover() != nil {
 			does = false
@@ -137,10 +111,10 @@ func parseLoaderCache(cache []byte) ([]string, error) {
 	return paths, nil
 }
 
-// neededTLS returns the TLS libraries that the dynamic executable at path
-// loads, directly or through other libraries, as far as the loader's cache
-// tells.
-func neededTLS(path string) ([]string, error) {
+// Needed returns the TLS libraries that the ELF file at path loads, directly or
+// through other libraries, as far as its run paths and the loader's cache tell,
+// and those that stand beside it, as a browser's do.
+func Needed(path string) ([]string, error) {
 	byName := map[string]string{}
 	if cache, err := os.ReadFile(loaderCache); err == nil {
 		paths, _ := parseLoaderCache(cache)
@@ -159,18 +133,66 @@ func neededTLS(path string) ([]string, error) {
 			continue
 		}
 		needed, _ := f.ImportedLibraries()
+		folders := runPaths(f, queue[0])
 		f.Close()
 		for _, name := range needed {
 			p := byName[name]
+			for _, folder := range slices.Backward(folders) {
+				if found := filepath.Join(folder, name); isFile(found) {
+					p = found
+				}
+			}
 			if p == "" || seen[p] {
 				continue
 			}
 			seen[p] = true
 			queue = append(queue, p)
-			if isTLSLibrary(p) {
+			if IsTLSLibrary(p) {
 				tls = append(tls, p)
 			}
 		}
 	}
-	return tls, nil
+	return append(tls, beside(path, seen)...), nil
+}
+
+// runPaths returns the folders that f, of the file at path, has its libraries
+// looked up in before others (ld.so(8)).
+func runPaths(f *elf.File, path string) (folders []string) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		real = path
+	}
+	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
+		lists, _ := f.DynString(tag)
+		for _, list := range lists {
+			for _, folder := range filepath.SplitList(list) {
+				folder = strings.NewReplacer("$ORIGIN", filepath.Dir(real), "${ORIGIN}", filepath.Dir(real)).Replace(folder)
+				folders = append(folders, folder)
+			}
+		}
+	}
+	return folders
+}
+
+// beside returns the TLS libraries in the folder of the file at path that are
+// not in seen.
+func beside(path string, seen map[string]bool) (libs []string) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil
+	}
+	for _, prefix := range tlsLibraries {
+		found, _ := filepath.Glob(filepath.Join(filepath.Dir(real), prefix+"*"))
+		for _, lib := range found {
+			if !seen[lib] && lib != real {
+				libs = append(libs, lib)
+			}
+		}
+	}
+	return libs
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
