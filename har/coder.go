@@ -12,10 +12,6 @@ import (
 // the rest of it is known.
 const spillSize = 64 << 10
 
-// closers ends the JSON of an entry that was spilled in the middle: in the
-// text of a postData in a request, or of a content in a response.
-const closers = `"}}}`
-
 // A coder encodes entries, with memory that does not depend on the size of
 // their bodies.
 type coder struct {
@@ -27,7 +23,7 @@ type coder struct {
 
 // encode returns the JSON of x's entry, of which it may have passed the parts
 // before to spill. What it returns is valid until the next call.
-func (c *coder) encode(x *record.Exchange, pageRef string, spill func([]byte) error) ([]byte, error) {
+func (c *coder) encode(x *record.Exchange, pageRef string, spill func(p []byte, more int64) error) ([]byte, error) {
 	if c.req == nil {
 		c.req, c.res = make([]byte, chunkSize), make([]byte, chunkSize)
 	}
@@ -48,7 +44,7 @@ func (c *coder) encode(x *record.Exchange, pageRef string, spill func([]byte) er
 		return nil, err
 	}
 	c.buf = append(c.buf[:0], c.before...)
-	reuse := func(b []byte) ([]byte, error) { return b[:0], spill(b) }
+	reuse := func(b []byte, more int64) ([]byte, error) { return b[:0], spill(b, more) }
 	if e.Request.PostData != nil && e.Request.PostData.Text != nil {
 		if err := c.body(&req, c.req, reuse); err != nil {
 			return nil, err
@@ -64,7 +60,7 @@ func (c *coder) encode(x *record.Exchange, pageRef string, spill func([]byte) er
 }
 
 // body encodes what comes before the next placeholder, and p in place of it.
-func (c *coder) body(p *payload, chunk []byte, spill func([]byte) ([]byte, error)) error {
+func (c *coder) body(p *payload, chunk []byte, spill func([]byte, int64) ([]byte, error)) error {
 	before, _, _ := bytes.Cut(c.meta.Bytes(), []byte(placeholder))
 	c.buf = append(c.buf, before...)
 	c.meta.Next(len(before) + len(placeholder))
@@ -83,7 +79,7 @@ func WriteEntry(w io.Writer, x *record.Exchange) error {
 }
 
 func (c *coder) writeTo(w io.Writer, x *record.Exchange) error {
-	write := func(p []byte) error {
+	write := func(p []byte, _ int64) error {
 		_, err := w.Write(p)
 		return err
 	}
@@ -91,5 +87,5 @@ func (c *coder) writeTo(w io.Writer, x *record.Exchange) error {
 	if err != nil {
 		return err
 	}
-	return write(rest)
+	return write(rest, 0)
 }

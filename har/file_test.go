@@ -17,7 +17,7 @@ import (
 )
 
 // A disk is a file that can be written in place. It looks at its content after
-// every write, as a program that is killed there would leave it.
+// every page of every write, as a program that is killed there would leave it.
 type disk struct {
 	data  []byte
 	pos   int64
@@ -57,14 +57,38 @@ func (d *disk) WriteAt(p []byte, off int64) (n int, err error) {
 	if d.room > 0 && off+int64(n) > d.room {
 		n, err = int(max(0, d.room-off)), syscall.ENOSPC
 	}
+	size := int64(len(d.data))
 	if grow := off + int64(n) - int64(len(d.data)); grow > 0 {
 		d.data = append(d.data, make([]byte, grow)...)
 	}
-	copy(d.data[off:], p[:n])
-	if err == nil && d.after != nil {
-		d.after(d.data)
+	for done := 0; done < n; { // the kernel stops between two pages only
+		page := min(n-done, pageSize-int((off+int64(done))%pageSize))
+		copy(d.data[off+int64(done):], p[done:done+page])
+		if done += page; d.after != nil {
+			d.after(d.data[:max(size, off+int64(done))])
+		}
 	}
 	return n, err
+}
+
+const pageSize = 4096
+
+// Store writes 16 bytes at once, as an instruction does.
+func (d *disk) Store(p *[16]byte, off int64) error {
+	if d.count++; d.count == d.bad {
+		return syscall.EIO
+	}
+	copy(d.data[off:off+16], p[:])
+	if d.after != nil {
+		d.after(d.data)
+	}
+	return nil
+}
+
+// Store2 writes to two places at once, as far as a signal can tell.
+func (d *disk) Store2(p *[16]byte, off int64, q *[16]byte, far int64) error {
+	copy(d.data[off:], p[:])
+	return d.Store(q, far)
 }
 
 // withBody returns an exchange with these bodies.
@@ -82,7 +106,7 @@ func withBody(id uint64, request, response []byte) *record.Exchange {
 func bodies() [][]byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	var all [][]byte
-	for _, n := range []int{0, 1, 4000, 48 << 10, 48<<10 + 1, 200_000} {
+	for _, n := range []int{0, 1, 4000, 48 << 10, 48<<10 + 1, 110_000} {
 		binary := make([]byte, n)
 		for i := range binary {
 			binary[i] = byte(random.Uint32())
@@ -102,6 +126,9 @@ func TestEveryWrite(t *testing.T) {
 		all = append(all, withBody(uint64(i+1), requests[i], body))
 	}
 	for some := range slices.Chunk(all, 4) {
+		if testing.Short() && some[0].ID%3 != 0 {
+			continue
+		}
 		done := 0
 		d := &disk{after: func(data []byte) {
 			var file struct {

@@ -41,7 +41,7 @@ func (w *LinesWriter) WriteExchange(x *record.Exchange) error {
 	w.coder.before = append(w.coder.before[:0], `{"type":"exchange","id":`...)
 	w.coder.before = strconv.AppendUint(w.coder.before, x.ID, 10)
 	w.coder.before = append(w.coder.before, `,"entry":`...)
-	line, err := w.coder.encode(x, "", w.write)
+	line, err := w.coder.encode(x, "", func(p []byte, _ int64) error { return w.write(p) })
 	if err == nil {
 		err = w.write(append(line, "}\n"...))
 	}

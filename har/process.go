@@ -9,11 +9,12 @@ import (
 	"ssltape/record"
 )
 
-// Bounds of the process events of a HAR file: of those that are written anew
-// after each entry, and of those that it ends with. JSON Lines have none.
+// maxProcesses bounds the process events of a HAR file, which are kept in
+// memory, and maxEarly the JSON of those that it has before its end. JSON Lines
+// have no bound.
 const (
-	maxProcesses    = 500
-	maxAllProcesses = 50_000
+	maxProcesses = 50_000
+	maxEarly     = 1000
 )
 
 // A processEvent is a [record.ProcessEvent] in JSON, in log._processes and in
@@ -56,26 +57,35 @@ func (e *processEvent) event() *record.ProcessEvent {
 	return p
 }
 
-// WriteProcess implements [record.ProcessWriter]. The event is in the file
-// from the next entry on; of very many the first ones are, and the others when
-// it ends.
+// WriteProcess implements [record.ProcessWriter]. The first few events are in
+// the file from the next entry on, all others when it ends.
 func (w *Writer) WriteProcess(p *record.ProcessEvent) error {
 	w.events++
-	if w.events > maxAllProcesses || w.err != nil {
+	if w.events > maxProcesses || w.err != nil {
 		return w.err
 	}
 	text, err := marshal(newProcessEvent(p))
 	if err != nil {
 		return err
 	}
+	all := w.early == len(w.processes)
 	if w.events > 1 {
 		w.processes = append(w.processes, ',')
 	}
 	w.processes = append(w.processes, text...)
-	if w.events <= maxProcesses {
-		w.early = len(w.processes)
+	if all && len(w.processes) <= maxEarly {
+		w.early, w.told = len(w.processes), false
 	}
 	return nil
+}
+
+// mustMarshal returns in JSON what consists of strings and numbers.
+func mustMarshal(v any) []byte {
+	p, err := marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 // marshal returns v in JSON, with < and > as they are.

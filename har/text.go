@@ -98,9 +98,9 @@ func (p *payload) text() bodyText {
 }
 
 // appendTo appends the body to b as the inside of a JSON string. It calls
-// spill whenever b has grown long, with whole characters in it, and goes on
-// with what spill returns.
-func (p *payload) appendTo(b, chunk []byte, spill func([]byte) ([]byte, error)) ([]byte, error) {
+// spill whenever b has grown long, with whole characters in it and the number
+// of bytes that are at least to come, and goes on with what spill returns.
+func (p *payload) appendTo(b, chunk []byte, spill func(b []byte, more int64) ([]byte, error)) ([]byte, error) {
 	if p.whole != nil {
 		return p.appendPiece(b, p.whole), nil
 	}
@@ -109,13 +109,19 @@ func (p *payload) appendTo(b, chunk []byte, spill func([]byte) ([]byte, error)) 
 		return b, err
 	}
 	defer r.Close()
+	left := p.size
 	for piece, err := range pieces(io.LimitReader(r, p.size), chunk, !p.base64) {
 		if err != nil {
 			return b, err
 		}
 		b = p.appendPiece(b, piece)
+		left -= int64(len(piece))
 		if len(b) >= spillSize {
-			if b, err = spill(b); err != nil {
+			more := left // what JSON escapes becomes longer
+			if p.base64 {
+				more = left / 3 * 4
+			}
+			if b, err = spill(b, more); err != nil {
 				return b, err
 			}
 		}

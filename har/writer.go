@@ -1,12 +1,14 @@
 package har
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"ssltape/record"
 )
@@ -18,37 +20,79 @@ type Options struct {
 	Redaction string // profile of redaction that ran, such as "secrets"
 }
 
-// maxPages bounds the pages of a file, of which the last one takes all further
-// processes. They are written anew after each entry.
-const maxPages = 100
+const (
+	// maxPages bounds the JSON of the pages of a file, of which the last one
+	// takes all further processes: they have room where a file begins.
+	maxPages = 2800
+	// maxTitle bounds the title of a page, and maxComment the comment of a file.
+	maxTitle, maxComment = 80, 400
+)
 
 // A Writer is a [record.ExchangeWriter] that writes a HAR file: an entry for
 // each exchange that is done, in the order in which they are.
 //
-// A regular file is a whole HAR file after each system call that writes to it,
-// so that a program that is killed leaves the entries of all exchanges before.
-// One window remains: the kernel copies a write page by page and stops between
-// two pages for SIGKILL. Killed just there, in the microsecond or so that an
-// entry of several pages takes, a program leaves a file without its end, which
-// [Read] reads up to there. The space for an entry is taken before anything is
-// overwritten: a full disk does not spoil the file. Anything that is not a
-// regular file gets its end with Close.
+// A regular file is a whole HAR file at every moment, so that a program that is
+// killed leaves the entries of all exchanges before: see package jsonlist. The
+// space for an entry is taken before anything is overwritten: a full disk does
+// not spoil the file. Anything that is not a regular file gets its end with
+// Close.
 //
 // Bodies are streamed: memory does not grow with their size nor with the
-// number of exchanges. The list of pages, one for each process, comes after
-// the entries. A Writer is not safe for use by several goroutines at once.
+// number of exchanges. There is a page for each process. A Writer is not safe
+// for use by several goroutines at once.
 type Writer struct {
 	out    output
 	coder  coder
 	opts   Options
-	pages  []page
+	about  about
+	told   bool // the file says what about does
 	pageOf map[process]string
+	room   int // for the JSON of further pages
 	totals totals
 	err    error // the first error of out, which ends the file
 
 	processes []byte // events, with commas between
-	early     int    // length of the first maxProcesses of them
+	early     int    // length of the first of them, which a file has before its end
 	events    int
+}
+
+// An about is what a file tells of itself.
+type about struct {
+	fixed
+	rest
+}
+
+// A fixed is what is known from the beginning, and a rest what is not.
+type fixed struct {
+	Version   string  `json:"version"`
+	Creator   creator `json:"creator"`
+	Redaction string  `json:"_redaction,omitempty"`
+}
+
+type rest struct {
+	Pages     []page          `json:"pages"`
+	Processes json.RawMessage `json:"_processes,omitempty"`
+	Comment   string          `json:"comment"`
+}
+
+// head returns the JSON up to the list of entries, which comes last.
+func (a *about) head() []byte { return begin(a) }
+
+// begin returns the JSON of a log that begins with the members of v.
+func begin(v any) []byte {
+	return bytes.TrimSuffix(append([]byte(`{"log":`), mustMarshal(v)...), []byte("}"))
+}
+
+// late returns the JSON of the processes, after the list of entries.
+func (a *about) late() []byte {
+	return append([]byte(`,"_processes":`), a.Processes...)
+}
+
+// list sets the processes to the events that text holds, with commas between.
+func (a *about) list(text []byte) {
+	if a.Processes = nil; len(text) > 0 {
+		a.Processes = append(append([]byte("["), text...), ']')
+	}
 }
 
 // totals are what the comment of a file sums up.
@@ -88,20 +132,14 @@ func (t *totals) String() string {
 // was opened for appending by another program, such as standard output after
 // the shell's >>, must be passed without its methods.
 func NewWriter(w io.Writer, o Options) (*Writer, error) {
-	hw := &Writer{opts: o, pages: []page{}, pageOf: map[process]string{}}
-	head, err := json.Marshal(struct {
-		Version   string  `json:"version"`
-		Creator   creator `json:"creator"`
-		Redaction string  `json:"_redaction,omitempty"`
-	}{"1.2", creator{"ssltape", o.Version}, o.Redaction})
-	if err != nil {
-		return nil, err
-	}
-	start := []byte(`{"log":` + strings.TrimSuffix(string(head), "}") + `,"entries":[`)
+	hw := &Writer{opts: o, pageOf: map[process]string{}, room: maxPages}
+	hw.about = about{fixed{"1.2", creator{"ssltape", o.Version}, o.Redaction}, rest{Pages: []page{}}}
+	hw.comment("not ended in order")
+	var err error
 	if f, at, ok := asFile(w); ok {
-		hw.out, err = newInPlace(f, at, start, hw.end(0))
+		hw.out, err = newInPlace(f, at, &hw.about)
 	} else {
-		hw.out, err = newSequential(w, start)
+		hw.out, err = newSequential(w, &hw.about)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write HAR: %w", err)
@@ -116,10 +154,15 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 		return w.err
 	}
 	ref := w.page(x)
-	rest, err := w.coder.encode(x, ref, w.out.spill)
+	err := w.tell()
+	if err == nil {
+		var rest []byte
+		if rest, err = w.coder.encode(x, ref, w.out.spill); err == nil {
+			err = w.out.commit(rest)
+		}
+	}
 	if err == nil {
 		w.totals.add(x)
-		err = w.out.commit(rest, w.end(w.early))
 	}
 	if err != nil {
 		w.err = fmt.Errorf("write HAR: %w", errors.Join(err, w.out.abort()))
@@ -131,7 +174,13 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 // WriteExchange failed, it returns that error.
 func (w *Writer) Close() error {
 	if w.err == nil {
-		if err := w.out.finish(w.end(len(w.processes))); err != nil {
+		state := w.totals.String()
+		if omitted := w.events - maxProcesses; omitted > 0 {
+			state += fmt.Sprintf("; %d further events of processes left out", omitted)
+		}
+		w.comment(state)
+		w.about.list(w.processes)
+		if err := w.out.finish(&w.about); err != nil {
 			w.err = fmt.Errorf("write HAR: %w", err)
 		}
 	}
@@ -147,47 +196,60 @@ func (w *Writer) page(x *record.Exchange) string {
 	if id, ok := w.pageOf[key]; ok {
 		return id
 	}
-	if len(w.pages) == maxPages {
-		return w.pages[maxPages-1].ID
-	}
 	p := page{
 		Started: formatTime(started(x)),
-		ID:      "page_" + strconv.Itoa(len(w.pages)+1),
-		Title:   fmt.Sprintf("%s (pid %d)", key.Comm, key.PID),
+		ID:      "page_" + strconv.Itoa(len(w.about.Pages)+1),
+		Title:   clip(fmt.Sprintf("%s (pid %d)", key.Comm, key.PID), maxTitle),
 		Timings: pageTimings{-1, -1},
 	}
-	switch {
-	case len(w.pages) == maxPages-1:
-		p.Title = "other processes"
-	case key == process{}:
+	if key == (process{}) {
 		p.Title = "unknown process"
 	}
-	w.pages = append(w.pages, p)
-	w.pageOf[key] = p.ID
+	other := p
+	other.Title = "other processes"
+	switch need := len(mustMarshal(p)) + 1; {
+	case w.room == 0:
+		return w.about.Pages[len(w.about.Pages)-1].ID
+	case need+len(mustMarshal(other)) > w.room:
+		p, w.room = other, 0
+	default:
+		w.room -= need
+		w.pageOf[key] = p.ID
+	}
+	w.about.Pages = append(w.about.Pages, p)
+	w.told = false
 	return p.ID
 }
 
-// end returns what comes after the last entry, with the first n bytes of the
-// events of processes.
-func (w *Writer) end(n int) []byte {
-	comment := []string{w.totals.String()}
+// tell has the file say what about does.
+func (w *Writer) tell() error {
+	if w.told {
+		return nil
+	}
+	w.told = true
+	w.about.list(w.processes[:w.early])
+	return w.out.tell(&w.about)
+}
+
+// comment sets the comment of the file, of which state is the first part.
+func (w *Writer) comment(state string) {
+	parts := []string{state}
 	if w.opts.Redaction != "" {
-		comment = append(comment, "redaction: "+w.opts.Redaction)
+		parts = append(parts, "redaction: "+w.opts.Redaction)
 	}
 	if w.opts.Comment != "" {
-		comment = append(comment, w.opts.Comment)
+		parts = append(parts, w.opts.Comment)
 	}
-	if omitted := w.events - maxAllProcesses; omitted > 0 {
-		comment = append(comment, fmt.Sprintf("%d further events of processes left out", omitted))
+	w.about.Comment = clip(strings.Join(parts, "; "), maxComment)
+}
+
+// clip returns s, or as much of its beginning as is n bytes long.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
 	}
-	pages, err := json.Marshal(w.pages)
-	text, err2 := json.Marshal(strings.Join(comment, "; "))
-	if err = errors.Join(err, err2); err != nil { // strings and numbers always can be marshalled
-		panic(err)
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
 	}
-	end := append([]byte("\n],\"pages\":"), pages...)
-	if n > 0 {
-		end = append(append(append(end, `,"_processes":[`...), w.processes[:n]...), ']')
-	}
-	return append(append(append(end, `,"comment":`...), text...), "}}\n"...)
+	return s[:n] + "…"
 }

@@ -1,0 +1,122 @@
+package har_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ssltape/har"
+	"ssltape/record"
+)
+
+var kills = flag.Int("kills", 25, "how often TestKilled kills a writer")
+
+// killedFile is where the process that TestKilled kills finds what to write.
+const killedFile = "SSLTAPE_TEST_KILLED"
+
+// TestKilled kills a program that writes entries of 100 bytes to 10 MB back to
+// back, at random moments. The file is whole each time, and has all exchanges
+// that WriteExchange returned for.
+func TestKilled(t *testing.T) {
+	if path := os.Getenv(killedFile); path != "" {
+		writeForever(t, path)
+	}
+	spoiled := 0
+	if testing.Short() {
+		*kills = min(*kills, 5)
+	}
+	for i := range *kills {
+		path := filepath.Join(t.TempDir(), "x.har")
+		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+		cmd.Env = append(os.Environ(), killedFile+"="+path)
+		progress, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		started := make([]byte, 1)
+		io.ReadFull(progress, started)
+		time.Sleep(time.Duration(rand.Int64N(int64(40 * time.Millisecond))))
+		cmd.Process.Kill()
+		written, err := io.ReadAll(progress)
+		written = append(started, written...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait() // it was killed
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		os.Remove(path)
+		var v struct {
+			Log struct {
+				Pages   []struct{}
+				Entries []struct {
+					Response struct{ Content struct{ Size *int64 } }
+				}
+			}
+		}
+		err = json.Unmarshal(file, &v)
+		n := len(v.Log.Entries)
+		if err == nil && n != len(written) && n != len(written)+1 || len(v.Log.Pages) != 1 {
+			t.Errorf("kill %d: %d entries and %d pages of %d exchanges: %v", i, n, len(v.Log.Pages), len(written), err)
+		}
+		for _, e := range v.Log.Entries {
+			if e.Response.Content.Size == nil {
+				t.Errorf("kill %d: an entry that is not whole", i)
+			}
+		}
+		if err != nil {
+			spoiled++
+			file = bytes.TrimRight(file, " ")
+			t.Errorf("kill %d: %d bytes, %d exchanges: %v: …%.100q", i, len(file), len(written), err, file[max(0, len(file)-100):])
+		}
+	}
+	t.Logf("%d of %d files were not whole", spoiled, *kills)
+}
+
+// writeForever writes exchanges to a file, and a byte to stdout after each.
+func writeForever(t *testing.T, path string) {
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := har.NewWriter(f, har.Options{Version: "0.1.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := []byte(strings.Repeat("Hello \"world\"\n世界\\", 1<<19))
+	x := exchange()
+	x.Request.Header = append(x.Request.Header, record.Field{Name: "long", Value: strings.Repeat("v\"", 900)})
+	events := x.Response.Events
+	if err := w.WriteExchange(x); err != nil {
+		t.Fatal(err)
+	}
+	os.Stdout.Write([]byte("."))
+	for {
+		size := 100 << rand.IntN(17) // to 10 MB with what JSON escapes
+		body := text[:size]
+		if rand.IntN(3) == 0 {
+			body = bytes.Repeat([]byte{0xff, 0, 1}, size/3)
+		}
+		x.Response.Body, x.Response.Events = record.NewBody(body), events
+		for range rand.IntN(40) {
+			x.Response.Events = append(x.Response.Events, events[0], events[1])
+		}
+		if err := w.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+		os.Stdout.Write([]byte("."))
+	}
+}
