@@ -131,11 +131,20 @@ func (t *stream) gap(n int64) {
 		if t.body.(framed).gap(n) {
 			return
 		}
+		if _, ok := t.body.(*http2Stream); ok {
+			t.End()
+			u := t.body.(*hunter)
+			u.Sink = &blanks{scan: t.scan, left: maxBlanked, Sink: u.Sink}
+			return
+		}
 	case inDoubt:
 		if likely(t.scan.Profile, t.line.Text) != aField {
 			t.line.Feed(t.body.Write, 0, len(t.line.Text))
 			t.line.Reset()
 			t.inLine = false
+		}
+		if u, ok := t.body.(*hunter); ok {
+			u.flush()
 		}
 		return
 	}
@@ -169,7 +178,12 @@ func (t *stream) doubt() {
 	}
 	t.line.Reset()
 	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
-	t.body = scan.NewJSON(t.scan)
+	json := scan.NewJSON(t.scan)
+	t.body = &hunter{Sink: json, found: func() scan.Sink {
+		json.End()
+		t.state, t.body = inFrames, newHTTP2(t.scan)
+		return t.body
+	}}
 }
 
 // doubtful takes bytes up to the end of a line at most.

@@ -45,6 +45,7 @@ type http2Stream struct {
 	block  scan.Held // the field block under way
 	blocks uint32    // the stream it is of
 	ends   bool      // that stream ends with it
+	torn   bool      // bytes of it are missing, so that the rest cannot be read
 	bodies map[uint32]scan.Sink
 }
 
@@ -115,8 +116,14 @@ func (t *stream) recognise() {
 // gap says that n bytes are missing, and returns whether it is known what comes
 // after them.
 func (h *http2Stream) gap(n int64) bool {
-	if len(h.head) < frameHead || h.kind != frameData || h.pad < 0 || n > int64(h.left-h.pad) {
+	if len(h.head) < frameHead || h.pad < 0 || n > int64(h.left) || h.kind == frameData && n > int64(h.left-h.pad) {
 		return false
+	}
+	if h.kind == frameHeaders || h.kind == framePush || h.kind == frameContinuation {
+		h.fields()
+		h.block.Reset()
+		h.torn, h.skip = true, 0
+		h.table = newFieldTable() // what was lost may have changed it
 	}
 	h.left -= int(n)
 	h.endFrame()
@@ -131,6 +138,7 @@ func (h *http2Stream) beginFrame() {
 	h.pad, h.skip = 0, 0
 	switch h.kind {
 	case frameHeaders, framePush:
+		h.torn = false
 		h.blocks, h.ends = h.id, h.flags&endStream != 0 && h.kind == frameHeaders
 		if h.kind == framePush {
 			h.skip = 4
@@ -149,13 +157,28 @@ func (h *http2Stream) beginFrame() {
 func (h *http2Stream) payload(p []byte, at int64) {
 	switch h.kind {
 	case frameHeaders, framePush, frameContinuation:
-		if len(h.block.Text) < maxBlock {
-			h.block.Add(p, at, len(p))
+		if h.torn || len(h.block.Text) >= maxBlock {
+			h.omit([]scan.Span{{At: at, N: len(p)}})
+			return
 		}
+		h.block.Add(p, at, len(p))
 	case frameData:
-		if b := h.bodies[h.id]; b != nil {
+		b := h.bodies[h.id]
+		if b == nil && len(h.bodies) < maxStreams { // of which the fields were not seen
+			b = scan.NewJSON(h.scan)
+			h.bodies[h.id] = b
+		}
+		if b != nil {
 			b.Write(p, at, len(p))
 		}
+	}
+}
+
+// omit takes out what may be a part of a value and cannot be read.
+func (h *http2Stream) omit(places []scan.Span) {
+	for _, p := range places {
+		h.scan.Found++
+		h.scan.Put([]scan.Span{p}, strings.Repeat("*", p.N))
 	}
 }
 
@@ -254,8 +277,10 @@ func (h *http2Stream) fields() (contentType, coding string) {
 			index, n = varint(p[i:], 4)
 		}
 		if n == 0 {
+			h.omit(h.block.Places(i, len(p)))
 			return
 		}
+		start := i
 		i += n
 		var f hpack.HeaderField
 		switch {
@@ -269,12 +294,14 @@ func (h *http2Stream) fields() (contentType, coding string) {
 			if index > 0 {
 				f, known = h.table.field(index)
 			} else if f.Name, n = literal(p[i:]); n == 0 {
+				h.omit(h.block.Places(start, len(p)))
 				return
 			}
 			if index == 0 {
 				i += n
 			}
 			if f.Value, n = literal(p[i:]); n == 0 {
+				h.omit(h.block.Places(start, len(p)))
 				return
 			}
 			h.value(f, known, i, i+n)

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/net/http2/hpack"
 
+	"ssltape/record"
+	"ssltape/record/recordtest"
 	"ssltape/record/redact"
 )
 
@@ -130,3 +132,81 @@ func TestChunksHTTP2Server(t *testing.T) {
 		t.Errorf("%v", fields[1])
 	}
 }
+
+// A connection of which the beginning was not seen, or a part was lost, is
+// known for HTTP/2 by its next HEADERS frame. What names are in the table is
+// not known then.
+func TestChunksHTTP2Late(t *testing.T) {
+	var blocks []string
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	for _, key := range []string{"first-key", plainSecret} {
+		block.Reset()
+		for _, f := range [][2]string{{":method", "POST"}, {":path", "/v1/x"}, {"x-api-key", key}, {"user-agent", "test/1"}} {
+			enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		}
+		blocks = append(blocks, block.String())
+	}
+	late := frame(1, 5, 3, blocks[1])
+	for _, before := range []string{"", "rest of a frame\x00\x17", "\x00\x00\x00\x01\x05\x00", "{\"a\":\"b", "\n\x00\x00\x05\x01\x04\x00\x00\x00\x01abc"} {
+		in := before + late + frame(0, 1, 3, `{"password":`+quote(plainSecret)+`}`)
+		for _, n := range pieces {
+			out := redactChunks(t, redact.Secrets, n, in)
+			if len(out) != len(in) || !strings.HasPrefix(out, before+late[:9]) {
+				t.Fatalf("after %q in pieces of %d: %q", before, n, out)
+			}
+			fields := ""
+			d := hpack.NewDecoder(4096, func(f hpack.HeaderField) { fields += f.Name + ": " + f.Value + "\n" })
+			for _, b := range []string{blocks[0], out[len(before)+9 : len(before)+len(late)]} {
+				fields = ""
+				if _, err := d.Write([]byte(b)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if fields += out; leaks(fields, plainSecret) != "" || !strings.Contains(fields, "x-api-key: <redacted") || !strings.Contains(fields, "user-agent: test/1") {
+				t.Errorf("after %q in pieces of %d: %q", before, n, fields)
+			}
+		}
+	}
+}
+
+// Of a field block of which bytes were lost nothing is left after them, and
+// not half of the value that they were in.
+func TestChunksHTTP2Torn(t *testing.T) {
+	whole := h2(true)
+	from := len(preface) + 9 + 6 + 9 + 6
+	for lost := 1; lost < 60; lost += 7 {
+		for at := from; at < from+60; at += 5 {
+			var outs []string
+			for _, n := range pieces {
+				var out collect
+				w := redact.Chunks(&out, redact.Secrets)
+				s := recordtest.Splitter{N: n, W: w}
+				conn := &record.Conn{ID: 1}
+				for _, k := range []record.Chunk{{Data: []byte(whole[:at])}, {Off: int64(at + lost), Data: []byte(whole[at+lost:]), End: record.EndClean}} {
+					k.Conn = conn
+					if err := s.WriteChunk(k); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				outs = append(outs, out.data[record.Out].String())
+			}
+			for i, out := range outs {
+				if out != outs[0] {
+					t.Errorf("lost %d at %d: in pieces of %d\n%q\nof 1\n%q", lost, at, pieces[i], out, outs[0])
+				}
+			}
+			for i := 0; i+16 <= len(huffmanSecret); i++ {
+				if part := huffmanSecret[i : i+16]; strings.Contains(outs[0], part) {
+					t.Errorf("lost %d at %d: a part of the secret is there: %q", lost, at, outs[0])
+					break
+				}
+			}
+		}
+	}
+}
+
+var huffmanSecret = string(hpack.AppendHuffmanString(nil, plainSecret))

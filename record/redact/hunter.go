@@ -1,0 +1,202 @@
+package redact
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+
+	"ssltape/record/scan"
+)
+
+// A hunter is the sink for a stretch of a connection of which it is not known
+// what it is. It scans that as JSON and text, until it finds a HEADERS frame of
+// HTTP/2 in it: the recording began after the connection did, or something was
+// lost. The values of fields are compressed and would be seen by nothing else.
+type hunter struct {
+	scan.Sink
+	found func() scan.Sink // goes over to frames and returns the sink for them
+	h     scan.Held        // what may be such a frame
+	is    scan.Sink        // the sink for frames, once one was found
+}
+
+// Limits of a HEADERS frame that is looked for: the largest payload that a peer
+// must take unasked (RFC 9113, section 4.2), and the fewest fields.
+const (
+	maxHunted = 16 << 10
+	minFields = 2
+)
+
+// Write implements [scan.Sink].
+func (u *hunter) Write(p []byte, at int64, n int) {
+	if u.is != nil {
+		u.is.Write(p, at, n)
+		return
+	}
+	if len(p) != n || len(u.h.Text) == 0 && !mayBegin(p) {
+		u.flush()
+		u.Sink.Write(p, at, n)
+		return
+	}
+	u.h.Add(p, at, n)
+	from, whole := huntFrame(u.h.Text)
+	u.h.Feed(u.Sink.Write, 0, from)
+	if whole {
+		u.is = u.found()
+		u.h.Feed(u.is.Write, from, len(u.h.Text))
+		u.h.Reset()
+		return
+	}
+	u.h.Drop(from)
+}
+
+func (u *hunter) flush() {
+	u.h.Feed(u.Sink.Write, 0, len(u.h.Text))
+	u.h.Reset()
+}
+
+// End implements [scan.Sink].
+func (u *hunter) End() {
+	if u.is == nil {
+		u.flush()
+		u.Sink.End()
+	}
+}
+
+// Pending implements [scan.Sink].
+func (u *hunter) Pending() int64 {
+	if u.is != nil {
+		return u.is.Pending()
+	}
+	return min(u.h.Start(0), u.Sink.Pending())
+}
+
+// maxBlanked is the number of bytes that go after a loss in HTTP/2 if no frame
+// shows: they may be the rest of a field block, in which values cannot be told.
+const maxBlanked = 4 * maxHunted
+
+// A blanks takes out the first bytes that it is given, and hands on the rest.
+type blanks struct {
+	scan.Sink
+	scan *scan.Finder
+	left int
+}
+
+// Write implements [scan.Sink].
+func (b *blanks) Write(p []byte, at int64, n int) {
+	if k := min(b.left, n); k > 0 {
+		b.scan.Found++
+		b.scan.Put([]scan.Span{{At: at, N: k}}, strings.Repeat("*", k))
+		b.left -= k
+		p, at, n = p[k:], at+int64(k), n-k
+	}
+	if n > 0 {
+		b.Sink.Write(p, at, n)
+	}
+}
+
+// mayBegin reports whether a frame that is looked for may begin in p.
+func mayBegin(p []byte) bool {
+	return bytes.IndexByte(p[max(0, len(p)-frameHead):], 0) >= 0 || bytes.Contains(p, []byte{frameHeaders}) && bytes.IndexByte(p, 0) >= 0
+}
+
+// huntFrame returns where the first HEADERS frame in p begins, if it is whole,
+// or where one begins that is not, or len(p).
+func huntFrame(p []byte) (from int, whole bool) {
+	for i := 0; i < len(p); i++ {
+		k := bytes.IndexByte(p[i:], 0)
+		if k < 0 {
+			return len(p), false
+		}
+		i += k
+		size, ok := isHeaders(p[i:])
+		switch {
+		case !ok:
+		case len(p)-i < frameHead+size || size == 0:
+			return i, false
+		case holdsFields(p[i : i+frameHead+size]):
+			return i, true
+		}
+	}
+	return len(p), false
+}
+
+// isHeaders reports whether p may begin with the head of a HEADERS frame that
+// has all of its fields, and returns the length of its payload, 0 where it is
+// not all there.
+func isHeaders(p []byte) (size int, ok bool) {
+	const known = endStream | endHeaders | padded | priority
+	for i, c := range p[:min(len(p), frameHead)] {
+		switch {
+		case i == 0 && c != 0, i == 1 && c > maxHunted>>8, i == 3 && c != frameHeaders,
+			i == 4 && (c&^known != 0 || c&endHeaders == 0), i == 5 && c != 0:
+			return 0, false
+		}
+	}
+	if len(p) < frameHead {
+		return 0, true
+	}
+	size = int(p[1])<<8 | int(p[2])
+	return size, size > minFields && size <= maxHunted && binary.BigEndian.Uint32(p[5:]) != 0
+}
+
+// holdsFields reports whether the payload of a frame is a whole field block
+// (RFC 7541, section 6).
+func holdsFields(frame []byte) bool {
+	flags, p := frame[4], frame[frameHead:]
+	if flags&padded != 0 {
+		if int(p[0]) >= len(p) {
+			return false
+		}
+		p = p[1 : len(p)-int(p[0])]
+	}
+	if flags&priority != 0 {
+		if len(p) < 5 {
+			return false
+		}
+		p = p[5:]
+	}
+	fields := 0
+	for ; len(p) > 0; fields++ {
+		n := fieldLen(p)
+		if n == 0 {
+			return false
+		}
+		p = p[n:]
+	}
+	return fields >= minFields
+}
+
+// fieldLen returns the length of the representation that p begins with, or 0
+// where it is not complete or not valid.
+func fieldLen(p []byte) int {
+	c, bits := p[0], 4
+	switch {
+	case c&0x80 != 0:
+		index, n := varint(p, 7)
+		if index == 0 {
+			return 0
+		}
+		return n
+	case c&0xe0 == 0x20:
+		_, n := varint(p, 5)
+		return n
+	case c&0xc0 == 0x40:
+		bits = 6
+	}
+	index, size := varint(p, bits)
+	if size == 0 {
+		return 0
+	}
+	if index == 0 {
+		name, n := literal(p[size:])
+		if n == 0 || name == "" || scan.TokenLen([]byte(name)) < len(name) && name[0] != ':' {
+			return 0
+		}
+		size += n
+	}
+	value, n := literal(p[size:])
+	if n == 0 || bytes.ContainsAny([]byte(value), "\x00\r\n") {
+		return 0
+	}
+	return size + n
+}
