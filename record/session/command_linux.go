@@ -140,7 +140,7 @@ func (c *command) files() (files []string) {
 	}
 	for _, name := range names {
 		for _, file := range program.Files(name) {
-			libs, _ := program.Needed(file)
+			libs, _ := program.Needed(file, libraryPath(c.launch.Env)...)
 			files = append(append(files, file), libs...)
 		}
 	}

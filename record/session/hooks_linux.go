@@ -160,6 +160,7 @@ func (h *hooks) start(p bpf.Program) {
 			release = hold(p.PID)
 		}
 		known := h.scan(p.PID) // its executable and the loader
+		h.attachAll(willLoad(p.PID))
 		h.probe.Release(p, known)
 		release()
 	}()

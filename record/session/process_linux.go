@@ -325,3 +325,28 @@ func noTLS(pids []int) error {
 	return &replay.Error{Code: 4, Err: fmt.Errorf("process %d: no TLS library that can be hooked", pids[0]),
 		Hint: fmt.Sprintf("ssltape check -p %d says why", pids[0])}
 }
+
+// libraryPath returns the folders that environ has its libraries looked up in
+// (ld.so(8)).
+func libraryPath(environ []string) []string {
+	for _, kv := range environ {
+		if list, ok := strings.CutPrefix(kv, "LD_LIBRARY_PATH="); ok {
+			return strings.FieldsFunc(list, func(r rune) bool { return r == ':' || r == ';' })
+		}
+	}
+	return nil
+}
+
+// willLoad returns the TLS libraries that process pid, which has just become
+// another program, is about to load. Where it sees other files than we do,
+// nothing is known before.
+func willLoad(pid int) []string {
+	ours, err := os.Stat("/")
+	its, err2 := os.Stat(fmt.Sprintf("/proc/%d/root", pid))
+	if err != nil || err2 != nil || !os.SameFile(ours, its) {
+		return nil
+	}
+	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	libs, _ := program.Needed(fmt.Sprintf("/proc/%d/exe", pid), libraryPath(strings.Split(string(environ), "\x00"))...)
+	return libs
+}

@@ -112,9 +112,10 @@ func parseLoaderCache(cache []byte) ([]string, error) {
 }
 
 // Needed returns the TLS libraries that the ELF file at path loads, directly or
-// through other libraries, as far as its run paths and the loader's cache tell,
-// and those that stand beside it, as a browser's do.
-func Needed(path string) ([]string, error) {
+// through other libraries, as far as its run paths, the given folders, which are
+// those of LD_LIBRARY_PATH, and the loader's cache tell; and those that stand
+// beside it, as a browser's do.
+func Needed(path string, folders ...string) ([]string, error) {
 	byName := map[string]string{}
 	if cache, err := os.ReadFile(loaderCache); err == nil {
 		paths, _ := parseLoaderCache(cache)
@@ -133,7 +134,7 @@ func Needed(path string) ([]string, error) {
 			continue
 		}
 		needed, _ := f.ImportedLibraries()
-		folders := runPaths(f, queue[0])
+		folders := append(runPaths(f, queue[0]), folders...)
 		f.Close()
 		for _, name := range needed {
 			p := byName[name]
