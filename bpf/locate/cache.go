@@ -14,7 +14,7 @@ import (
 
 // A Cache remembers on disk what [Find] found, in one small file for each file
 // that was searched. The zero Cache is in the folder ssltape in the user's
-// folder for caches ([os.UserCacheDir]).
+// folder for caches ([os.UserCacheDir]); under sudo, in root's.
 //
 // It only ever saves time: an entry that cannot be read, was written by another
 // user or version, or does not fit the file counts as missing, and one that
@@ -103,7 +103,7 @@ func buildID(r io.ReaderAt, size int64) []byte {
 func (c Cache) name(key string) (string, error) {
 	dir := c.Dir
 	if dir == "" {
-		user, err := os.UserCacheDir()
+		user, err := cacheDir()
 		if err != nil {
 			return "", err
 		}

@@ -3,8 +3,10 @@ package locate
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -55,7 +57,7 @@ func TestCache(t *testing.T) {
 	}
 	for what, entry := range map[string][]byte{
 		"cut": marked[:len(marked)/2], "empty": {}, "of another file": bytes.Replace(marked, []byte("build id"), []byte("build-id"), 1),
-		"of another version": bytes.Replace(marked, []byte(`"Version":1`), []byte(`"Version":0`), 1), "other": []byte("null"),
+		"of another version": bytes.Replace(marked, []byte(fmt.Sprintf(`"Version":%d`, cacheVersion)), []byte(`"Version":0`), 1), "other": []byte("null"),
 	} {
 		write(name, entry, 0o600)
 		if got := find(); got != how {
@@ -114,5 +116,24 @@ func TestCacheNothing(t *testing.T) {
 	}
 	if _, err := c.Find(dir); err == nil {
 		t.Error("no error for a folder")
+	}
+}
+
+// A home of somebody else is not ours to write to.
+func TestCacheDir(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CACHE_HOME", "")
+	if dir, err := cacheDir(); err != nil || dir != filepath.Join(home, ".cache") {
+		t.Errorf("%q, %v; want the folder in %s", dir, err, home)
+	}
+	if err := os.Chown(home, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if dir, err := cacheDir(); err != nil || strings.HasPrefix(dir, home) {
+		t.Errorf("%q, %v; want a folder of root's", dir, err)
 	}
 }
