@@ -156,7 +156,7 @@ func compareShown(t *testing.T, e shown, x *record.Exchange) {
 
 // kindOf returns the resource type of x in DevTools.
 func kindOf(x *record.Exchange) string {
-	if x.Response.Status == 101 || strings.HasPrefix(x.Request.Target, "ws") || x.Request.Pseudo.Has(":protocol") {
+	if x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket") || strings.HasPrefix(x.Request.Target, "ws") || x.Request.Pseudo.Has(":protocol") {
 		return "websocket"
 	}
 	return "fetch"
