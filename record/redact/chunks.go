@@ -201,8 +201,9 @@ func (w *ChunkWriter) Close() error {
 // An order is what the two directions of a connection have to know of one
 // another to find the ends of responses (RFC 9112, section 6.3).
 type order struct {
-	methods   []string // of the requests that have had no final response
-	webSocket bool     // the connection has changed to WebSocket
+	methods    []string // of the requests that have had no final response
+	webSocket  bool     // the connection has changed to WebSocket
+	extensions string   // that were agreed on for it
 }
 
 // answered returns the method of the request that a response with status is

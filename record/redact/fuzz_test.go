@@ -22,6 +22,16 @@ func FuzzChunks(f *testing.F) {
 	}
 	f.Add([]byte(h2(true)), uint8(9), false)
 	f.Add([]byte(h2(false)), uint8(2), true)
+	for _, fresh := range []bool{false, true} {
+		f.Add([]byte(switching+deflated("", fresh, []string{`{"password":"correct-horse"}`, "again correct-horse", show("oauth")})), uint8(4), fresh)
+	}
+	f.Add([]byte("tail\x00"+h2(true)[len(preface)+15:]), uint8(6), false)
+	f.Add([]byte(post("text/javascript", `x={token:"\u0061bcdef0123456789",a:"\/b"};`+"\nDB_PASSWORD='Sommer2024!'\n")), uint8(2), false)
+	for _, encode := range encodings {
+		text, _ := grown("aws secret")
+		f.Add([]byte(post("application/json", `{"a":`+quote(encode(text))+`}`)), uint8(7), false)
+		f.Add([]byte(post("text/plain", encode(text))), uint8(7), false)
+	}
 	for _, message := range places {
 		f.Add([]byte(message(show("oauth"))), uint8(5), false)
 		f.Add([]byte(message(show("pem"))), uint8(1), true)

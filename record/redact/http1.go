@@ -57,7 +57,8 @@ type head struct {
 	chunked     bool
 	contentType string
 	coding      string
-	webSocket   bool // it is to be the next protocol
+	webSocket   bool   // it is to be the next protocol
+	extensions  string // of that
 }
 
 func newStream(s *scan.Finder, o *order) *stream {
@@ -73,7 +74,7 @@ func (t *stream) Pending() int64 { return min(t.line.Start(0), t.body.Pending())
 // write takes the n bytes at at, which follow those before but for what gap told.
 func (t *stream) Write(p []byte, at int64, _ int) {
 	if t.order.webSocket && t.state == inDoubt {
-		t.frames(newWebSocket(t.scan))
+		t.frames(newWebSocket(t.scan, newDeflater(t.scan.Profile, t.order.extensions, "client")))
 	}
 	for len(p) > 0 {
 		var n int
@@ -314,6 +315,8 @@ func (t *stream) field(from, to int) {
 		t.head.contentType = strings.TrimSpace(string(value))
 	case "upgrade":
 		t.head.webSocket = strings.EqualFold(strings.TrimSpace(string(value)), "websocket")
+	case "sec-websocket-extensions":
+		t.head.extensions += "," + strings.ToLower(string(value))
 	case "content-encoding":
 		t.head.coding += "," + strings.TrimSpace(string(value))
 	}
@@ -330,8 +333,8 @@ func (t *stream) headEnds() {
 	response := h.status != 0
 	switch {
 	case h.status == 101 && h.webSocket:
-		t.order.webSocket = true
-		t.frames(newWebSocket(t.scan))
+		t.order.webSocket, t.order.extensions = true, h.extensions
+		t.frames(newWebSocket(t.scan, newDeflater(t.scan.Profile, h.extensions, "server")))
 		return
 	case response && (h.status < 200 || h.status == 204 || h.status == 304 || method == "HEAD"),
 		response && method == "CONNECT" && h.status < 300,

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -9,18 +10,36 @@ import (
 
 // A webSocket is the sink for one direction of a WebSocket connection (RFC
 // 6455). Messages are unmasked to be scanned, and what stands for a secret is
-// masked as its place was. Messages with an extension, such as compression,
-// are not looked into.
+// masked as its place was. Of the extensions compression is known (RFC 7692);
+// messages with another one are not looked into.
 type webSocket struct {
 	scan    *scan.Finder
 	inner   scan.Finder // of the messages without their masks
 	message scan.Sink
 	head    []byte
+	headAt  int64
 	opcode  byte
 	final   bool
 	left    int64 // bytes to come of the payload; -1 in the head of a frame
 	payload []masked
+	deflate *deflater // nil where messages are not compressed
+	packed  packed    // the compressed message under way
 }
+
+// A packed is a compressed message that is looked into once it is complete.
+type packed struct {
+	open  bool
+	gone  bool // it was too long and goes
+	at    int64
+	first byte    // of its first frame, which is at at
+	key   [4]byte // of the frame under way
+	text  []byte  // what came
+	runs  []masked
+}
+
+// bitCompressed is in the first byte of the first frame of a message that is
+// compressed (RFC 7692, section 6).
+const bitCompressed = 0x40
 
 // masked is a run of payload bytes and the mask that is on them.
 type masked struct {
@@ -35,8 +54,10 @@ const (
 	opControl = 0x8
 )
 
-func newWebSocket(f *scan.Finder) *webSocket {
-	w := &webSocket{scan: f, inner: scan.Finder{Profile: f.Profile, Fill: true}, left: -1}
+// newWebSocket returns the sink for one direction, in which messages are
+// compressed unless d is nil.
+func newWebSocket(f *scan.Finder, d *deflater) *webSocket {
+	w := &webSocket{scan: f, deflate: d, inner: scan.Finder{Profile: f.Profile, Fill: true}, left: -1}
 	w.message = scan.NewBody(&w.inner, "")
 	return w
 }
@@ -45,7 +66,9 @@ func (w *webSocket) Write(p []byte, at int64, _ int) {
 	for len(p) > 0 {
 		n := 1
 		if w.left < 0 {
-			w.head = append(w.head, p[0])
+			if w.head = append(w.head, p[0]); len(w.head) == 1 {
+				w.headAt = at
+			}
 			w.beginFrame(at + 1)
 		} else {
 			n = int(min(w.left, int64(len(p))))
@@ -94,7 +117,12 @@ func (w *webSocket) beginFrame(at int64) {
 		run.key[(at+int64(i))%4] = c
 	}
 	run.to = at + min(w.left, math.MaxInt64-at)
-	if w.opcode <= opBinary {
+	switch k := &w.packed; {
+	case w.deflate != nil && !k.open && w.opcode&^bitCompressed <= opBinary && w.opcode&bitCompressed != 0:
+		*k = packed{open: true, at: w.headAt, first: w.head[0], key: run.key, text: k.text[:0], runs: k.runs[:0]}
+	case k.open && w.opcode == 0:
+		k.key = run.key
+	case w.opcode <= opBinary:
 		w.payload = append(w.payload, run)
 	}
 	w.head = w.head[:0]
@@ -102,6 +130,10 @@ func (w *webSocket) beginFrame(at int64) {
 
 // data takes payload.
 func (w *webSocket) data(p []byte, at int64) {
+	if w.packed.open && w.opcode < opControl|bitCompressed && w.opcode&opControl == 0 {
+		w.pack(p, at)
+		return
+	}
 	if w.opcode > opBinary {
 		return
 	}
@@ -115,9 +147,80 @@ func (w *webSocket) data(p []byte, at int64) {
 
 func (w *webSocket) endFrame() {
 	w.left = -1
+	if w.packed.open && w.opcode&opControl == 0 {
+		if w.final {
+			w.unpack()
+		}
+		return
+	}
 	if w.final && w.opcode < opControl {
 		w.message.End()
 	}
+}
+
+// pack takes payload of a compressed message.
+func (w *webSocket) pack(p []byte, at int64) {
+	k := &w.packed
+	for i, c := range p {
+		k.text = append(k.text, c^k.key[(at+int64(i))%4])
+	}
+	k.runs = append(k.runs, masked{at, at + int64(len(p)), k.key})
+	if k.gone || len(k.text) > maxPackedMessage {
+		w.omit()
+	}
+}
+
+// maxPackedMessage is the length of the longest compressed message that is
+// looked into.
+const maxPackedMessage = 8 << 20
+
+// unpack looks into the compressed message, which is complete.
+func (w *webSocket) unpack() {
+	k := &w.packed
+	if !k.gone {
+		instead, isPlain := w.deflate.message(k.text)
+		if isPlain {
+			w.put(k.at, []byte{k.first &^ bitCompressed}, [4]byte{})
+		}
+		w.spread(instead)
+	} else {
+		w.omit()
+	}
+	k.open = false
+}
+
+// omit takes out what came of the compressed message, and with that what later
+// ones refer to.
+func (w *webSocket) omit() {
+	k := &w.packed
+	if !k.gone {
+		w.put(k.at, []byte{k.first &^ bitCompressed}, [4]byte{})
+	}
+	w.spread(bytes.Repeat([]byte("*"), len(k.text)))
+	k.gone, w.deflate.lost = true, true
+	k.text = k.text[:0]
+}
+
+// spread puts text, if it is not nil, in the place of what came of the
+// compressed message.
+func (w *webSocket) spread(text []byte) {
+	for _, run := range w.packed.runs {
+		if n := int(run.to - run.from); n <= len(text) {
+			w.put(run.from, text[:n], run.key)
+			text = text[n:]
+		}
+	}
+	w.packed.runs = w.packed.runs[:0]
+}
+
+// put puts text at a place, masked.
+func (w *webSocket) put(at int64, text []byte, key [4]byte) {
+	masked := make([]byte, len(text))
+	for i, c := range text {
+		masked[i] = c ^ key[(at+int64(i))%4]
+	}
+	w.scan.Found++
+	w.scan.Put([]scan.Span{{At: at, N: len(masked)}}, string(masked))
 }
 
 // pass hands on what was found, masked as its place was.
@@ -140,6 +243,12 @@ func (w *webSocket) pass() {
 // gap says that n bytes are missing, and returns whether it is known what comes
 // after them.
 func (w *webSocket) gap(n int64) bool {
+	if w.deflate != nil {
+		w.deflate.lost = true
+	}
+	if w.packed.open {
+		w.omit()
+	}
 	if w.left < n {
 		return false
 	}
@@ -151,9 +260,22 @@ func (w *webSocket) gap(n int64) bool {
 
 // End implements [scan.Sink].
 func (w *webSocket) End() {
+	if w.packed.open {
+		w.omit()
+		w.packed.open = false
+	}
 	w.message.End()
 	w.pass()
 }
 
 // Pending implements [scan.Sink].
-func (w *webSocket) Pending() int64 { return w.message.Pending() }
+func (w *webSocket) Pending() int64 {
+	p := w.message.Pending()
+	if w.packed.open && !w.packed.gone {
+		p = min(p, w.packed.at)
+	}
+	if w.deflate != nil && len(w.head) > 0 && w.head[0]&bitCompressed != 0 {
+		p = min(p, w.headAt) // the bit may have to go
+	}
+	return p
+}

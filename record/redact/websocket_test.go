@@ -2,10 +2,15 @@ package redact_test
 
 import (
 	"bytes"
+	"compress/flate"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/assembly"
 	"ssltape/record/recordtest"
 	"ssltape/record/redact"
 )
@@ -74,6 +79,124 @@ func TestChunksWebSocket(t *testing.T) {
 		for _, want := range []string{`{"type":"hello","password":"<re`, `","x":1}`, "ping", "\x7e\x00\x07{\"a\":1}"} {
 			if !strings.Contains(in, want) {
 				t.Errorf("in pieces of %d: %q is gone from %q", n, want, in)
+			}
+		}
+	}
+}
+
+// minimal returns a frame with the shortest length field, as receivers demand.
+func minimal(first byte, key, text string) string {
+	f := wsFrame(first, key, text)
+	if n := len(text); n < 126 {
+		return f[:1] + string([]byte{f[1]&0x80 | byte(n)}) + f[4:]
+	}
+	return f
+}
+
+// deflated returns messages as frames, compressed one after the other or, with
+// fresh, each by itself. Every other message is in two frames.
+func deflated(key string, fresh bool, messages []string) string {
+	var out strings.Builder
+	var b bytes.Buffer
+	w, _ := flate.NewWriter(&b, 9)
+	for i, m := range messages {
+		b.Reset()
+		if fresh {
+			w.Reset(&b)
+		}
+		io.WriteString(w, m)
+		w.Flush()
+		p := strings.TrimSuffix(b.String(), "\x00\x00\xff\xff")
+		if i%2 == 0 {
+			out.WriteString(minimal(0xc1, key, p))
+		} else {
+			out.WriteString(minimal(0x41, key, p[:len(p)/2]) + minimal(0x89, key, "ping") + minimal(0x80, key, p[len(p)/2:]))
+		}
+	}
+	return out.String()
+}
+
+// wsMessages keeps the messages of a WebSocket.
+type wsMessages struct {
+	in, out []string
+	err     error
+}
+
+func (w *wsMessages) WriteExchange(x *record.Exchange) error {
+	if !x.Done() {
+		return nil
+	}
+	w.err = x.Err
+	for _, m := range x.WebSocket {
+		if m.Deflated {
+			w.err = fmt.Errorf("a message is not inflated: %q", m.Data)
+		}
+		if m.Opcode != 1 {
+			continue
+		}
+		if m.FromClient {
+			w.out = append(w.out, m.Data)
+		} else {
+			w.in = append(w.in, m.Data)
+		}
+	}
+	return nil
+}
+
+// switching is the response that begins a WebSocket with compression.
+const switching = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+
+// Messages that are compressed are redacted within, and those after them that
+// refer to them are still read.
+func TestChunksDeflated(t *testing.T) {
+	filler := strings.Repeat("some text that is said again and again, ", 5)
+	messages := []string{
+		`{"type":"hello","text":"` + filler + `"}`,
+		`{"type":"auth","password":` + quote(plainSecret) + `,"n":1,"text":"` + filler + `"}`,
+		`{"type":"again","text":"` + filler + `","password":` + quote(plainSecret) + `}`,
+		show("oauth"), `{"type":"last","text":"` + filler + `"}`, "x", show("oauth"),
+	}
+	for _, fresh := range []bool{false, true} {
+		extension := "permessage-deflate"
+		if fresh {
+			extension += "; client_no_context_takeover; server_no_context_takeover"
+		}
+		request := "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+		response := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Extensions: " + extension + "\r\n\r\n"
+		closing := func(key string) string { return minimal(0x88, key, "\x03\xe8") }
+		for _, n := range pieces {
+			var got wsMessages
+			var raw collect
+			a := assembly.New(&got, assembly.Options{})
+			w := redact.Chunks(record.ChunkTee{a, &raw}, redact.Secrets)
+			s := recordtest.Splitter{N: n, W: w}
+			conn := &record.Conn{ID: 1}
+			off := [2]int64{}
+			for _, k := range []struct {
+				dir  record.Dir
+				data string
+			}{{record.Out, request}, {record.In, response + deflated("", fresh, messages) + closing("")},
+				{record.Out, deflated("k\x99#\x01", fresh, messages) + closing("abcd")}} {
+				if err := s.WriteChunk(record.Chunk{Conn: conn, Dir: k.dir, Off: off[k.dir], Data: []byte(k.data)}); err != nil {
+					t.Fatal(err)
+				}
+				off[k.dir] += int64(len(k.data))
+			}
+			if err := errors.Join(w.Close(), a.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if got.err != nil || len(got.in) != len(messages) || len(got.out) != len(messages) {
+				t.Fatalf("fresh %v in pieces of %d: %d and %d messages, %v", fresh, n, len(got.in), len(got.out), got.err)
+			}
+			for i, m := range messages {
+				for _, seen := range []string{got.in[i], got.out[i]} {
+					switch secret := strings.Contains(m, plainSecret) || m == show("oauth"); {
+					case leaks(seen, plainSecret) != "" || leaks(seen, evident["oauth"]) != "":
+						t.Errorf("fresh %v in pieces of %d: message %d: %s", fresh, n, i, seen)
+					case !secret && seen != m, secret && !strings.Contains(seen, "redacted") && !strings.Contains(seen, "****"):
+						t.Errorf("fresh %v in pieces of %d: message %d: %s, want %s", fresh, n, i, seen, m)
+					}
+				}
 			}
 		}
 	}
