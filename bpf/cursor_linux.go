@@ -24,6 +24,7 @@ const (
 	kindLine
 	kindRefused
 	kindHandshake
+	kindLoad
 )
 
 // A connKey tells connections apart: a pointer of one run of a program, since

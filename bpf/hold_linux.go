@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -16,24 +17,42 @@ import (
 // A Program is what a recorded process runs since a moment ago, and what is
 // not known to have been looked at.
 type Program struct {
-	PID  int
-	Held bool // the process is stopped until [Probe.Release], before its first instruction
-	tgid uint32
-	file tlsFileId
+	PID    int
+	Held   bool // the process is stopped until [Probe.Release], before it runs an instruction of it
+	Loaded bool // it is one or more libraries, of the program that runs already
+	tgid   uint32
+	files  []tlsFileId
 }
 
-// program tells who waits for new programs of the exec that e is.
-func (p *Probe) program(e *tlsExec) {
-	if e.Fresh != 0 && p.fresh != nil {
-		p.fresh(Program{PID: int(e.Head.Pid), Held: e.Held != 0, tgid: e.Head.Tgid, file: e.Program})
+// examine tells who waits for new programs of an event about one.
+func (p *Probe) examine(event []byte) {
+	h := view[tlsHead](event)
+	if h == nil || p.fresh == nil {
+		return
+	}
+	program := Program{PID: int(h.Pid), tgid: h.Tgid}
+	switch h.Kind {
+	case kindExec:
+		if e := view[tlsExec](event); e != nil && e.Fresh != 0 {
+			program.Held, program.files = e.Held != 0, []tlsFileId{e.Program}
+			p.fresh(program)
+		}
+	case kindLoad:
+		if e := view[tlsLoadedEvent](event); e != nil {
+			program.Held, program.Loaded = e.Held != 0, true
+			program.files = slices.Clone(e.Loaded.Files[:min(int(e.Loaded.N), len(e.Loaded.Files))])
+			p.fresh(program)
+		}
 	}
 }
 
 // Release lets the process of a program run, if it is held. If known is set,
 // the program is not new any more for whoever runs it, unless its file changes.
 func (p *Probe) Release(program Program, known bool) {
-	if known {
-		_ = p.objs.Examined.Put(program.file, uint8(1)) // a table that is full forgets old ones
+	for _, file := range program.files {
+		if known {
+			_ = p.objs.Examined.Put(file, uint8(1)) // a table that is full forgets old ones
+		}
 	}
 	if program.Held {
 		resume(p.objs.Held, program.tgid, program.PID)

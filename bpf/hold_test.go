@@ -119,7 +119,7 @@ func TestKnownProgram(t *testing.T) {
 	read(t, p)
 	byFile := map[tlsFileId]int{}
 	for _, pr := range x.seen {
-		byFile[pr.file]++
+		byFile[pr.files[0]]++
 	}
 	for f, n := range byFile {
 		if n != 1 {

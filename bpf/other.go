@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"errors"
 	"iter"
 	"os"
 	"runtime"
@@ -34,8 +35,8 @@ func (p *Probe) AttachShell(string) error { return Supported() }
 
 // A Program does not occur here.
 type Program struct {
-	PID  int
-	Held bool
+	PID          int
+	Held, Loaded bool
 }
 
 // Release does nothing here.
@@ -46,6 +47,12 @@ func (p *Probe) Know(string) {}
 
 // Await does nothing here.
 func (p *Probe) Await(string) error { return Supported() }
+
+// ErrNoLoader does not occur here.
+var ErrNoLoader = errors.New("no dynamic loader")
+
+// AttachLoader does nothing here.
+func (p *Probe) AttachLoader(string) error { return Supported() }
 
 // Held does nothing here.
 func (p *Probe) Held() (*os.File, error) { return nil, Supported() }

@@ -26,7 +26,7 @@ import (
 // include path (Debian: clang llvm libbpf-dev). Building takes none of these,
 // since what is generated is committed; it does not depend on the folder.
 //
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type line -type address_event -type name_event -type file_id -type stopped -type pattern tls tls.c -- -O2 -Wall -Werror
+//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type loaded_event -type line -type address_event -type name_event -type file_id -type stopped -type pattern tls tls.c -- -O2 -Wall -Werror
 
 // A Probe records TLS connections. Its methods may be called from several
 // goroutines at once.
@@ -195,14 +195,23 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 		return Attachment{}, fmt.Errorf("probe %s: %w", path, err)
 	}
 	id := fileID{st.Dev, st.Ino}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a, ok := p.attached[id]; ok {
+	attached := func() (a Attachment, ok bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		a, ok = p.attached[id]
+		return a, ok
+	}
+	if a, ok := attached(); ok {
 		return a, nil
 	}
-	a, sites, err := inspect(path, true)
+	a, sites, err := inspect(path, true) // takes long: events need the lock
 	if err != nil {
 		return a, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if a, ok := p.attached[id]; ok { // by somebody else, meanwhile
+		return a, nil
 	}
 	p.libraries = append(p.libraries, a.Library) // before its first event
 	links, err := p.attach(path, sites, a.flags)

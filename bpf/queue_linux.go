@@ -169,9 +169,7 @@ func (p *Probe) fill() error {
 		if err == nil {
 			b.buf = b.buf[:len(b.buf)+len(rec.RawSample)]
 			b.ends = append(b.ends, len(b.buf))
-			if e := view[tlsExec](rec.RawSample); e != nil && e.Head.Kind == kindExec {
-				p.program(e)
-			}
+			p.examine(rec.RawSample)
 			continue
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {

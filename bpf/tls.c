@@ -16,6 +16,7 @@
 #include "headers/data.h"
 #include "headers/exec.h"
 #include "headers/go.h"
+#include "headers/loader.h"
 #include "headers/process.h"
 #include "headers/shell.h"
 #include "headers/socket.h"

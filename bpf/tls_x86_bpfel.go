@@ -149,6 +149,19 @@ type tlsLine struct {
 	Text [4096]uint8
 }
 
+type tlsLoadedEvent struct {
+	_      structs.HostLayout
+	Head   tlsHead
+	Loaded struct {
+		_     structs.HostLayout
+		N     uint32
+		More  uint32
+		Files [4]tlsFileId
+	}
+	Held uint32
+	Pad  uint32
+}
+
 type tlsLoss struct {
 	_           structs.HostLayout
 	RingEvents  uint64
@@ -178,10 +191,11 @@ type tlsPattern struct {
 }
 
 type tlsProcess struct {
-	_     structs.HostLayout
-	Epoch uint64
-	Pid   uint32
-	Flags uint32
+	_       structs.HostLayout
+	Epoch   uint64
+	Pid     uint32
+	Flags   uint32
+	Library uint64
 }
 
 type tlsStart struct {
@@ -263,6 +277,7 @@ const (
 	tlsProgGoRead        = "go_read"
 	tlsProgGoReturn      = "go_return"
 	tlsProgGoWrite       = "go_write"
+	tlsProgLoaderChanged = "loader_changed"
 	tlsProgProcessExec   = "process_exec"
 	tlsProgProcessExit   = "process_exit"
 	tlsProgProcessFork   = "process_fork"
@@ -343,6 +358,7 @@ type tlsProgramSpecs struct {
 	GoRead        *ebpf.ProgramSpec `ebpf:"go_read"`
 	GoReturn      *ebpf.ProgramSpec `ebpf:"go_return"`
 	GoWrite       *ebpf.ProgramSpec `ebpf:"go_write"`
+	LoaderChanged *ebpf.ProgramSpec `ebpf:"loader_changed"`
 	ProcessExec   *ebpf.ProgramSpec `ebpf:"process_exec"`
 	ProcessExit   *ebpf.ProgramSpec `ebpf:"process_exit"`
 	ProcessFork   *ebpf.ProgramSpec `ebpf:"process_fork"`
@@ -479,6 +495,7 @@ type tlsPrograms struct {
 	GoRead        *ebpf.Program `ebpf:"go_read"`
 	GoReturn      *ebpf.Program `ebpf:"go_return"`
 	GoWrite       *ebpf.Program `ebpf:"go_write"`
+	LoaderChanged *ebpf.Program `ebpf:"loader_changed"`
 	ProcessExec   *ebpf.Program `ebpf:"process_exec"`
 	ProcessExit   *ebpf.Program `ebpf:"process_exit"`
 	ProcessFork   *ebpf.Program `ebpf:"process_fork"`
@@ -509,6 +526,7 @@ func (p *tlsPrograms) Close() error {
 		p.GoRead,
 		p.GoReturn,
 		p.GoWrite,
+		p.LoaderChanged,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,

@@ -159,7 +159,7 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	struct process other = {};
 	struct process *p = find_process(tgid, task);
 	if (p)
-		p->epoch = bpf_ktime_get_ns(); /* the pointers of the old program mean nothing now */
+		p->epoch = bpf_ktime_get_ns(), p->library = 0; /* those of the old program mean nothing now */
 	else if (awaits)
 		p = await(tgid, task, file, refused, &other);
 	if (!p)

@@ -141,6 +141,14 @@ struct file {
 	struct inode *f_inode;
 } CORE;
 
+struct mnt_namespace {
+	struct ns_common ns;
+} CORE;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} CORE;
+
 struct mm_struct {
 	unsigned long arg_start, arg_end;
 } CORE;
@@ -151,6 +159,7 @@ struct task_struct {
 	struct task_struct *group_leader, *real_parent;
 	struct pid *thread_pid;
 	const struct cred *cred;
+	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct mm_struct *mm;

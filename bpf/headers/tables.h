@@ -15,7 +15,7 @@ enum dir { OUT, IN, NEITHER };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE, LOAD };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -58,6 +58,20 @@ struct line { /* LINE: head.len bytes that were typed, cut where there are more 
 	__u8 text[4096];
 };
 
+#define LOADED 4 /* a power of two */
+
+struct loaded {
+	__u32 n;    /* libraries that are not in examined */
+	__u32 more; /* there are others that were not looked at */
+	struct file_id files[LOADED];
+};
+
+struct loaded_event { /* LOAD */
+	struct head head;
+	struct loaded loaded;
+	__u32 held, pad; /* as of an exec */
+};
+
 struct address { /* of a TCP connection; IPv4 as ::ffff:a.b.c.d */
 	__u8 local[16], remote[16];
 	__u16 lport, rport;
@@ -78,6 +92,7 @@ union event { /* what the ring buffer holds, for bpf2go */
 	struct head head;
 	struct start start;
 	struct exec exec;
+	struct loaded_event loaded;
 	struct line line;
 	struct address_event address;
 	struct name_event name;
@@ -134,6 +149,7 @@ struct process {
 	__u64 epoch; /* time since when it runs this program */
 	__u32 pid;   /* as the recorder sees it */
 	__u32 flags;
+	__u64 library; /* where it has the last one that was looked at: see loader.h */
 };
 
 enum { IGNORE = 1 }; /* process.flags */

@@ -3,6 +3,8 @@ package session
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -63,6 +65,7 @@ func (h *hooks) attach(path string) error {
 	found, err := h.probe.Attach(path) // takes a while: others are not to wait for the lock
 	a.err = err
 	h.attachShell(path)
+	h.attachLoader(path)
 	if !errors.Is(err, os.ErrNotExist) {
 		h.probe.Know(path)
 	}
@@ -104,8 +107,24 @@ const readlineLibrary = "libreadline.so"
 // loader maps it after the start, and it may be used at once.
 func (h *hooks) attachSystem() {
 	h.attachAll(program.Libraries())
+	h.attachAll(program.Loaders())
 	if h.shells {
 		h.attachAll(program.LibrariesNamed(readlineLibrary))
+	}
+}
+
+// attachLoader makes the libraries known that the dynamic loader at path loads,
+// if it is one.
+func (h *hooks) attachLoader(path string) {
+	name := path
+	if target, err := os.Readlink(path); err == nil {
+		name = target
+	}
+	if base := filepath.Base(name); !strings.HasPrefix(base, "ld-") && !strings.HasPrefix(base, "ld.so") {
+		return
+	}
+	if err := h.probe.AttachLoader(path); err != nil {
+		h.logf("%v", err)
 	}
 }
 
@@ -149,14 +168,14 @@ func (h *hooks) scan(pid int) bool {
 	return true
 }
 
-// start hooks a program that is new, which waits for that: it is held already,
-// or is stopped now as well as that can be done. It does not wait: many
+// start hooks a program, or a library, that is new, which waits for that: it is
+// held already, or a program is stopped now as well as that can be done. It does not wait: many
 // programs may start at once.
 func (h *hooks) start(p bpf.Program) {
 	go func() {
 		<-h.ready
 		release := func() {}
-		if !p.Held {
+		if !p.Held && !p.Loaded {
 			release = hold(p.PID)
 		}
 		known := h.scan(p.PID) // its executable and the loader

@@ -43,6 +43,16 @@ func LibrariesNamed(prefixes ...string) []string {
 	return slices.Compact(libs)
 }
 
+// Loaders returns the dynamic loaders of programs that are started here.
+func Loaders() []string {
+	var loaders []string
+	for _, pattern := range []string{"/lib/ld-*.so*", "/lib64/ld-*.so*"} {
+		found, _ := filepath.Glob(pattern)
+		loaders = append(loaders, found...)
+	}
+	return loaders
+}
+
 // IsTLSLibrary reports whether the file at path has the name of a TLS library.
 func IsTLSLibrary(path string) bool { return IsNamed(path, tlsLibraries...) }
 
