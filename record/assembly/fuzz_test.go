@@ -1,7 +1,9 @@
 package assembly_test
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ssltape/record"
@@ -25,6 +27,35 @@ func FuzzAssembler(f *testing.F) {
 		f.Add(both[record.In], both[record.Out], uint64(i+1000))
 	}
 	f.Fuzz(checkCuts)
+}
+
+// FuzzHTTP2 is FuzzAssembler from the talks of TestHTTP2.
+func FuzzHTTP2(f *testing.F) {
+	for _, name := range slices.Sorted(maps.Keys(http2Cases)) {
+		k := newTalk()
+		http2Cases[name](k)
+		addTalk(f, k.chunks)
+	}
+	f.Fuzz(checkCuts)
+}
+
+// FuzzWebSocket is FuzzAssembler from the sockets of TestWebSocket.
+func FuzzWebSocket(f *testing.F) {
+	for _, name := range slices.Sorted(maps.Keys(webSocketCases)) {
+		addTalk(f, webSocketCases[name]().chunks)
+	}
+	f.Fuzz(checkCuts)
+}
+
+// addTalk adds what chunks carry to the seeds, in several orders.
+func addTalk(f *testing.F, chunks []record.Chunk) {
+	var both [2][]byte
+	for _, c := range chunks {
+		both[c.Dir] = append(both[c.Dir], c.Data[:min(len(c.Data), 2000)]...)
+	}
+	for seed := range uint64(4) {
+		f.Add(both[client], both[server], seed)
+	}
 }
 
 // checkCuts checks that a recording means the same however it is cut.

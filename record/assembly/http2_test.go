@@ -3,9 +3,7 @@ package assembly_test
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -403,30 +401,6 @@ func TestHTTP2(t *testing.T) {
 			checkGolden(t, "testdata/http2-"+name+".exchanges", k.chunks)
 		})
 	}
-}
-
-// FuzzHTTP2 is FuzzAssembler from the talks and sockets above.
-func FuzzHTTP2(f *testing.F) {
-	seed := uint64(0)
-	add := func(chunks []record.Chunk) {
-		var both [2][]byte
-		for _, c := range chunks {
-			both[c.Dir] = append(both[c.Dir], c.Data[:min(len(c.Data), 2000)]...)
-		}
-		for range 4 {
-			f.Add(both[client], both[server], seed)
-			seed++
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(http2Cases)) {
-		k := newTalk()
-		http2Cases[name](k)
-		add(k.chunks)
-	}
-	for _, name := range slices.Sorted(maps.Keys(webSocketCases)) {
-		add(webSocketCases[name]().chunks)
-	}
-	f.Fuzz(checkCuts)
 }
 
 // BenchmarkHTTP2 is small JSON exchanges on one connection, and a download.
