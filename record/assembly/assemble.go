@@ -268,6 +268,24 @@ func mark(m *record.Message, n int, t time.Time) {
 	}
 }
 
+// maxInterim is how many interim responses of an exchange are kept, and
+// maxInterimHead how long the head of one may be whose fields are.
+const (
+	maxInterim     = 1000
+	maxInterimHead = 64 << 10
+)
+
+// addInterim adds i, whose head has this size, to the interim responses of x.
+func addInterim(x *record.Exchange, i record.Interim, size int64) {
+	if size > maxInterimHead {
+		note(x, fieldsCut)
+		i.Header = nil
+	}
+	if r := &x.Response; len(r.Interim) < maxInterim {
+		r.Interim = append(r.Interim, i)
+	}
+}
+
 // opaque is the parser of what cannot be parsed: it counts.
 type opaque struct{ *connection }
 

@@ -103,6 +103,41 @@ func BenchmarkEvents(b *testing.B) {
 	}
 }
 
+// BenchmarkWebSocket is small JSON messages in both directions, compressed and not.
+func BenchmarkWebSocket(b *testing.B) {
+	for name, extension := range map[string]string{"plain": "", "deflate": "permessage-deflate"} {
+		b.Run(name, func(b *testing.B) {
+			k := newSocket(extension)
+			message, first := `{"type":"delta","index":12,"text":"Hello"}`, byte(text)
+			if extension != "" {
+				first |= compressed
+			}
+			for d := range k.bytes {
+				payload := message
+				if extension != "" {
+					payload = k.pack(record.Dir(d), message)
+					k.deflate[d].Reset(&k.packed[d])
+				}
+				k.frame(record.Dir(d), first, payload)
+			}
+			b.SetBytes(int64(k.bytes[client].Len() + k.bytes[server].Len()))
+			b.ReportAllocs()
+			var w tape
+			for i := 0; b.Loop(); i++ {
+				if i%10000 == 0 { // an exchange keeps its messages
+					w = tape{conn: k.conn, a: assembly.New(&discard{}, assembly.Options{})}
+					for _, c := range k.chunks {
+						w.write(b, c.Dir, c.Data)
+					}
+				}
+				w.write(b, client, k.bytes[client].Bytes())
+				w.write(b, server, k.bytes[server].Bytes())
+			}
+			b.ReportMetric(2*float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+		})
+	}
+}
+
 // BenchmarkUnparsed is a connection that speaks something else.
 func BenchmarkUnparsed(b *testing.B) {
 	p := []byte(strings.Repeat("\x00\x01\x02 binary \xff\xfe", 1000))

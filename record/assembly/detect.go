@@ -122,13 +122,20 @@ const (
 	isOther
 )
 
+// maxLeading is how many empty lines, in bytes, the first message may have before it.
+const maxLeading = 4 << 10
+
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // RFC 9113, section 3.4
 
 // judge tells what a direction that starts with p speaks. What it says of p
 // it says of everything that starts with p, unless it is undecided.
 func judge(p []byte) verdict {
+	all := len(p)
 	p = bytes.TrimLeft(p, "\r\n \t")
-	if len(p) == 0 {
+	switch {
+	case all-len(p) > maxLeading:
+		return isOther
+	case len(p) == 0:
 		return undecided
 	}
 	if p[0] == 0x16 { // handshake record, RFC 8446, section 5.1
@@ -206,6 +213,9 @@ func (o *opening) data(d record.Dir, t time.Time, p []byte) {
 	}
 	o.held = hold(o.held, event{dir: d, time: t, data: bytes.Clone(p)})
 	o.buf[d] = append(o.buf[d], p...)
+	if n := len(o.buf[d]); !o.lost[d] && n-len(p) > maxLeading+len(preface) && n <= maxHead && bytes.IndexByte(p, '\n') < 0 {
+		return // a start line that is still long: nothing else is undecided for so long
+	}
 	o.look(d)
 }
 
@@ -263,7 +273,10 @@ func (o *opening) start(d record.Dir, v verdict) {
 
 // forget drops the first n bytes held of d: they belong to no message.
 func (o *opening) forget(d record.Dir, n int) {
-	o.torn[d] = o.torn[d] || n > 0
+	if n == 0 {
+		return
+	}
+	o.torn[d] = true
 	o.a.stats.Unparsed += int64(n)
 	o.buf[d] = o.buf[d][n:]
 	kept := o.held[:0]

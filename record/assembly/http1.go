@@ -11,9 +11,6 @@ import (
 // maxOpen is how many requests without a response are kept for pairing.
 const maxOpen = 1000
 
-// maxInterim is how many interim responses of an exchange are kept.
-const maxInterim = 1000
-
 // http1 reads HTTP/1.x (RFC 9112). The k-th final response answers the k-th
 // request (section 9.2).
 type http1 struct {

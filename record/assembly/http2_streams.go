@@ -243,7 +243,7 @@ func (s *http2Half) response(b streamHead) {
 		st.head(s, &b)
 	case len(status) == 3 && status[0] == '1' && !b.frame.has(flagEndStream): // RFC 9113, section 8.1
 		code, _ := strconv.Atoi(status)
-		r.Interim = append(r.Interim, record.Interim{Status: code, Header: b.fields, Time: s.t})
+		addInterim(st.x, record.Interim{Status: code, Header: b.fields, Time: s.t}, int64(b.size))
 		st.grow()
 		return
 	default:

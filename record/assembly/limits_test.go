@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -214,6 +215,95 @@ func TestManyConnections(t *testing.T) {
 		t.Errorf("%d bytes a closed connection", each)
 	}
 	runtime.KeepAlive(conns)
+}
+
+// TestLimitsCut sends what is as long as the limits allow, or a byte longer: it
+// means the same however it is cut, and takes no longer byte by byte than it
+// should (were a byte to cost what is held, this would take minutes).
+func TestLimitsCut(t *testing.T) {
+	const head, line = 1 << 20, 64 << 10
+	ok := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+	chunked := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+	pad := func(before, after string, n int) string {
+		return before + strings.Repeat("x", n-len(before)-len(after)) + after
+	}
+	next := getRequest + getRequest
+	for name, both := range map[string][2]string{
+		"head":          {pad("GET / HTTP/1.1\r\nX: ", "\r\n\r\n", head) + getRequest, ok + ok},
+		"longer head":   {pad("GET / HTTP/1.1\r\nX: ", "\r\n\r\n", head+1) + next, ok + ok},
+		"line":          {pad("GET /", " HTTP/1.1\r\n\r\n", head) + next, ok + ok},
+		"longer line":   {pad("GET /", " HTTP/1.1\r\n\r\n", head+100) + next, ok + ok},
+		"line and head": {pad("GET /", " HTTP/1.1\r\nX: ", head/2) + pad("", "\r\n\r\n", head/2) + getRequest, ok + ok},
+		"fields":        {"GET / HTTP/1.1\r\n" + strings.Repeat("a:\r\n", head/4-10) + "\r\n" + getRequest, ok + ok},
+		"status line":   {next, pad("HTTP/1.1 200 ", "\r\n\r\n", head+2) + ok},
+		"response head": {next, pad("HTTP/1.1 204 x\r\nX: ", "\r\n\r\n", head) + ok},
+		"trailer":       {next, chunked + "0\r\n" + pad("X: ", "\r\n\r\n", line) + ok},
+		"long trailer":  {next, chunked + "0\r\n" + pad("X: ", "\r\n\r\n", line+1) + ok},
+		"chunk":         {next, chunked + pad("1;", "\r\n", line) + "x\r\n0\r\n\r\n" + ok},
+		"longer chunk":  {next, chunked + pad("1;", "\r\n", line+1) + "x\r\n0\r\n\r\n" + ok},
+		"spaces":        {next, chunked + strings.Repeat(" ", line+1) + "\r\n" + ok},
+		"blank line":    {next, "HTTP/1.1 200 OK\r\n" + strings.Repeat(" ", line) + "\n\nx" + ok},
+		"no HTTP":       {strings.Repeat("x", head) + next, strings.Repeat("y", head) + ok},
+		"junk":          {next, strings.Repeat("z", 300) + "\n" + ok},
+		"interim":       {next, strings.Repeat("HTTP/1.1 103 x\r\nLink: y\r\n\r\n", 2000) + ok + ok},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := &record.Conn{ID: 1}
+			cs := appendData(nil, conn, record.Out, []byte(both[record.Out]))
+			cs = appendData(cs, conn, record.In, []byte(both[record.In]))
+			xs, st := assemble(t, cs, 0)
+			whole := render(xs, st, false)
+			for _, n := range []int{1, 4093} {
+				if xs, st := assemble(t, cs, n); render(xs, st, false) != whole {
+					t.Errorf("in pieces of %d: %.1000s", n, diff(whole, render(xs, st, false)))
+				}
+			}
+		})
+	}
+}
+
+// TestMemory checks that ten thousand open connections and a body of 4 GiB are
+// fine in 200 MB.
+func TestMemory(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	const conns, size = 10000, 4 << 30
+	a := assembly.New(&discard{}, assembly.Options{MaxBody: 64 << 20})
+	open := make([]record.Conn, conns)
+	for i := range open {
+		open[i].ID = uint64(i + 1)
+		if err := send(t, a, &open[i], getRequest+getRequest, "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n"+strings.Repeat("x", 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, peak := &record.Conn{ID: conns + 1}, uint64(0)
+	in := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", int64(size))
+	if err := send(t, a, conn, getRequest, in); err != nil {
+		t.Fatal(err)
+	}
+	piece, off := bytes.Repeat([]byte("x"), 64<<10), int64(len(in))
+	for i := range size / len(piece) {
+		if err := a.WriteChunk(record.Chunk{Conn: conn, Dir: record.In, Off: off, Data: piece}); err != nil {
+			t.Fatal(err)
+		}
+		if off += int64(len(piece)); i%1000 == 0 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapAlloc)
+		}
+	}
+	if st := a.Stats(); st.Done != 1 || st.Open != 2*conns || st.Body != size+1000*conns || st.Cut != size-64<<20 {
+		t.Errorf("%+v", st)
+	}
+	if peak > 200e6 {
+		t.Errorf("%d bytes in use", peak)
+	}
+	if files, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(files) > 0 && runtime.GOOS != "windows" {
+		t.Errorf("files that stay when the process is killed: %v, %v", files, err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.KeepAlive(open)
 }
 
 // TestHoleThenJunk checks that looking for a chunk after a hole is bounded.

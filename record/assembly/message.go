@@ -422,10 +422,7 @@ func (s *half) response(head string) *pair {
 // interim makes the response being read one that comes before the real one.
 func (s *half) interim() {
 	r := &s.p.Response
-	i := record.Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}
-	if len(r.Interim) < maxInterim {
-		r.Interim = append(r.Interim, i)
-	}
+	addInterim(&s.p.Exchange, record.Interim{Status: r.Status, Reason: r.Reason, Header: r.Header, Time: s.t}, r.HeadSize)
 	s.p.Response = record.Response{Interim: r.Interim}
 	p := s.p
 	s.heads--

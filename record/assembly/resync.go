@@ -12,6 +12,7 @@ type scanner struct {
 	want verdict // isRequest or isResponse, undecided for both
 	pos  int     // where to look on
 	line int     // start of the first line of the candidate's head that was not checked, 0 for none
+	seen int     // that line does not end before it
 	end  int     // of the evidence for what was found
 }
 
@@ -37,9 +38,9 @@ func (s *scanner) find(p []byte) (v verdict, skip int) {
 			return undecided, s.drop(s.start(p, i))
 		}
 		if v != isOther && (s.want == undecided || s.want == v) {
-			switch s.confirm(p, end) {
-			case isOther:
-			case undecided:
+			switch c := s.confirm(p, end); {
+			case c == isOther, c != undecided && s.end-start > maxHead:
+			case c == undecided:
 				s.pos = i
 				return undecided, s.drop(start)
 			default:
@@ -56,6 +57,7 @@ func (s *scanner) drop(skip int) int {
 	s.pos -= skip
 	if s.line > 0 {
 		s.line -= skip
+		s.seen -= skip
 	}
 	return skip
 }
@@ -63,12 +65,12 @@ func (s *scanner) drop(skip int) int {
 // start returns the first byte before i that may belong to the start line in
 // which i is. To move bytes seldom, it says 0 until it pays.
 func (s *scanner) start(p []byte, i int) int {
+	if i < 2*scanKeep {
+		return 0
+	}
 	if s.want != isResponse {
 		low := max(0, i-scanKeep)
 		i = low + bytes.LastIndexByte(p[low:i], '\n') + 1
-	}
-	if i < scanKeep {
-		return 0
 	}
 	return i
 }
@@ -145,16 +147,18 @@ func isStrictRequest(line []byte) bool {
 // confirm tells whether lines of fields and an empty line follow p[:end].
 func (s *scanner) confirm(p []byte, end int) verdict {
 	if s.line == 0 {
-		s.line = end
+		s.line, s.seen = end, end
 	}
 	for {
-		i := bytes.IndexByte(p[s.line:], '\n')
+		i := bytes.IndexByte(p[s.seen:], '\n')
 		if i < 0 {
+			s.seen = len(p)
 			if len(p)-end > maxHead {
 				return isOther
 			}
 			return undecided
 		}
+		i += s.seen - s.line
 		line := bytes.TrimRight(p[s.line:s.line+i], "\r")
 		if len(line) == 0 {
 			if s.line == end {
@@ -168,6 +172,7 @@ func (s *scanner) confirm(p []byte, end int) verdict {
 			return isOther
 		}
 		s.line += i + 1
+		s.seen = s.line
 	}
 }
 
