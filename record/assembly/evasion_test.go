@@ -9,11 +9,17 @@ import (
 	"ssltape/record/recordtest"
 )
 
-// TestEvasion reads responses that are built so that an inspector and a
-// browser disagree about them. Each has the same body to those who read it as
-// tolerant recipients do.
-func TestEvasion(t *testing.T) {
-	const body = "X5-this-is-what-the-recipient-gets-(to-see)-and-so-must-the-observer"
+// An evasion is a response that is built so that an inspector and a browser
+// disagree about it.
+type evasion struct{ name, in string }
+
+// evaded is the content of all evasions, to those who read them as tolerant
+// recipients do.
+const evaded = "X5-this-is-what-the-recipient-gets-(to-see)-and-so-must-the-observer"
+
+// evasions returns the evasions that there are.
+func evasions(t *testing.T) []evasion {
+	const body = evaded
 	plain := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 	chunks := func(sizeLine, after, last string) string {
 		var b strings.Builder
@@ -28,7 +34,7 @@ func TestEvasion(t *testing.T) {
 	gz := string(recordtest.Encode(t, "gzip", body))
 	gzTo := func(head string) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(gz), gz) }
 	ok := "HTTP/1.1 200 ok\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"
-	tests := []struct{ name, in string }{
+	return []evasion{
 		{"length", ok + plain},
 		{"chunked", ok + te + chunked},
 		{"space before the size", ok + te + chunks(" N\r\n", "\r\n", "0\r\n\r\n")},
@@ -53,6 +59,14 @@ func TestEvasion(t *testing.T) {
 		{"chunked twice", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked},
 		{"chunked, identity", ok + "Transfer-Encoding: chunked, identity\r\n\r\n" + chunked},
 		{"identity with length", ok + "Transfer-Encoding: identity\r\n" + plain},
+		{"chunked; as a parameter", ok + "Transfer-Encoding: chunked;\r\n\r\n" + chunked},
+		{"chunked, then empty", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n" + chunked},
+		{"chunked, then another word", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: foo\r\n\r\n" + chunked},
+		{"chunked served as another word", ok + "Transfer-Encoding: chu\r\n\r\n" + chunked},
+		{"two colons", ok + "Transfer-Encoding:: chunked\r\n\r\n" + chunked},
+		{"NUL in the name", ok + "Transfer\x00-Encoding: chunked\r\n\r\n" + chunked},
+		{"VT before the colon", ok + "Transfer-Encoding\v: chunked\r\n\r\n" + chunked},
+		{"chunked as content coding", ok + "Content-Encoding: chunked\r\n\r\n" + chunked},
 		{"upper case", ok + "TRANSFER-ENCODING: CHUNKED\r\n\r\n" + chunked},
 		{"VT before the value", ok + "Transfer-Encoding:\x0bchunked\r\n\r\n" + chunked},
 		{"NUL before the value", ok + "Transfer-Encoding:\x00chunked\r\n\r\n" + chunked},
@@ -79,6 +93,7 @@ func TestEvasion(t *testing.T) {
 		{"head ends in CR", ok + "Transfer-Encoding: chunked\r\n\r" + chunked},
 		{"NUL before the status line", "\x00" + ok + te + chunked},
 		{"empty lines before the status line", "\r\n\n \t\r\n" + ok + te + chunked},
+		{"line before the status line", "foobar\r\n" + ok + te + chunked},
 		{"junk before the status line", "foo" + ok + te + chunked},
 		{"lower case version", "http" + ok[4:] + te + chunked},
 		{"other version", strings.Replace(ok, "1.1", "3.14", 1) + te + chunked},
@@ -104,6 +119,8 @@ func TestEvasion(t *testing.T) {
 		{"length as a list", ok + "Content-Length: 68, 68\r\n\r\n" + body},
 		{"small length first", ok + "Content-Length: 10\r\n" + plain},
 		{"large length first", ok + "Content-Length: 100\r\n" + plain},
+		{"two lengths in a value", ok + "Content-Length: 10 68\r\n\r\n" + body},
+		{"folded second length", ok + "Content-Length: 10\r\n 68\r\n\r\n" + body},
 		{"signed length", ok + "Content-Length: +68\r\n\r\n" + body},
 		{"length with junk", ok + "Content-Length: 68foo\r\n\r\n" + body},
 		{"no number as length", ok + "Content-Length: foo\r\n\r\n" + body},
@@ -128,7 +145,10 @@ func TestEvasion(t *testing.T) {
 		{"deflate without wrapper", ok + "Content-Encoding: deflate\r\n\r\n" + string(recordtest.Encode(t, "deflate raw", body))},
 		{"deflate with a wrong wrapper", ok + "Content-Encoding: deflate\r\n\r\n" + "\x78\x00" + string(recordtest.Encode(t, "deflate", body))[2:]},
 	}
-	for _, test := range tests {
+}
+
+func TestEvasion(t *testing.T) {
+	for _, test := range evasions(t) {
 		t.Run(test.name, func(t *testing.T) {
 			conn := &record.Conn{ID: 1}
 			cs := appendData(nil, conn, record.Out, []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
@@ -138,7 +158,7 @@ func TestEvasion(t *testing.T) {
 			if len(xs) != 1 {
 				t.Fatalf("%d exchanges", len(xs))
 			}
-			if got, err := recordtest.Decode(t, &xs[0].Response.Message); got != body {
+			if got, err := recordtest.Decode(t, &xs[0].Response.Message); got != evaded {
 				t.Errorf("%v\n%q\nis read as\n%s", err, test.in, render(xs, st, false))
 			}
 			whole := render(xs, st, false)
