@@ -76,3 +76,9 @@ test-kernels:
 .PHONY: bench-overhead
 bench-overhead:
 	go test -run '^$$' -bench Overhead -benchtime 3x ./bpf ./record/session
+
+# Listing, filtering and converting a large recording against tshark and jq.
+.PHONY: bench-replay
+bench-replay:
+	@.ci/packages tshark:tshark jq:jq
+	go test -run '^$$' -bench Replay -benchtime 1x -timeout 30m ./replay

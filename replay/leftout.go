@@ -14,14 +14,11 @@ func (s *Source) leftOut(name string, stderr io.Writer) {
 	if s.chunks == nil {
 		return
 	}
-	http := 0
 	var rest []string
 	unknown, tls := s.Conns["unknown"], s.Conns["TLS"]
 	for _, proto := range slices.Sorted(maps.Keys(s.Conns)) {
 		switch n := s.Conns[proto]; proto {
-		case "HTTP/1", "HTTP/2", "WebSocket":
-			http += n
-		case "unknown":
+		case "HTTP/1", "HTTP/2", "WebSocket", "unknown":
 		default:
 			rest = append(rest, fmt.Sprintf("%s %d", proto, n))
 		}
@@ -36,27 +33,27 @@ func (s *Source) leftOut(name string, stderr io.Writer) {
 		rest = append(rest, fmt.Sprintf("unknown %d", unknown))
 	}
 	switch {
-	case len(rest) > 0 && http > 0:
+	case len(rest) > 0 && s.count > 0:
 		fmt.Fprintf(stderr, "ssltape: %s: left out connections that do not speak HTTP: %s\n", name, strings.Join(rest, ", "))
 	case len(rest) > 0:
 		fmt.Fprintf(stderr, "ssltape: %s: no HTTP in it; connections: %s\n", name, strings.Join(rest, ", "))
-	case http == 0:
+	case s.count == 0:
 		fmt.Fprintf(stderr, "ssltape: %s: no HTTP in it: %s\n", name, s.packets())
 	}
-	s.advise(name, tls, http, stderr)
+	s.advise(name, tls, stderr)
 }
 
 // advise gives the way out where what is left out can be had.
-func (s *Source) advise(name string, tls, http int, stderr io.Writer) {
+func (s *Source) advise(name string, tls int, stderr io.Writer) {
 	c := &s.Capture
 	switch {
 	case tls > 0 && c.Secrets > 0:
 		fmt.Fprintf(stderr, "hint: TLS is encrypted, but the file has secrets of it: Wireshark shows it, and tshark -r %s --export-objects http,DIR writes the bodies; ssltape record sees it without\n", name)
 	case tls > 0:
 		fmt.Fprintln(stderr, "hint: TLS is encrypted: ssltape record sees what the program says; with a key log file, editcap --inject-secrets tls,KEYLOG IN OUT makes a capture that Wireshark and tshark decrypt")
-	case http == 0 && c.WiFi > 0:
+	case s.count == 0 && c.WiFi > 0:
 		fmt.Fprintln(stderr, "hint: airdecap-ng, or tshark with the network's key, decrypts what was captured on a wireless network")
-	case http == 0 && c.QUIC > 0:
+	case s.count == 0 && c.QUIC > 0:
 		fmt.Fprintln(stderr, "hint: HTTP/3 is in QUIC, which is encrypted and not read; ssltape record sees it where the library is one that it hooks")
 	}
 }

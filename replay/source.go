@@ -24,6 +24,8 @@ type Source struct {
 	// be nil.
 	Processes record.ProcessWriter
 
+	count int // exchanges, after Copy, where bytes are stored
+
 	// One of the two is set, by what the format stores.
 	chunks    iter.Seq2[record.Chunk, error]
 	exchanges iter.Seq2[*record.Exchange, error]
@@ -147,7 +149,8 @@ func (s *Source) Copy(chunks record.ChunkWriter, exchanges record.ExchangeWriter
 		tee = append(tee, chunks)
 	}
 	err := errors.Join(record.Copy(s.chunks, tee), a.Close())
-	s.Conns = a.Stats().Conns
+	stats := a.Stats()
+	s.Conns, s.count = stats.Conns, stats.Done+stats.Incomplete
 	return err
 }
 
