@@ -102,7 +102,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", text) }
 	err = o.replay(ctx, src, name, stdout)
-	src.leftOut(name, stderr)
+	if e := new(Error); !errors.As(err, &e) || e.Code != exitUnreadable {
+		src.leftOut(name, stderr)
+	}
 	return err
 }
 
