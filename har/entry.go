@@ -19,7 +19,7 @@ func newEntry(x *record.Exchange, req, res *payload) *entry {
 		ID:           integer(x.ID),
 		ResourceType: "fetch",
 		Server:       x.Server,
-		Lost:         append(losses("request", x.Request.Lost), losses("response", x.Response.Lost)...),
+		Lost:         allLosses(x),
 		Request:      newRequest(x, req),
 		Response:     newResponse(x, res),
 	}
@@ -255,6 +255,11 @@ func versionOf(proto string) string {
 		return "HTTP/2.0"
 	}
 	return asUTF8(proto)
+}
+
+// allLosses returns what was not seen of x.
+func allLosses(x *record.Exchange) []lost {
+	return append(losses("request", x.Request.Lost), losses("response", x.Response.Lost)...)
 }
 
 func losses(side string, holes []record.Hole) []lost {

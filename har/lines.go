@@ -13,43 +13,95 @@ import (
 
 // A LinesWriter is a [record.ExchangeWriter] that writes JSON Lines: one
 // object a line, the type of which is in its field "type". Those of type
-// "exchange" have the number of an exchange that is done and its entry in a
-// HAR file; one of type "end" with the totals comes last.
+// "event" are the server-sent events of an exchange, as soon as they come; of
+// type "lost" the bytes that were not seen of one, before it; of type
+// "exchange" the number of an exchange that is done and its entry in a HAR file,
+// which has all of that again. One of type "end" with the totals comes last.
 //
+//	{"type":"event","id":1,"time":1767323045.778,"eventName":"a","eventId":"","data":"…"}
+//	{"type":"lost","id":1,"side":"response","offset":7,"length":100}
 //	{"type":"exchange","id":1,"entry":{"startedDateTime":…}}
-//	{"type":"end","exchanges":1,"incomplete":0,"lost":0,"cut":0}
+//	{"type":"end","exchanges":1,"incomplete":0,"lost":100,"cut":0}
 type LinesWriter struct {
 	w      io.Writer
 	coder  coder
 	opts   Options
 	totals totals
+	told   map[uint64]int // events that are written of exchanges that are not done, by ID
 	err    error
 }
 
 // NewLinesWriter returns a LinesWriter that writes to w, each line as soon as
 // there is one.
 func NewLinesWriter(w io.Writer, o Options) *LinesWriter {
-	return &LinesWriter{w: w, opts: o}
+	return &LinesWriter{w: w, opts: o, told: map[uint64]int{}}
 }
 
 // WriteExchange implements [record.ExchangeWriter]. After an error of the
 // underlying writer it returns that error again each time.
 func (w *LinesWriter) WriteExchange(x *record.Exchange) error {
-	if w.err != nil || !x.Done() {
+	if w.err != nil {
 		return w.err
+	}
+	err := w.events(x)
+	if err == nil && x.Done() {
+		err = w.exchange(x)
+	}
+	if err != nil {
+		w.err = fmt.Errorf("write JSON Lines: %w", err)
+	}
+	return w.err
+}
+
+// events writes the events of x that are new.
+func (w *LinesWriter) events(x *record.Exchange) error {
+	all := x.Response.Events
+	for _, ev := range all[min(w.told[x.ID], len(all)):] {
+		if err := w.object(struct {
+			Type string `json:"type"`
+			ID   uint64 `json:"id"`
+			event
+		}{"event", x.ID, newEvent(ev)}); err != nil {
+			return err
+		}
+	}
+	if x.Done() {
+		delete(w.told, x.ID)
+	} else if len(all) > 0 {
+		w.told[x.ID] = len(all)
+	}
+	return nil
+}
+
+// exchange writes what is to be said of x when it is done.
+func (w *LinesWriter) exchange(x *record.Exchange) error {
+	w.totals.add(x)
+	for _, l := range allLosses(x) {
+		if err := w.object(struct {
+			Type string `json:"type"`
+			ID   uint64 `json:"id"`
+			lost
+		}{"lost", x.ID, l}); err != nil {
+			return err
+		}
 	}
 	w.coder.before = append(w.coder.before[:0], `{"type":"exchange","id":`...)
 	w.coder.before = strconv.AppendUint(w.coder.before, x.ID, 10)
 	w.coder.before = append(w.coder.before, `,"entry":`...)
 	line, err := w.coder.encode(x, "", func(p []byte, _ int64) error { return w.write(p) })
-	if err == nil {
-		err = w.write(append(line, "}\n"...))
-	}
 	if err != nil {
-		w.err = fmt.Errorf("write JSON Lines: %w", err)
+		return err
 	}
-	w.totals.add(x)
-	return w.err
+	return w.write(append(line, "}\n"...))
+}
+
+// object writes v as a line.
+func (w *LinesWriter) object(v any) error {
+	line, err := marshal(v)
+	if err != nil {
+		return err
+	}
+	return w.write(append(line, '\n'))
 }
 
 // Close writes the last line. It does not close what w writes to.

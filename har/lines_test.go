@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,6 +64,7 @@ func TestLines(t *testing.T) {
 	xs := []*record.Exchange{exchange(), big, exchange()}
 	file := writeLines(t, xs...)
 	lines := bytes.SplitAfter(file, []byte("\n"))
+	lines = slices.DeleteFunc(lines, func(line []byte) bool { return bytes.HasPrefix(line, []byte(`{"type":"event","id":7,`)) })
 	if len(lines) != 5 || len(lines[4]) != 0 {
 		t.Fatalf("%d lines, want 4", len(lines)-1)
 	}
@@ -92,6 +94,37 @@ func TestLines(t *testing.T) {
 	}
 	if again := writeLines(t, back...); !bytes.Equal(again, file) {
 		t.Errorf("read and written again: %s", diff(again, file))
+	}
+}
+
+// TestLinesUnfold checks that an event is a line when it comes, once.
+func TestLinesUnfold(t *testing.T) {
+	x := exchange()
+	events := x.Response.Events
+	x.Response.Done, x.Response.Events = false, nil
+	x.Response.Lost = []record.Hole{{Off: -1, Len: 9}}
+	var b bytes.Buffer
+	w := har.NewLinesWriter(&b, har.Options{})
+	grow := func() string {
+		b.Reset()
+		if err := w.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	if got := grow(); got != "" {
+		t.Errorf("at first: %s", got)
+	}
+	x.Response.Events = events[:1]
+	const first = `{"type":"event","id":7,"time":1767323045.779901,"eventName":"message","eventId":"","data":"1"}` + "\n"
+	if got := grow() + grow(); got != first {
+		t.Errorf("the first event: %s", got)
+	}
+	x.Response.Events, x.Response.Done = events, true
+	const rest = `{"type":"event","id":7,"time":1767323045.801901,"eventName":"e","eventId":"9","data":"2"}` + "\n" +
+		`{"type":"lost","id":7,"side":"response","offset":null,"length":9}` + "\n" + `{"type":"exchange","id":7,"entry":{`
+	if got := grow(); !strings.HasPrefix(got, rest) {
+		t.Errorf("the end: %s", got)
 	}
 }
 
@@ -135,7 +168,7 @@ func TestWriteEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"type":"exchange","id":7,"entry":` + b.String() + "}\n"
-	if got := writeLines(t, exchange()); !strings.HasPrefix(string(got), want) {
+	if got := writeLines(t, exchange()); !strings.Contains(string(got), want) {
 		t.Errorf("line %s, want %s", got, want)
 	}
 }
@@ -191,6 +224,13 @@ func TestLinesSchema(t *testing.T) {
 		t.Errorf("%s: %s", j.At, strings.Join(j.Why, "; "))
 	}
 	want := map[string]int{"exchange": len(xs), "process": 3, "end": 1}
+	for _, x := range xs {
+		want["event"] += len(x.Response.Events)
+		want["lost"] += len(x.Request.Lost) + len(x.Response.Lost)
+	}
+	if want["event"] == 0 || want["lost"] == 0 {
+		t.Errorf("no events or nothing lost in the recordings: %v", want)
+	}
 	if got := all[len(all)-1].Types; !maps.Equal(got, want) {
 		t.Errorf("lines %v, want %v", got, want)
 	}
