@@ -68,6 +68,8 @@ func newCursor(p *Probe) *cursor { return &cursor{p: p} }
 // run passes events to yield until it returns false or there are no more.
 func (c *cursor) run(yield func(Event, error) bool) {
 	c.yield, c.left = yield, false
+	pace := newPace()
+	defer pace.end()
 	later := c.later
 	c.later = nil
 	for _, e := range later {
@@ -85,6 +87,7 @@ func (c *cursor) run(yield func(Event, error) bool) {
 				return
 			}
 			c.block, c.index, c.clock, c.lossy = b, 0, b.clock, b.lossy
+			pace.set(c.p.queue.behind())
 		}
 		c.readBlock()
 	}

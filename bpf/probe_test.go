@@ -5,36 +5,149 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"ssltape/record"
 )
 
-// Recordings leave nothing behind.
+// A hundred recordings leave nothing behind: no file, no goroutine, and in the
+// kernel no map, program or link.
 func TestNothingLeft(t *testing.T) {
 	lib := libssl(t)
+	var objects []object
 	cycle := func() {
 		p := open(t, Options{Buffer: 4096})
 		if _, err := p.Attach(lib); err != nil {
 			t.Fatal(err)
 		}
+		objects = append(objects, held(t, p)...)
 		if err := p.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cycle() // what is kept for good, such as the kernel's types
-	before := descriptors(t)
-	for range 20 {
+	files, goroutines := descriptors(t), runtime.NumGoroutine()
+	cycles := 100
+	if testing.Short() {
+		cycles = 10
+	}
+	for range cycles {
 		cycle()
 	}
-	if after := descriptors(t); !slices.Equal(before, after) {
-		t.Errorf("open files before %v, after %v", before, after)
+	if after := descriptors(t); !slices.Equal(files, after) {
+		t.Errorf("open files before %v, after %v", files, after)
+	}
+	if after := runtime.NumGoroutine(); after > goroutines {
+		t.Errorf("%d goroutines before, %d after", goroutines, after)
+	}
+	if len(objects) < 9*cycles {
+		t.Fatalf("only %d objects were looked at", len(objects))
+	}
+	for _, o := range objects { // the kernel frees them after a while
+		for deadline := time.Now().Add(time.Minute); o.exists(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s %d is still there", o.kind, o.id)
+			}
+		}
+	}
+}
+
+// An object is one of the kernel's, by its number, which is not given again.
+type object struct {
+	kind string
+	id   uint32
+}
+
+// held returns the objects of p that tell their numbers.
+func held(t *testing.T, p *Probe) (objects []object) {
+	t.Helper()
+	for _, m := range []*ebpf.Map{p.objs.Events, p.objs.Conns, p.objs.Processes} {
+		info, err := m.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _ := info.ID()
+		objects = append(objects, object{"map", uint32(id)})
+	}
+	for _, prog := range []*ebpf.Program{p.objs.TlsReturn, p.objs.ProcessExec, p.objs.ShellLine} {
+		info, err := prog.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _ := info.ID()
+		objects = append(objects, object{"program", uint32(id)})
+	}
+	for _, l := range p.links {
+		if info, err := l.Info(); err == nil { // those of perf events have no number
+			objects = append(objects, object{"link", uint32(info.ID)})
+		}
+	}
+	return objects
+}
+
+// exists reports whether the kernel still has o.
+func (o object) exists() bool {
+	var err error
+	var c io.Closer
+	switch o.kind {
+	case "map":
+		c, err = ebpf.NewMapFromID(ebpf.MapID(o.id))
+	case "program":
+		c, err = ebpf.NewProgramFromID(ebpf.ProgramID(o.id))
+	case "link":
+		c, err = link.NewFromID(link.ID(o.id))
+	}
+	if err == nil {
+		c.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// A consumer goes first while it is behind, and as before when it is not.
+func TestPace(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs the right to raise priorities")
+	}
+	nice := func(thread int) int {
+		n, err := unix.Getpriority(unix.PRIO_PROCESS, thread)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return 20 - n
+	}
+	p := newPace()
+	before := nice(p.thread)
+	p.set(true)
+	if got := nice(p.thread); got != min(priority, before) {
+		t.Errorf("behind, its priority is %d, want %d", got, priority)
+	}
+	p.end()
+	if got := nice(p.thread); got != before {
+		t.Errorf("then it is %d, want %d", got, before)
+	}
+	q := newQueue()
+	q.limit = 64 * blockSize
+	for range 5 {
+		if q.behind() {
+			t.Errorf("behind with %d bytes of %d", q.bytes, q.limit)
+		}
+		q.put(q.empty())
+	}
+	if !q.behind() {
+		t.Errorf("not behind with %d bytes of %d", q.bytes, q.limit)
 	}
 }
 

@@ -84,6 +84,13 @@ func (q *queue) put(b *block) {
 	q.cond.Broadcast()
 }
 
+// behind reports whether the consumer has much left to take.
+func (q *queue) behind() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes > q.limit/16
+}
+
 // idle reports whether the consumer has taken all that was put.
 func (q *queue) idle() bool {
 	q.mu.Lock()
@@ -136,6 +143,49 @@ func (q *queue) close() {
 	q.cond.Broadcast()
 }
 
+// priority is that of the reader of the ring buffer, and of a consumer that is
+// behind (setpriority(2)).
+const priority = -15
+
+// A pace keeps a consumer from falling behind for good where it shares the
+// processors with what it records: it then goes first, so that the recorded
+// processes are slowed down rather than that something is lost. Where the
+// priority is refused, the queue must do.
+type pace struct {
+	thread int
+	usual  int // priority
+	raised bool
+}
+
+// newPace returns the pace of the calling goroutine, which has its thread to
+// itself until end is called.
+func newPace() *pace {
+	runtime.LockOSThread()
+	usual, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
+	if err != nil {
+		usual = 20
+	}
+	return &pace{thread: unix.Gettid(), usual: 20 - usual} // the system call adds 20
+}
+
+// set goes first, or as before.
+func (p *pace) set(first bool) {
+	if first == p.raised {
+		return
+	}
+	p.raised = first
+	nice := p.usual
+	if first {
+		nice = min(nice, priority)
+	}
+	_ = unix.Setpriority(unix.PRIO_PROCESS, p.thread, nice)
+}
+
+func (p *pace) end() {
+	p.set(false)
+	runtime.UnlockOSThread()
+}
+
 // pollPeriod is how long an event may wait in the ring buffer, unless there
 // are many: then the kernel wakes the reader.
 const pollPeriod = 5 * time.Millisecond
@@ -147,7 +197,7 @@ func (p *Probe) drain() {
 	// priority is refused, the ring buffer must do. The thread ends with the
 	// goroutine, since it is not unlocked.
 	runtime.LockOSThread()
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), -15)
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), priority)
 	p.queue.finish(p.fill())
 }
 

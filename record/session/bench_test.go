@@ -7,7 +7,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 )
 
 // clients are programs that send as many requests as they can for some seconds
@@ -36,30 +41,74 @@ process.on('exit', () => console.log(n, 'requests in'));
 	},
 }
 
-// BenchmarkOverhead measures the throughput that a recorded client keeps, bare,
-// recorded to HAR and to pcapng in turns. `make
-// bench-overhead` runs it, and the one of package bpf, which compares with
-// empty probes.
+// BenchmarkOverhead measures the throughput that a client keeps of what it has
+// bare: recorded to HAR, recorded to pcapng, and with empty programs at entry
+// and return of the exported functions, which is the least that a recorder with
+// probes there costs. The four take turns. `make bench-overhead` runs it, and
+// the one of package bpf, which measures CPU time.
 func BenchmarkOverhead(b *testing.B) {
+	needs(b, "wrk", "python3", "node")
 	s := startServer(b)
 	host := s.URL[len("https://"):]
 	for _, name := range []string{"wrk", "python", "node"} {
 		for _, size := range []int{100, 100_000} {
 			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
-				needs(b, "wrk", "python3", "node")
 				args := clients[name](fmt.Sprintf("%s/bytes/%d", s.URL, size), host, s.CertFile)
-				var bare, toHAR, toPcapng float64
+				var bare, empty, toHAR, toPcapng float64
 				for b.Loop() {
 					bare += requests(b, args)
+					detach := attachEmpty(b, name)
+					empty += requests(b, args)
+					detach()
 					toHAR += recordedRequests(b, "a.har", args)
 					toPcapng += recordedRequests(b, "a.pcapng", args)
 				}
 				b.ReportMetric(bare/float64(b.N)/3, "bare-req/s")
+				b.ReportMetric(100*empty/bare, "empty-%")
 				b.ReportMetric(100*toHAR/bare, "har-%")
 				b.ReportMetric(100*toPcapng/bare, "pcapng-%")
+				b.ReportMetric(toHAR/empty, "har/empty")
 				b.ReportMetric(0, "ns/op")
 			})
 		}
+	}
+}
+
+// attachEmpty attaches a program that does nothing at entry and return of the
+// exported functions of the TLS library that a client uses: node has its own.
+func attachEmpty(b *testing.B, client string) (detach func()) {
+	b.Helper()
+	path := opensslLibrary(b)
+	if client == "node" {
+		path, _ = exec.LookPath("node")
+		if out, err := exec.Command("ldd", path).Output(); err == nil && strings.Contains(string(out), "libssl.so") {
+			path = opensslLibrary(b)
+		}
+	}
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.Kprobe, License: "MIT",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ex, err := link.OpenExecutable(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var links []link.Link
+	for _, name := range []string{"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex"} {
+		for _, attach := range []func(string, *ebpf.Program, *link.UprobeOptions) (link.Link, error){ex.Uprobe, ex.Uretprobe} {
+			l, err := attach(name, prog, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			links = append(links, l)
+		}
+	}
+	return func() {
+		for _, l := range links {
+			l.Close()
+		}
+		prog.Close()
 	}
 }
 
