@@ -91,7 +91,7 @@ func BenchmarkText(b *testing.B) {
 // and again. None may take much longer than another.
 func BenchmarkHostile(b *testing.B) {
 	for _, unit := range []string{"sk-", "sk-ant-", "eyJ", "eyJ.", "eyJaaaaaa.", "AKIA", "ghp_", "://", "://a:@", "&", "?a=",
-		"?a=%25", `"`, `\`, `{"`, "-----BEGIN PRIVATE KEY-----", "\r\n-", "data:{\n\n", "a", "aaa ", "[[", "e30="} {
+		"?a=%25", `"`, `\`, `{"`, "-----BEGIN PRIVATE KEY-----", "\r\n-", "data:{\n\n", "a", "aaa ", "[[", "e30=", `\u0061`, "%41%42", "token=a1", "key: a1 ", "Bearer "} {
 		b.Run(fmt.Sprintf("%q", unit), func(b *testing.B) {
 			in := []byte(post("text/plain", strings.Repeat(unit, 1<<20/len(unit))))
 			b.SetBytes(int64(len(in)))

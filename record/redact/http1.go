@@ -375,7 +375,7 @@ func (t *stream) content(p []byte, at int64) int {
 	n = min(n, maxStartLine)
 	t.line.Add(p[:n], at, n)
 	switch text := t.line.Text; {
-	case startLine.Match(text):
+	case likely(t.scan.Profile, text) == aStart && startLine.Match(text):
 		// The body that was announced never came: the response was to a HEAD that
 		// was not seen, or the request was answered before its body.
 		t.begin()

@@ -130,12 +130,16 @@ func key(tok []byte, i int) (from, to, next int) {
 		if len(rest) < len(k.prefix)+k.min || !bytes.HasPrefix(rest, []byte(k.prefix)) {
 			continue
 		}
-		n := run(rest[len(k.prefix):], k.of)
+		body := rest[len(k.prefix):]
+		if k.exact {
+			body = body[:min(len(body), k.min+1)]
+		}
+		n := run(body, k.of)
 		end := i + len(k.prefix) + n
 		switch {
 		case n < k.min, k.exact && (n > k.min || !atWord(tok, i) || end < len(tok) && isWord(tok[end])):
 			next = max(next, i+1)
-		case isWordy(rest[len(k.prefix) : len(k.prefix)+n]):
+		case isWordy(body[:n]):
 			next = max(next, end)
 		default:
 			return i, end, end

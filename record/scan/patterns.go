@@ -141,7 +141,7 @@ func (t *text) parameter(name, value []byte, whole bool) bool {
 	if v := t.s.Profile.judgeKey(name); v != stays {
 		return v.confirms(decoded)
 	}
-	return whole && urlKeys[string(bytes.ToLower(name))] || bytes.IndexByte(value, '%') >= 0 && t.s.holdsSecret(decoded)
+	return whole && urlKeys[string(bytes.ToLower(name))] || len(decoded) < len(value) && t.s.holdsSecret(decoded)
 }
 
 func unescapeQuery(p []byte) []byte {
@@ -348,7 +348,7 @@ func (s *Finder) base64HoldsSecret(run []byte) bool {
 // holdsSecret scans a decoded text.
 func (s *Finder) holdsSecret(p []byte) bool {
 	sub := Finder{Profile: s.Profile, depth: s.depth + 1}
-	if sub.depth > maxDepth {
+	if sub.depth > maxDepth || len(p) < minLoose {
 		return false
 	}
 	v := newLoose(&sub)
