@@ -1,7 +1,6 @@
 package assembly
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -214,7 +213,7 @@ const maxChains = 64
 // another. Which it finds depends on the bytes only, not on how they are cut.
 type frameFinder struct {
 	read   func(p []byte) frameEvidence // of the frame that p, which is not empty, starts with
-	first  int                          // the byte that all frames start with, -1 for none
+	starts *[256]bool                   // the bytes that frames start with
 	need   int                          // sum of the scores in a chain
 	early  int                          // the same where the chain starts with the direction, 0 for need
 	pos    int                          // where to look on
@@ -237,20 +236,20 @@ const (
 
 type frameChain struct{ start, next, score int }
 
-func newHTTP2Finder(need int) frameFinder { return frameFinder{read: readHTTP2, need: need} }
+func newHTTP2Finder(need int) frameFinder {
+	return frameFinder{read: readHTTP2, need: need, starts: &http2Starts}
+}
+
+// http2Starts has the first byte of the frames that readHTTP2 knows.
+var http2Starts = [256]bool{0: true}
 
 // find returns where the first chain of frames that tells enough starts in p,
 // and where the evidence for it ends; start is -1 where there is none. The
 // next call is with p and more.
 func (f *frameFinder) find(p []byte) (start, end int) {
 	for f.pos < len(p) {
-		if f.first >= 0 && len(f.chains) == 0 {
-			i := bytes.IndexByte(p[f.pos:], byte(f.first))
-			if i < 0 {
-				f.pos = len(p)
-				break
-			}
-			f.pos += i
+		if f.pos = f.nextStart(p); f.pos == len(p) {
+			break
 		}
 		e := f.read(p[f.pos:])
 		if e.score == needMore {
@@ -264,6 +263,21 @@ func (f *frameFinder) find(p []byte) (start, end int) {
 		f.pos++
 	}
 	return -1, 0
+}
+
+// nextStart returns the next position at which a frame may start, or one has to
+// since it would continue a chain.
+func (f *frameFinder) nextStart(p []byte) int {
+	end := len(p)
+	for _, c := range f.chains {
+		end = min(end, c.next)
+	}
+	for i := f.pos; i < end; i++ {
+		if f.starts[p[i]] {
+			return i
+		}
+	}
+	return end
 }
 
 // follow adds the frame at i to the chains and returns the one that it is in.

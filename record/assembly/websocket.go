@@ -109,7 +109,7 @@ func joinWebSocket(c *connection, client record.Dir, lost [2]bool) *webSocket {
 		s := &w.halves[d]
 		s.inflate = &inflater{keeps: true}
 		s.state, s.missed = wsResyncState, 1
-		s.finder = frameFinder{read: s.evidence, first: -1, need: wsResync}
+		s.finder = frameFinder{read: s.evidence, starts: &webSocketStarts, need: wsResync}
 		if !lost[d] {
 			s.finder.early = wsEarly
 		}
@@ -326,7 +326,7 @@ func (s *webSocketHalf) lose(n int64) {
 	}
 	s.missed = max(1, s.missed+n)
 	s.state, s.w.lossy = wsResyncState, true
-	s.finder = frameFinder{read: s.evidence, first: -1, need: wsResync}
+	s.finder = frameFinder{read: s.evidence, starts: &webSocketStarts, need: wsResync}
 }
 
 // search looks for frames.

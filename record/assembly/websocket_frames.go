@@ -83,13 +83,24 @@ func (s *webSocketHalf) evidence(p []byte) frameEvidence {
 // WebSockets do not have are not believed.
 func newWebSocketFinder(masked bool) frameFinder {
 	read := func(p []byte) frameEvidence {
-		if p[0]&0x80 == 0 || p[0]&0xf == opContinuation {
+		if !webSocketFullStarts[p[0]] { // also where one would have to follow
 			return frameEvidence{seen: 1, score: notFrame}
 		}
 		return readWebSocket(p, masked, true)
 	}
-	return frameFinder{read: read, first: -1, need: wsNeed, early: wsEarly}
+	return frameFinder{read: read, starts: &webSocketFullStarts, need: wsNeed, early: wsEarly}
 }
+
+// webSocketStarts are the first bytes of frames, and webSocketFullStarts those
+// of frames that are a whole message (RFC 6455, section 5.2; RFC 7692, section 6).
+var webSocketStarts, webSocketFullStarts = func() (all, full [256]bool) {
+	for i := range all {
+		_, ok, more := parseWebSocketFrame([]byte{byte(i), 0})
+		all[i] = ok || more
+		full[i] = all[i] && i&0x80 != 0 && i&0xf != opContinuation
+	}
+	return all, full
+}()
 
 // readWebSocket tells whether p starts with a frame, by the masking that the
 // sender has to use. Text that is UTF-8 tells most.
