@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,6 +136,8 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 		return usageError("--buffer out of range", "4KiB to 1GiB")
 	case o.Time < 0 || o.Count < 0:
 		return usageError("--time and --count must not be negative", "leave them out for no limit")
+	case o.Quiet && o.Verbose:
+		return usageError("both --quiet and --verbose", "leave one of them out")
 	case o.JSON && o.View != "":
 		return usageError("both --json and --view", "--json is a view of its own")
 	}
@@ -142,15 +146,28 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 			return usageError(fmt.Sprintf("-p %d is no process id", pid), "ps -e lists them")
 		}
 	}
-	stdout := 0
+	for _, pattern := range o.Comm {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return usageError(fmt.Sprintf("-c %s: not a pattern", pattern), "as in -c node or -c 'python*'; \\ takes the meaning from a character")
+		}
+	}
+	stdout, packets := 0, false
+	named := map[string]bool{}
 	for _, arg := range o.Outputs {
-		_, path, err := replay.ParseOutput(arg)
+		format, name, err := replay.ParseOutput(arg)
 		if err != nil {
 			return err
 		}
-		if path == "-" {
+		packets = packets || format == "pcapng"
+		if name = filepath.Clean(name); name == "-" {
 			stdout++
+		} else if named[name] {
+			return usageError(fmt.Sprintf("output %s is wanted twice", name), "give one of them another name")
 		}
+		named[name] = true
+	}
+	if fs.Changed("framing") && !packets {
+		return usageError("--framing without a pcapng file", "-w FILE writes one")
 	}
 	if stdout > 1 || stdout == 1 && (o.Print || o.JSON) {
 		return usageError("stdout is wanted twice", "give one of them a file")
