@@ -8,11 +8,16 @@ import (
 
 // The first bytes of Go's function table, pclntab, as of Go 1.18 and 1.20
 // (internal/abi/symtab.go): a magic number, the unit of code (1 or 4 bytes) and
-// the size of a pointer. Older ones are not looked for: there the arguments
-// are elsewhere.
+// the size of a pointer.
 var pclntabMagics = [...]string{
 	"\xf0\xff\xff\xff\x00\x00\x01\x08", "\xf0\xff\xff\xff\x00\x00\x04\x08",
 	"\xf1\xff\xff\xff\x00\x00\x01\x08", "\xf1\xff\xff\xff\x00\x00\x04\x08",
+}
+
+// Those of Go 1.2 and 1.16, where arguments are passed elsewhere.
+var oldPclntabMagics = [...]string{
+	"\xfb\xff\xff\xff\x00\x00\x01\x08", "\xfb\xff\xff\xff\x00\x00\x04\x08",
+	"\xfa\xff\xff\xff\x00\x00\x01\x08", "\xfa\xff\xff\xff\x00\x00\x04\x08",
 }
 
 var goNames = [...]string{"crypto/tls.(*Conn).Close", "crypto/tls.(*Conn).Read", "crypto/tls.(*Conn).Write"}
@@ -41,16 +46,25 @@ func findGo(im *image, _ []*function, s *stringsFound) (*Library, error) {
 		if err != nil || len(names) == 0 {
 			return nil, err
 		}
-		l := &Library{Stack: Go}
-		if info, err := buildinfo.Read(im.r); err == nil {
-			l.Version = info.GoVersion
-		}
+		l := im.goLibrary()
 		if t.text, err = t.textStart(); err == nil {
 			err = t.functions(l, names)
 		}
 		return l, l.refuse(err)
 	}
+	if s.oldGo && s.goTLS {
+		l := im.goLibrary()
+		return l, l.refuse(&RefusedError{goNames[1], "before Go 1.18 its arguments are passed in another way"})
+	}
 	return nil, nil
+}
+
+func (im *image) goLibrary() *Library {
+	l := &Library{Stack: Go}
+	if info, err := buildinfo.Read(im.r); err == nil {
+		l.Version = info.GoVersion
+	}
+	return l
 }
 
 // pclntabAt reads the header of the table at va.

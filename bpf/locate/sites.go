@@ -28,6 +28,8 @@ type stringsFound struct {
 	pclntabs []uint64         // where Go's function table may be
 	versions map[Stack]string // of the stacks that name theirs
 	nss      bool             // nssMark is there
+	oldGo    bool             // a function table of Go before 1.18
+	goTLS    bool             // the name of (*Conn).Read
 }
 
 // A needle is bytes to search for and what to do where they are.
@@ -58,6 +60,10 @@ func (im *image) searchStrings() (*stringsFound, error) {
 			}
 		}})
 	}
+	for _, magic := range oldPclntabMagics {
+		needles = append(needles, needle{magic, func(va uint64) { s.oldGo = s.oldGo || va%8 == 0 }})
+	}
+	needles = append(needles, needle{"\x00" + goNames[1] + "\x00", func(uint64) { s.goTLS = true }})
 	needles = append(needles, needle{nssMark + "\x00", func(uint64) { s.nss = true }})
 	for _, v := range versionTexts {
 		needles = append(needles, needle{v.before, func(va uint64) {

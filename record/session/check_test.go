@@ -36,6 +36,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"rustls", "/registry/src/rustls-0.23.99/src/conn.rs", "rustls 0.23.99", "native-tls"},
 		{"libressl", "LibreSSL 3.9.2", "LibreSSL 3.9.2", "shared library"},
 		{"mbedtls", "Mbed TLS 3.6.99", "Mbed TLS 3.6.99", "symbols"},
+		{"go1.17", `aligned\xfa\xff\xff\xff\0\0\1\b\0crypto/tls.(*Conn).Read\0`, "Go crypto/tls", "Go 1.18"},
 		{"nss", `NSS_SSL_CBC_RANDOM_IV\0Version: NSS 3.99.1`, "NSS 3.99.1", "proxy"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
