@@ -23,7 +23,8 @@ import (
 // the process. A hole is passed over once the peer has acknowledged what is
 // missing, else when too much waits behind it.
 //
-// A connection that the capture does not see end has no End chunk. Read stops
+// A connection that the capture does not see end has no End chunk, unless very
+// many others are open or its addresses are used again, which cut it off. Read stops
 // after the first error: one that wraps [ErrFormat] or [ErrTruncated], or r's;
 // all that came before it was yielded. Conn's fields may change between chunks
 // as [record.Conn] says. Memory is bounded whatever r holds, except that each

@@ -10,7 +10,7 @@ import (
 
 // Limits of reassembly.
 const (
-	maxStreams = 1 << 16 // of which the one unused for longest goes
+	maxStreams = 1 << 14 // of which the one unused for longest is cut off, for whoever reads it keeps some KB of each
 	maxWaiting = 8 << 20 // bytes of a connection that wait for others: more than a window
 	maxTotal   = 64 << 20
 	patience   = 128             // packets of a connection after which an acknowledged hole is passed over,
@@ -349,13 +349,19 @@ func (a *assembler) touch(s *stream) {
 	s.older.newer, a.byUse.older = s, s
 }
 
-// remove passes on what waits in s and forgets it.
+// remove passes on what waits in s and forgets it. Its reader forgets it too:
+// nothing more will come of it under its number.
 func (a *assembler) remove(s *stream) {
 	for s.waiting > 0 {
 		a.passOver(s)
 	}
 	for i := range s.side {
-		delete(a.streams, s.side[i].Tuple)
+		x := &s.side[i]
+		if !x.ended {
+			x.ended = true
+			a.emit(record.Chunk{Conn: s.conn, Dir: x.dir, Off: x.next, Time: s.last, End: record.EndCut})
+		}
+		delete(a.streams, x.Tuple)
 	}
 	s.older.newer, s.newer.older = s.newer, s.older
 	a.count--
