@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -13,12 +12,14 @@ import (
 	"ssltape/record/llm"
 )
 
-// stats shows, at the end, counts and times of all exchanges: by host, and by
-// model where a language model answered.
+// stats shows, at the end, counts and times: by host, of streams by host, and by
+// model where a language model answered. Of times it shows the median, the 95th
+// percentile and the maximum, by nearest rank: times that there were.
 type stats struct {
 	*printer
-	hosts  map[string]*hostStats
-	models map[string]*modelStats
+	hosts   map[string]*hostStats
+	streams map[string]*streamStats
+	models  map[string]*modelStats
 }
 
 type hostStats struct {
@@ -27,9 +28,14 @@ type hostStats struct {
 	wait, total           sample
 }
 
+type streamStats struct {
+	n, events  int
+	first, gap sample // time to the first event, and between events
+}
+
 type modelStats struct {
-	n, broken    int
-	first, gap   sample    // time to the first event, and between events
+	streamStats
+	broken       int
 	rates        []float64 // tokens per second of each answer
 	in, out      int64
 	cached, made int64 // tokens read from and written to the cache
@@ -38,23 +44,22 @@ type modelStats struct {
 // A sample is a set of times.
 type sample []time.Duration
 
-// at returns the time in s, sorted, that the part q of s does not exceed: 0.5
-// for the median, 1 for the greatest.
-func (s sample) at(q float64) string {
-	if len(s) == 0 {
-		return "-"
-	}
-	return span(s[max(0, int(math.Ceil(q*float64(len(s))))-1)])
-}
+// rank returns the index, among n values in order, of the one that percent of
+// them do not exceed (nearest rank).
+func rank(n, percent int) int { return max(1, (n*percent+99)/100) - 1 }
 
 // String returns median, 95th percentile and maximum. It sorts s.
 func (s sample) String() string {
+	if len(s) == 0 {
+		return fmt.Sprintf("%6s %6s %6s", "-", "-", "-")
+	}
 	slices.Sort(s)
-	return fmt.Sprintf("%6s %6s %6s", s.at(0.5), s.at(0.95), s.at(1))
+	at := func(percent int) string { return span(s[rank(len(s), percent)]) }
+	return fmt.Sprintf("%6s %6s %6s", at(50), at(95), at(100))
 }
 
 func newStats(p *printer) View {
-	return &stats{p, map[string]*hostStats{}, map[string]*modelStats{}}
+	return &stats{p, map[string]*hostStats{}, map[string]*streamStats{}, map[string]*modelStats{}}
 }
 
 // WriteExchange implements [record.ExchangeWriter].
@@ -63,6 +68,9 @@ func (v *stats) WriteExchange(x *record.Exchange) error {
 		return nil
 	}
 	at(v.hosts, x.Host()).add(x)
+	if isEventStream(x) {
+		at(v.streams, x.Host()).add(x)
+	}
 	if c, ok := llm.Read(x); ok {
 		at(v.models, c.Model).add(x, c)
 	}
@@ -96,16 +104,21 @@ func (s *hostStats) add(x *record.Exchange) {
 	s.total = append(s.total, x.Duration())
 }
 
-func (s *modelStats) add(x *record.Exchange, c *llm.Chat) {
+func (s *streamStats) add(x *record.Exchange) {
 	s.n++
-	if c.Broken != "" || c.Error != "" {
-		s.broken++
-	}
+	s.events += len(x.Response.Events)
 	if t, ok := firstEvent(x); ok {
 		s.first = append(s.first, t)
 	}
 	for i := 1; i < len(x.Response.Events); i++ {
 		s.gap = append(s.gap, max(0, x.Response.Events[i].Time.Sub(x.Response.Events[i-1].Time)))
+	}
+}
+
+func (s *modelStats) add(x *record.Exchange, c *llm.Chat) {
+	s.streamStats.add(x)
+	if c.Broken != "" || c.Error != "" {
+		s.broken++
 	}
 	if r, ok := rate(x, c); ok {
 		s.rates = append(s.rates, r)
@@ -114,6 +127,15 @@ func (s *modelStats) add(x *record.Exchange, c *llm.Chat) {
 	s.out += max(0, c.Usage.Output)
 	s.cached += max(0, c.Usage.CacheRead)
 	s.made += max(0, c.Usage.CacheWrite)
+}
+
+// speed returns the median of the rates.
+func (s *modelStats) speed() string {
+	if len(s.rates) == 0 {
+		return "-"
+	}
+	slices.Sort(s.rates)
+	return fmt.Sprintf("%.0f", s.rates[rank(len(s.rates), 50)])
 }
 
 // firstEvent returns the time from the end of the request to the first event.
@@ -135,35 +157,95 @@ func rate(x *record.Exchange, c *llm.Chat) (float64, bool) {
 	return float64(c.Usage.Output) / d.Seconds(), d > 0
 }
 
+// A cell is a column of a table of T.
+type cell[T any] struct {
+	title string
+	width int
+	text  func(*T) string
+}
+
+func number[T any, N int | int64](get func(*T) N) func(*T) string {
+	return func(s *T) string { return fmt.Sprint(get(s)) }
+}
+
 // Close shows the tables.
 func (v *stats) Close() error {
 	if len(v.hosts) == 0 {
 		v.WriteString("no exchanges\n")
 		return v.Flush()
 	}
-	v.WriteString(v.paint(dim, fmt.Sprintf("%-32s %6s %5s %5s  %-20s  %-20s  %5s %5s %5s",
-		"HOST", "COUNT", "4/5xx", "INCOM", "WAIT p50/p95/max", "TOTAL p50/p95/max", "SENT", "RECV", "LOST")) + "\n")
-	for _, name := range sortedByCount(v.hosts, func(s *hostStats) int { return s.n }) {
-		s := v.hosts[name]
-		v.printf("%s %6d %5d %5d  %s  %s  %5s %5s %5s\n", fit(Escape(name), 32, false), s.n, s.errors, s.incomplete,
-			s.wait, s.total, size(s.sent), size(s.received), size(s.lost))
-	}
-	if len(v.models) == 0 {
-		return v.Flush()
-	}
-	v.WriteString("\n" + v.paint(dim, fmt.Sprintf("%-32s %6s %6s  %-20s  %-20s  %5s  %s",
-		"MODEL", "COUNT", "BROKEN", "FIRST p50/p95/max", "GAP p50/p95/max", "TOK/S", "TOKENS in/out/cache read/written")) + "\n")
-	for _, name := range sortedByCount(v.models, func(s *modelStats) int { return s.n }) {
-		s := v.models[name]
-		speed := "-"
-		if n := len(s.rates); n > 0 {
-			slices.Sort(s.rates)
-			speed = fmt.Sprintf("%.0f", s.rates[n/2])
-		}
-		v.printf("%s %6d %6d  %s  %s  %5s  %d/%d/%d/%d\n", fit(Escape(orDash(name)), 32, false), s.n, s.broken,
-			s.first, s.gap, speed, s.in, s.out, s.cached, s.made)
-	}
+	const times = 20
+	table(v.printer, "HOST", v.hosts, func(s *hostStats) int { return s.n }, []cell[hostStats]{
+		{"COUNT", 6, number(func(s *hostStats) int { return s.n })},
+		{"4/5xx", 5, number(func(s *hostStats) int { return s.errors })},
+		{"INCOM", 5, number(func(s *hostStats) int { return s.incomplete })},
+		{"WAIT p50/p95/max", times, func(s *hostStats) string { return s.wait.String() }},
+		{"TOTAL p50/p95/max", times, func(s *hostStats) string { return s.total.String() }},
+		{"SENT", 5, func(s *hostStats) string { return size(s.sent) }},
+		{"RECV", 5, func(s *hostStats) string { return size(s.received) }},
+		{"LOST", 5, func(s *hostStats) string { return size(s.lost) }},
+	})
+	table(v.printer, "STREAMS OF", v.streams, func(s *streamStats) int { return s.n }, []cell[streamStats]{
+		{"COUNT", 6, number(func(s *streamStats) int { return s.n })},
+		{"EVENTS", 6, number(func(s *streamStats) int { return s.events })},
+		{"FIRST p50/p95/max", times, func(s *streamStats) string { return s.first.String() }},
+		{"GAP p50/p95/max", times, func(s *streamStats) string { return s.gap.String() }},
+	})
+	table(v.printer, "MODEL", v.models, func(s *modelStats) int { return s.n }, []cell[modelStats]{
+		{"COUNT", 6, number(func(s *modelStats) int { return s.n })},
+		{"BROKEN", 6, number(func(s *modelStats) int { return s.broken })},
+		{"FIRST p50/p95/max", times, func(s *modelStats) string { return s.first.String() }},
+		{"GAP p50/p95/max", times, func(s *modelStats) string { return s.gap.String() }},
+		{"TOK/S", 5, (*modelStats).speed},
+		{"IN", 6, func(s *modelStats) string { return size(s.in) }},
+		{"OUT", 6, func(s *modelStats) string { return size(s.out) }},
+		{"C-READ", 7, func(s *modelStats) string { return size(s.cached) }},
+		{"C-WRITE", 7, func(s *modelStats) string { return size(s.made) }},
+	})
 	return v.Flush()
+}
+
+// table shows a row for each of m, the most frequent first. On a terminal that
+// is too narrow the name has a line of its own, and the last columns go.
+func table[T any](p *printer, title string, m map[string]*T, count func(*T) int, cells []cell[T]) {
+	if len(m) == 0 {
+		return
+	}
+	const nameWidth, minName = 32, 16
+	width := func() (n int) {
+		for _, c := range cells {
+			n += 1 + c.width
+		}
+		return n
+	}
+	name, own := nameWidth, false
+	if p.Width > 0 {
+		name = min(nameWidth, p.Width-width())
+		if own = name < minName; own {
+			name = 1
+		}
+		for len(cells) > 1 && name+width() > p.Width {
+			cells = cells[:len(cells)-1]
+		}
+	}
+	if p.tables++; p.tables > 1 {
+		p.WriteByte('\n')
+	}
+	row := func(st style, first string, text func(cell[T]) string) {
+		s := fit(first, name, false)
+		if own {
+			p.WriteString(p.paint(st, fit(first, min(p.Width, textWidth(first)), false)) + "\n")
+			s = " "
+		}
+		for _, c := range cells {
+			s += " " + fit(text(c), c.width, true)
+		}
+		p.WriteString(p.paint(st, s) + "\n")
+	}
+	row(dim, title, func(c cell[T]) string { return c.title })
+	for _, key := range sortedByCount(m, count) {
+		row("", Escape(orDash(key)), func(c cell[T]) string { return c.text(m[key]) })
+	}
 }
 
 // sortedByCount returns the keys of m, the most frequent first.

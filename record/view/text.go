@@ -18,6 +18,7 @@ import (
 type printer struct {
 	*bufio.Writer
 	Options
+	tables int // that were shown
 }
 
 // A style is the parameter of an SGR escape sequence (ECMA-48, 8.3.117).
