@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 
@@ -101,11 +103,29 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
 	}
 	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", text) }
+	ctx, release := untilSignal(ctx)
+	defer release()
 	err = o.replay(ctx, src, name, stdout)
+	switch {
+	case errors.Is(err, syscall.EPIPE): // who reads has seen enough
+		return nil
+	case ctx.Err() != nil:
+		return &Error{exitSignal + int(syscall.SIGINT), nil, ""}
+	}
 	if e := new(Error); !errors.As(err, &e) || e.Code != exitUnreadable {
 		src.leftOut(name, stderr)
 	}
 	return err
+}
+
+// untilSignal returns a context that an interrupt ends, so that files are
+// finished; the next one ends the process. That nobody reads stdout any more is
+// an error of a write from then on, not the end of the process.
+func untilSignal(ctx context.Context) (context.Context, func()) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // parse reads the command line and refuses what does not go together.

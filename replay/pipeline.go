@@ -53,7 +53,7 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 		first = headWriter{first}
 	}
 	if o.Realtime {
-		first = &pacer{ctx: ctx, w: first, speed: o.Speed}
+		first = &pacer{ctx: ctx, w: first, speed: o.Speed, open: map[*record.Exchange]bool{}}
 	}
 	var sorted *sorter
 	if o.Sort != "" || o.Reverse {
@@ -113,7 +113,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 		return p, nil
 	}
 	text.Width, text.Terminal = terminal(stdout)
-	text.Color = o.Color == "always" || o.Color == "auto" && text.Terminal && os.Getenv("NO_COLOR") == ""
+	text.Color = o.Color == "always" || o.Color == "auto" && text.Terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	v, err := view.New(o.View, stdout, text)
 	if err != nil {
 		return nil, usage(err, "ssltape help replay lists them")
@@ -224,34 +224,6 @@ func (g *guard) check(err error) error {
 		g.err = err
 	}
 	return err
-}
-
-// A pacer passes on what it gets at the pace at which it was recorded, times
-// speed.
-type pacer struct {
-	ctx    context.Context
-	w      record.ExchangeWriter
-	speed  float64
-	began  time.Time // when the first exchange was passed on
-	origin time.Time // when that was recorded
-}
-
-// WriteExchange implements [record.ExchangeWriter]. It blocks until it is time
-// for what x has grown by, or the context ends.
-func (p *pacer) WriteExchange(x *record.Exchange) error {
-	at := x.Start().Add(x.Duration())
-	if p.began.IsZero() {
-		p.began, p.origin = time.Now(), at
-	}
-	due := p.began.Add(time.Duration(float64(at.Sub(p.origin)) / p.speed))
-	timer := time.NewTimer(time.Until(due))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-p.ctx.Done():
-		return p.ctx.Err()
-	}
-	return p.w.WriteExchange(x)
 }
 
 // A sorter holds exchanges back until Close and then passes them on in order.

@@ -27,4 +27,5 @@ const (
 	exitFailure    = 1 // also an input of which only a part could be read
 	exitUsage      = 2
 	exitUnreadable = 4
+	exitSignal     = 128 // and the number of the signal that ended it
 )

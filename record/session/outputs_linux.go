@@ -163,7 +163,7 @@ func (o *Options) liveView(stdout io.Writer) (*output, error) {
 	opts := view.Options{Color: o.Color == "always"}
 	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		opts.Terminal = true
-		opts.Color = o.Color != "never" && (opts.Color || os.Getenv("NO_COLOR") == "")
+		opts.Color = o.Color != "never" && (opts.Color || os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 		opts.Width, _, _ = term.GetSize(int(f.Fd()))
 	}
 	v, err := view.New(name, stdout, opts)

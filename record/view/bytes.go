@@ -1,6 +1,7 @@
 package view
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"errors"
@@ -36,7 +37,7 @@ func (v *body) WriteExchange(x *record.Exchange) error {
 	}
 	r, err := open(m, v.Encoded)
 	if err == nil {
-		err = errors.Join(v.pass(r), r.Close())
+		err = errors.Join(v.show(m, r), r.Close())
 	}
 	if err != nil && len(v.errs) < maxErrors {
 		v.errs = append(v.errs, fmt.Errorf("exchange %d: body: %w", x.ID, err))
@@ -46,6 +47,26 @@ func (v *body) WriteExchange(x *record.Exchange) error {
 
 // Close returns the errors of the bodies.
 func (v *body) Close() error { return errors.Join(append(v.errs, v.Flush())...) }
+
+// show copies r, the body of m: as it is, but to a terminal JSON is indented, and
+// what is no text is only described.
+func (v *body) show(m *record.Message, r io.Reader) error {
+	if !v.Terminal {
+		return v.pass(r)
+	}
+	b := bufio.NewReaderSize(r, 512)
+	if start, _ := b.Peek(512); !isText(start) {
+		v.printf("[%d bytes of %s: send them to a file or a pipe, or see -V hex]\n", m.Body.Len(), Escape(orDash(m.MediaType())))
+		return nil
+	}
+	if !isJSON(m) || v.Encoded || m.Body.Len() > maxIndent {
+		return v.pass(b)
+	}
+	e := &escaper{w: v.Writer}
+	err := errors.Join(indentJSON(e, b), e.Close())
+	v.WriteByte('\n')
+	return err
+}
 
 // pass copies r: escaped to a terminal, as it is elsewhere.
 func (p *printer) pass(r io.Reader) error {
