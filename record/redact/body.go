@@ -29,24 +29,28 @@ func unpackBody(profile Profile, coding, contentType string, depth int) scan.Unp
 		k := newGuess(&f, contentType, depth)
 		var body []byte
 		at := int64(0)
-		err, _ := decode(&m, func(p []byte) error {
-			k.Write(p, at, len(p))
-			if at += int64(len(p)); at <= maxRecoded {
-				body = append(body, p...)
+		err, plain := decode(&m, func(piece []byte) error {
+			if at == 0 && len(piece) > 0 && bytes.HasPrefix(p, piece) {
+				return errPlain
+			}
+			k.Write(piece, at, len(piece))
+			if at += int64(len(piece)); at <= maxRecoded {
+				body = append(body, piece...)
 			} else {
 				body = nil
 				f.Take(scan.Settled)
 			}
 			return nil
 		})
+		if plain != nil {
+			return nil, false
+		}
 		k.End()
 		switch {
 		case isBomb(err) || f.Found > 0 && at > maxRecoded:
 			return []byte{}, true
 		case f.Found == 0:
 			return nil, err == nil || errors.Is(err, io.ErrUnexpectedEOF)
-		case bytes.Equal(body, p): // the label is wrong
-			return nil, false
 		}
 		body = scan.Replace(nil, body, 0, f.Take(scan.Settled))
 		if instead = recode(coding, body, len(p)); instead == nil {
@@ -55,6 +59,9 @@ func unpackBody(profile Profile, coding, contentType string, depth int) scan.Unp
 		return instead, true
 	}
 }
+
+// errPlain says that a body is not encoded, whatever its label is.
+var errPlain = errors.New("not encoded")
 
 // unpackUnlabelled looks into a body that is encoded in a way that nothing but
 // its bytes tells.
