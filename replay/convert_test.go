@@ -288,3 +288,33 @@ func TestConvertProcesses(t *testing.T) {
 		}
 	}
 }
+
+// A file that is open already is written to, whatever its name leads to by
+// then.
+func TestOutputOpenFile(t *testing.T) {
+	dir := t.TempDir()
+	path, victim := filepath.Join(dir, "a.har"), filepath.Join(dir, "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(path, path+".moved"), os.Symlink(victim, path)); err != nil {
+		t.Fatal(err)
+	}
+	o, err := NewOutput("har", path, OutputOptions{File: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(o.Create(), o.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := os.ReadFile(victim); string(text) != "precious" {
+		t.Errorf("another file was written to: %.40q", text)
+	}
+	if text, _ := os.ReadFile(path + ".moved"); !bytes.Contains(text, []byte(`"log"`)) {
+		t.Errorf("the file has %.40q", text)
+	}
+}

@@ -151,6 +151,7 @@ type OutputOptions struct {
 	View          string       // of the format txt; "" means full
 	Text          view.Options // of the format txt
 	Stdout        io.Writer    // what the path "-" is
+	File          *os.File     // what the path is, where it is created already and empty; the Output closes it
 	Notice        func(string) // told what the user should know of the files; may be nil
 }
 
@@ -281,13 +282,22 @@ func (o *Output) Create() error {
 	}
 	w := o.opts.Stdout
 	if o.path != "-" {
-		f, err := createPrivate(o.path)
+		f, err := o.create()
 		if err != nil {
 			return &Error{exitFailure, fmt.Errorf("output: %w", err), ""}
 		}
 		o.file, w = f, f
 	}
 	return o.begin(w)
+}
+
+// create returns the file to write. One that is open is not looked up by its
+// path again: whoever may write to the folder could have put a link there.
+func (o *Output) create() (*os.File, error) {
+	if o.opts.File != nil {
+		return o.opts.File, giveToCaller(o.opts.File)
+	}
+	return createPrivate(o.path)
 }
 
 // begin begins the file w.

@@ -17,7 +17,7 @@ func (o *checkOptions) flags() *pflag.FlagSet {
 	fs.SortFlags = false
 	fs.SetInterspersed(false)
 	fs.SetOutput(io.Discard)
-	fs.IntSliceVarP(&o.pids, "pid", "p", nil, "check the processes `PID[,PID...]`")
+	fs.VarP(pids{&o.pids}, "pid", "p", "check the processes `PID[,PID...]`")
 	fs.StringVar(&o.exe, "exe", "", "check the executable `PATH`")
 	return fs
 }

@@ -63,7 +63,12 @@ func ParseOptions(args []string) (*Options, error) {
 	o := &Options{}
 	fs := o.flags()
 	if err := fs.Parse(args); err != nil {
-		return nil, flagError("record", err)
+		// Where the flags end is known only by a "--"; without one nothing
+		// tells that there is a command.
+		if i := slices.Index(args, "--"); i >= 0 {
+			o.Command = args[i+1:]
+		}
+		return o, flagError("record", err)
 	}
 	o.Command = fs.Args()
 	pcapng, _ := fs.GetStringArray("write")
@@ -84,7 +89,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.SortFlags = false
 	fs.SetInterspersed(false) // what follows the command is the command's
 	fs.SetOutput(io.Discard)
-	fs.IntSliceVarP(&o.PIDs, "pid", "p", nil, "record the processes `PID[,PID...]`")
+	fs.VarP(pids{&o.PIDs}, "pid", "p", "record the processes `PID[,PID...]`")
 	fs.StringSliceVarP(&o.Comm, "comm", "c", nil, "record processes called `NAME` (a glob), also those that start later")
 	fs.StringVar(&o.Exe, "exe", "", "record every process of the executable `PATH`")
 	fs.BoolVar(&o.All, "all", false, "record every process")
@@ -141,11 +146,6 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 	case o.JSON && o.View != "":
 		return usageError("both --json and --view", "--json is a view of its own")
 	}
-	for _, pid := range o.PIDs {
-		if pid <= 0 {
-			return usageError(fmt.Sprintf("-p %d is no process id", pid), "ps -e lists them")
-		}
-	}
 	for _, pattern := range o.Comm {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return usageError(fmt.Sprintf("-c %s: not a pattern", pattern), "as in -c node or -c 'python*'; \\ takes the meaning from a character")
@@ -180,6 +180,24 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 
 func usageError(text, hint string) error {
 	return &replay.Error{Code: 2, Err: errors.New(text), Hint: hint}
+}
+
+// pids is the value of a flag that names processes: 42 or 42,43.
+type pids struct{ list *[]int }
+
+func (v pids) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(*v.list), " ", ","), "[]")
+}
+func (v pids) Type() string { return "pids" }
+func (v pids) Set(s string) error {
+	for text := range strings.SplitSeq(s, ",") {
+		pid, err := strconv.ParseInt(strings.TrimSpace(text), 10, 32)
+		if err != nil || pid <= 0 {
+			return fmt.Errorf("%q is no process id; ps -e lists them", text)
+		}
+		*v.list = append(*v.list, int(pid))
+	}
+	return nil
 }
 
 // size is the value of a flag that is a number of bytes: 65536, 64k, 16MiB.

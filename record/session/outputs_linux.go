@@ -51,6 +51,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
+		opts.File = f.open
 		w, err := replay.NewOutput(f.format, f.path, opts)
 		if err == nil {
 			err = w.Create()
@@ -85,7 +86,10 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 }
 
 // A file is what one -o asks for.
-type file struct{ format, path string }
+type file struct {
+	format, path string
+	open         *os.File // nil where it is yet to be created
+}
 
 // targets returns the files to write: those of -o, else one named after the
 // command where the live view is not all that is wanted.
@@ -96,34 +100,36 @@ func (o *Options) targets() ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, file{format, path})
+		files = append(files, file{format: format, path: path})
 	}
 	if len(files) > 0 || len(o.Command) == 0 || o.Print {
 		return files, nil
 	}
-	path, err := newName(filepath.Base(o.Command[0]), time.Now())
-	return []file{{"har", path}}, err
+	f, err := newFile(filepath.Base(o.Command[0]), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return []file{{"har", f.Name(), f}}, nil
 }
 
-// newName creates an empty file that nobody has yet, called after the program
-// and the time, and returns its name. An existing file or a symbolic link is
-// never used.
-func newName(program string, t time.Time) (string, error) {
+// newFile creates an empty file that nobody has yet, called after the program
+// and the time. An existing file or a symbolic link is never used.
+func newFile(program string, t time.Time) (*os.File, error) {
 	stem := view.Escape(program) + "-" + t.Format("20060102-150405")
 	for i := range 100 {
 		name := stem + ".har"
 		if i > 0 {
 			name = fmt.Sprintf("%s-%d.har", stem, i)
 		}
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
-			return name, f.Close()
+			return f, nil
 		}
 		if !errors.Is(err, os.ErrExist) {
-			return "", &replay.Error{Code: 1, Err: err, Hint: "-o names a file elsewhere"}
+			return nil, &replay.Error{Code: 1, Err: err, Hint: "-o names a file elsewhere"}
 		}
 	}
-	return "", &replay.Error{Code: 1, Err: fmt.Errorf("%s.har: exists, and so do 99 others of that name", stem), Hint: "-o names a file"}
+	return nil, &replay.Error{Code: 1, Err: fmt.Errorf("%s.har: exists, and so do 99 others of that name", stem), Hint: "-o names a file"}
 }
 
 // comment says in a file where it comes from.
@@ -254,14 +260,17 @@ func (out *outputs) close() {
 	}
 }
 
-// remove takes away the files of a recording that did not begin.
+// remove takes away the files of a recording that did not begin; not what is
+// no file, such as a device, a pipe or a link.
 func (out *outputs) remove() error {
 	var errs []error
 	for _, o := range out.all {
 		errs = append(errs, o.close())
 		if o.paths != nil {
 			for _, path := range o.paths() {
-				errs = append(errs, os.Remove(path))
+				if st, err := os.Lstat(path); err == nil && st.Mode().IsRegular() {
+					errs = append(errs, os.Remove(path))
+				}
 			}
 		}
 	}

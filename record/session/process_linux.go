@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,14 +80,49 @@ func ours(pid int) bool {
 	return err == nil && int(st.Uid) == os.Geteuid()
 }
 
-// matches reports whether p is one that o asks for by name or executable.
-func (p process) matches(o *Options) bool {
-	for _, pattern := range o.Comm {
-		if ok, _ := path.Match(pattern, p.comm); ok {
-			return true
-		}
+// named reports whether p is called as one of patterns says.
+func (p process) named(patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, p.comm)
+		return ok
+	})
+}
+
+// runs reports whether p runs the executable at path, which has no links in it,
+// as p or we see it.
+func (p process) runs(path string) bool {
+	return path != "" && strings.TrimSuffix(p.exe, " (deleted)") == path
+}
+
+// executable returns the real name of the file at path, as /proc has it. One
+// that is not here may be in another mount namespace.
+func executable(path string) string {
+	if path == "" {
+		return ""
 	}
-	return o.Exe != "" && strings.TrimSuffix(p.exe, " (deleted)") == o.Exe
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if real, err := filepath.Abs(path); err == nil {
+		path = real
+	}
+	return path
+}
+
+// canRun says why no process can ever run the file at path.
+func canRun(path string) error {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		err = errors.Unwrap(err) // without the name
+	case !st.Mode().IsRegular():
+		err = errors.New("is no program")
+	case st.Mode()&0o111 == 0:
+		err = errors.New("not executable")
+	default:
+		return nil
+	}
+	return &replay.Error{Code: 1, Err: fmt.Errorf("--exe %s: %w", path, err), Hint: "give the path of a program; -c takes its name"}
 }
 
 // descendants returns the pids in roots and those of all their children.
@@ -171,12 +207,18 @@ func (r *recorder) targetRunning() error {
 	if err != nil {
 		return err
 	}
-	roots, waits, err := r.roots(ps)
+	exe := executable(r.o.Exe)
+	roots, waits, err := r.roots(ps, exe)
 	if err != nil {
 		return err
 	}
-	if r.o.Exe != "" {
-		go r.await(r.o.Exe)
+	if exe != "" {
+		if !slices.ContainsFunc(ps, func(p process) bool { return p.runs(exe) }) {
+			if err := canRun(r.o.Exe); err != nil {
+				return err
+			}
+		}
+		r.await(r.o.Exe)
 	}
 	if !waits {
 		r.alive = map[int]bool{}
@@ -234,12 +276,13 @@ func (r *recorder) addAll(ps []process, roots []int) (pids []int, err error) {
 	return pids, nil
 }
 
-// roots returns the processes that the flags name, and whether more may come.
-func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
+// roots returns the processes that the flags name, those of the executable exe
+// among them, and whether more may come.
+func (r *recorder) roots(ps []process, exe string) (pids []int, waits bool, err error) {
 	running := map[int]bool{}
 	for _, p := range ps {
 		running[p.pid] = true
-		switch wanted := p.pid != os.Getpid() && (r.o.All || p.matches(r.o)); {
+		switch wanted := p.pid != os.Getpid() && (r.o.All || p.named(r.o.Comm) || p.runs(exe)); {
 		case wanted && ours(p.pid):
 			pids = append(pids, p.pid)
 		case wanted:
@@ -262,12 +305,18 @@ func (r *recorder) roots(ps []process) (pids []int, waits bool, err error) {
 // await records the processes that run the file at path later, which may be
 // another file by then.
 func (r *recorder) await(path string) {
-	for {
+	look := func() {
 		if err := r.probe.Await(path); err != nil {
 			r.logf("%v", err)
 		}
-		time.Sleep(rescan)
 	}
+	look()
+	go func() {
+		for {
+			time.Sleep(rescan)
+			look()
+		}
+	}()
 }
 
 // add records process pid, unless it belongs to another user. That is looked

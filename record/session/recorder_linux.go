@@ -27,7 +27,7 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 		return commandCode(o, err)
 	}
 	o.Version = version
-	r := &recorder{o: o, stdout: stdout, stderr: stderr}
+	r := &recorder{o: o, stdout: stdout, stderr: &status{w: stderr}}
 	code, err := r.run(ctx)
 	if err != nil {
 		return commandCode(o, err)
@@ -51,14 +51,15 @@ func commandCode(o *Options, err error) error {
 
 // A recorder is one run of the record command.
 type recorder struct {
-	o              *Options
-	stdout, stderr io.Writer
-	probe          *bpf.Probe
-	hooks          *hooks
-	guard          *guard
-	cmd            *command
-	out            *outputs
-	asm            *assembly.Assembler
+	o      *Options
+	stdout io.Writer
+	stderr *status
+	probe  *bpf.Probe
+	hooks  *hooks
+	guard  *guard
+	cmd    *command
+	out    *outputs
+	asm    *assembly.Assembler
 
 	stopping sync.Once
 	exited   chan int // the exit code of the command
@@ -66,6 +67,7 @@ type recorder struct {
 	alive   map[int]bool    // processes that are recorded; nil where others may come, or the command tells
 	refused map[string]bool // programs of which refuse has said it
 
+	ended      bool      // the files are; under mu
 	interrupts int       // signals that asked to stop
 	start      time.Time // when the probes were attached
 
@@ -92,12 +94,25 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	}
 	stop := r.watch(ctx)
 	err = r.copy()
-	stop()
-	if e := r.asm.Close(); err == nil {
+	if e := r.end(); err == nil {
 		err = e
 	}
+	code := 0
+	if r.exited != nil {
+		code = <-r.exited
+	}
+	stop()
+	return r.finish(code, err)
+}
+
+// end ends open exchanges and all files.
+func (r *recorder) end() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.asm.Close()
 	r.out.close()
-	return r.finish(err)
+	r.ended = true
+	return err
 }
 
 func (r *recorder) abandon() {
@@ -275,11 +290,9 @@ func (r *recorder) watch(ctx context.Context) (stop func()) {
 	if r.o.Time > 0 {
 		limit = time.After(r.o.Time)
 	}
-	status := newStatus(r)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer status.clear()
+	var done sync.WaitGroup
+	done.Go(func() { r.showStatus(ctx) })
+	done.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
@@ -289,15 +302,12 @@ func (r *recorder) watch(ctx context.Context) (stop func()) {
 				go r.stop()
 			case s := <-signals:
 				r.signal(s.(syscall.Signal))
-			case <-status.tick:
-				status.show()
 			}
 		}
-	}()
+	})
 	return func() {
-		signal.Stop(signals)
-		cancel()
-		<-done
+		cancel() // signals stay caught: they are not to cut off the totals
+		done.Wait()
 	}
 }
 
@@ -310,7 +320,9 @@ func (r *recorder) signal(s syscall.Signal) {
 		r.mu.Unlock()
 	case s == syscall.SIGUSR2:
 		r.mu.Lock()
-		r.out.flush()
+		if !r.ended {
+			r.out.flush()
+		}
 		r.mu.Unlock()
 	case r.cmd != nil && r.interrupts == 0:
 		r.interrupts++
@@ -320,8 +332,12 @@ func (r *recorder) signal(s syscall.Signal) {
 	case r.interrupts == 0 || r.cmd != nil && r.interrupts == 1:
 		r.interrupts++
 		go r.stop()
-	default: // do not wait for what is still in the ring
+	default: // wait for nothing: not for what is still in the ring, and not for the command
 		r.probe.Close()
+		select {
+		case r.exited <- 128 + int(s):
+		default: // there is none, or it has ended
+		}
 	}
 }
 

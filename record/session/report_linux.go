@@ -1,13 +1,18 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -16,45 +21,71 @@ import (
 	"ssltape/replay"
 )
 
-// A status is the line at the bottom of the terminal that shows how far a
-// recording has come. It is there only where nothing else writes to the
-// terminal: no command, and no live view.
+// A status is stderr with a line at its bottom that shows how far a recording
+// has come. The line is there only on a terminal to which nothing else writes:
+// no command, and no live view.
 type status struct {
-	r    *recorder
-	tick <-chan time.Time // never ticks where the line is not shown
-	stop func()
-	long int // columns that the last line took
+	w io.Writer
+
+	mu    sync.Mutex
+	shown int // columns that the line takes now
 }
 
-func newStatus(r *recorder) *status {
-	s := &status{r: r, stop: func() {}}
-	if r.cmd != nil || r.o.Quiet || r.o.Print || !isTerminal(r.stderr) {
-		return s
+func (s *status) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clear()
+	return s.w.Write(p)
+}
+
+// clear takes the line away; mu is held.
+func (s *status) clear() {
+	if s.shown > 0 {
+		fmt.Fprintf(s.w, "\r%*s\r", s.shown, "")
+		s.shown = 0
 	}
-	t := time.NewTicker(time.Second)
-	s.tick, s.stop = t.C, t.Stop
-	return s
+}
+
+// show puts line in the place of the last one, cut to the terminal's width of
+// this moment: what is longer would scroll.
+func (s *status) show(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	width := 80
+	if f, ok := s.w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			width = n
+		}
+	}
+	line = strings.TrimRight(view.Fit(line, width-1), " ") // the last column may wrap
+	fmt.Fprintf(s.w, "\r%s", view.Fit(line, min(max(s.shown, utf8.RuneCountInString(line)), width-1)))
+	s.shown = utf8.RuneCountInString(line)
+}
+
+// showStatus shows the status line until ctx is done.
+func (r *recorder) showStatus(ctx context.Context) {
+	if r.cmd != nil || r.o.Quiet || r.o.Print || !isTerminal(r.stderr.w) {
+		return
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		r.mu.Lock()
+		line := r.counters()
+		r.mu.Unlock()
+		r.stderr.show(line)
+		select {
+		case <-ctx.Done():
+			r.stderr.Write(nil)
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-func (s *status) show() {
-	s.r.mu.Lock()
-	line := s.r.counters()
-	s.r.mu.Unlock()
-	fmt.Fprintf(s.r.stderr, "\r%-*s", s.long, line)
-	s.long = len(line)
-}
-
-// clear takes the line away.
-func (s *status) clear() {
-	s.stop()
-	if s.long > 0 {
-		fmt.Fprintf(s.r.stderr, "\r%*s\r", s.long, "")
-	}
 }
 
 // counters returns one line on how far the recording has come.
@@ -64,17 +95,36 @@ func (r *recorder) counters() string {
 	for _, f := range r.out.files() {
 		paths += "  " + view.Escape(f.path)
 	}
-	return fmt.Sprintf("%s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second),
+	return fmt.Sprintf("%s  %s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second), r.recorded(),
 		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), paths)
 }
 
-// finish prints what was recorded and returns the exit code. cause is why the
-// recording ended early, or nil.
-func (r *recorder) finish(cause error) (int, error) {
-	code := 0
-	if r.exited != nil {
-		code = <-r.exited
+// recorded names the processes that are recorded now.
+func (r *recorder) recorded() string {
+	pids := slices.Collect(maps.Keys(r.alive))
+	if r.cmd != nil {
+		pids = []int{r.cmd.pid()}
 	}
+	switch {
+	case len(pids) == 1:
+		p, _ := readProcess(pids[0])
+		return fmt.Sprintf("%s[%d]", view.Escape(p.comm), pids[0])
+	case r.alive != nil:
+		return plural(len(pids), "process")
+	case r.o.All:
+		return "all processes"
+	}
+	names := slices.Clone(r.o.Comm)
+	if r.o.Exe != "" {
+		names = append(names, filepath.Base(r.o.Exe))
+	}
+	return view.Escape(strings.Join(names, ","))
+}
+
+// finish prints what was recorded and returns the exit code: that of the
+// command, code, where nothing is wrong. cause is why the recording ended early,
+// or nil.
+func (r *recorder) finish(code int, cause error) (int, error) {
 	if !r.o.Quiet {
 		r.summary()
 	}
@@ -134,7 +184,7 @@ func (r *recorder) summary() {
 // silence says why nothing may have been seen.
 func (r *recorder) silence() string {
 	var b strings.Builder
-	b.WriteString("ssltape: no TLS traffic was seen\n")
+	b.WriteString("ssltape: no TLS traffic was seen" + r.obstacle() + "\n")
 	for _, err := range r.hooks.failures() {
 		fmt.Fprintf(&b, "ssltape: %v\n", err)
 	}
@@ -142,6 +192,22 @@ func (r *recorder) silence() string {
 		fmt.Fprintf(&b, "hint: ssltape check %s says what can be recorded of it\n", r.o.Command[0])
 	}
 	return b.String()
+}
+
+// obstacle says why nothing of the command could be seen, where that is known.
+func (r *recorder) obstacle() string {
+	if r.cmd == nil {
+		return ""
+	}
+	c := &checker{w: io.Discard, seen: map[string]bool{}}
+	c.command(r.cmd.launch.Path)
+	switch {
+	case len(c.obstacles) > 0:
+		return ": " + c.obstacles[0]
+	case len(c.hooked) == 0:
+		return ": " + view.Escape(filepath.Base(r.cmd.launch.Path)) + " has no TLS of its own"
+	}
+	return ""
 }
 
 // causes says why bytes were lost.
@@ -186,8 +252,11 @@ func (r *recorder) others() string {
 }
 
 func plural(n int, noun string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return "1 " + noun
+	case strings.HasSuffix(noun, "s"):
+		noun += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -147,6 +147,10 @@ func textWidth(s string) int {
 	return n
 }
 
+// Fit returns one line of text cut, with an ellipsis, to the n columns of a
+// terminal, or filled to them.
+func Fit(s string, n int) string { return fit(s, n, false) }
+
 // fit returns s cut, with an ellipsis, or filled to n columns; to the right
 // of the filling where right is set.
 func fit(s string, n int, right bool) string {

@@ -1,0 +1,195 @@
+package session_test
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// startStatus records a python server on a terminal with a status line, and
+// lets one exchange happen.
+func startStatus(t *testing.T, more ...string) (p *terminal, server process, har string) {
+	t.Helper()
+	needs(t, "python3")
+	s := startServer(t)
+	server = startCommand(t, "python3", "-c", pythonServer, s.CertFile, s.KeyFile)
+	har = filepath.Join(t.TempDir(), "a.har")
+	p = startTerminal(t, append([]string{binary, "record", "-o", har, "-p", fmt.Sprint(server.pid)}, more...)...)
+	p.wait(t, "0 exchanges, 0 open, 0 B, 0 B lost")
+	get(t, clientFor(t, s), fmt.Sprintf("https://localhost:%s/1", server.line))
+	waitFor(t, "the exchange in the file", func() bool {
+		text, _ := os.ReadFile(har)
+		return strings.Contains(string(text), "localhost:"+server.line)
+	})
+	return p, server, har
+}
+
+// end waits for the program and checks its exit code.
+func (p *terminal) end(t *testing.T, code int) {
+	t.Helper()
+	<-p.done
+	p.cmd.Wait()
+	if got := p.cmd.ProcessState.ExitCode(); got != code {
+		t.Errorf("exit code %d, want %d\n%s", got, code, p.text())
+	}
+}
+
+// Each signal that ends a recording ends it well; USR1 shows counters and USR2
+// makes what there is readable.
+func TestSignals(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		packed := filepath.Join(t.TempDir(), "a.har.gz")
+		p, _, har := startStatus(t, "-o", packed)
+		p.cmd.Process.Signal(syscall.SIGUSR1)
+		p.wait(t, packed+"\r\n")
+		p.cmd.Process.Signal(syscall.SIGUSR2)
+		waitFor(t, "the exchange in "+packed, func() bool { return strings.Contains(unpacked(packed), `"url":"https://localhost`) })
+		p.cmd.Process.Signal(s)
+		p.end(t, 0)
+		if n := len(readHAR(t, har).Log.Entries); n != 1 {
+			t.Errorf("%v: %d entries", s, n)
+		}
+	}
+}
+
+// unpacked returns what can be read of a compressed file.
+func unpacked(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return ""
+	}
+	text, _ := io.ReadAll(z) // it may end early
+	return string(text)
+}
+
+// The status line says what there is to say, fits the terminal also when that
+// becomes narrower, and is taken away at the end.
+func TestStatusLine(t *testing.T) {
+	p, server, har := startStatus(t)
+	p.wait(t, fmt.Sprintf("[%d]  1 exchange, 0 open", server.pid))
+	p.wait(t, " B lost  "+har[:10])
+	before := len(p.text())
+	const width = 30
+	if err := unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 20, Col: width}); err != nil {
+		t.Fatal(err)
+	}
+	narrow := func(line string) bool {
+		return strings.HasSuffix(line, "…") && utf8.RuneCountInString(line) == width-1
+	}
+	waitFor(t, "a narrow line", func() bool {
+		for line := range strings.SplitSeq(p.text()[before:], "\r") {
+			if narrow(line) {
+				return true
+			}
+		}
+		return false
+	})
+	p.master.WriteString("\x03")
+	p.end(t, 0)
+	text := p.text()
+	last, totals, _ := strings.Cut(text[strings.LastIndex(text, "…"):], "ssltape: 1 exchange")
+	if blank := "…\r" + strings.Repeat(" ", width-1) + "\r"; !strings.HasSuffix(strings.ReplaceAll(last, "^C", ""), blank) {
+		t.Errorf("the status line is not taken away: %q", last)
+	}
+	if !strings.Contains(totals, "ssltape: wrote "+har) {
+		t.Errorf("no totals: %q", totals)
+	}
+}
+
+// The terminal's interrupt goes to the command, whose end is waited for; one
+// that does not mind is left behind by the third. The exit code is the
+// command's, or says its signal.
+func TestCommandSignals(t *testing.T) {
+	needs(t, "python3")
+	const python = "import signal, sys\nsignal.signal(signal.SIGINT, %s)\nprint('started', flush=True)\nwhile True: signal.pause()"
+	record := func(handler string) *terminal {
+		har := filepath.Join(t.TempDir(), "a.har")
+		p := startTerminal(t, binary, "record", "-o", har, "--", "python3", "-c", fmt.Sprintf(python, handler))
+		p.wait(t, "started")
+		return p
+	}
+	p := record("lambda *_: (print('ending'), sys.exit(7))")
+	p.master.WriteString("\x03")
+	p.end(t, 7)
+	if text := p.text(); !strings.Contains(text, "ending") || !strings.Contains(text, "ssltape: wrote ") {
+		t.Errorf("not the command's end and then the totals:\n%s", text)
+	}
+	p = record("signal.SIG_IGN")
+	waitFor(t, "the end", func() bool {
+		p.cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-p.done:
+			return true
+		default:
+			return strings.Contains(p.text(), "ssltape: wrote ")
+		}
+	})
+	p.end(t, 128+int(syscall.SIGINT))
+	if r := recordArgs(t, "--", "sh", "-c", "kill -TERM $$"); r.code != 128+int(syscall.SIGTERM) {
+		t.Errorf("a command that was killed: exit code %d", r.code)
+	}
+}
+
+// What cannot be recorded is refused with one line before anything starts, and
+// what the flags of a command are wrong in with the code for that.
+func TestRefused(t *testing.T) {
+	needs(t)
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		args, says string
+		code       int
+	}{
+		{"--exe nosuch", "ssltape: --exe nosuch: no such file or directory\nhint: ", 1},
+		{"--exe .", "ssltape: --exe .: is no program\nhint: ", 1},
+		{"--exe /etc/passwd", "ssltape: --exe /etc/passwd: not executable\nhint: ", 1},
+		{"-p x", `"x" is no process id`, 2},
+		{"-p 0", `"0" is no process id`, 2},
+		{"-n x true", "must be an integer", 2},
+		{"-n x -- true", "must be an integer", 125},
+	} {
+		out, err := exec.Command(binary, append([]string{"record"}, strings.Fields(c.args)...)...).CombinedOutput()
+		exit, ok := err.(*exec.ExitError)
+		if !ok || exit.ExitCode() != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("record %s: %v, want code %d and %q:\n%s", c.args, err, c.code, c.says, out)
+		}
+	}
+	if files, _ := os.ReadDir("."); len(files) > 0 {
+		t.Errorf("left behind: %v", files)
+	}
+}
+
+// A recording that could not begin takes its files away, but nothing that was
+// no file.
+func TestNotBegun(t *testing.T) {
+	needs(t)
+	dir := t.TempDir()
+	device, file := filepath.Join(dir, "null"), filepath.Join(dir, "a.har")
+	if err := unix.Mknod(device, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))); err != nil {
+		t.Skip(err)
+	}
+	cmd := exec.Command(binary, "record", "-o", "har:"+device, "-o", file, "--ready-file", filepath.Join(dir, "no/ready"), "--", "true")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Fatalf("it began: %s", out)
+	}
+	if _, err := os.Lstat(device); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(file); err == nil {
+		t.Errorf("%s is left", file)
+	}
+}
