@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -81,8 +82,23 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if out.bytes {
 		out.chunks = redact.Chunks(chunkOutputs{out}, o.Redact)
 	}
-	out.exchanges = filter.Exchanges(redact.Exchanges(exchangeOutputs{out}, o.Redact), o.Filter)
+	out.exchanges = filter.Exchanges(out.exchangeWriter(), o.Filter)
 	return out, nil
+}
+
+// exchangeWriter returns what passes exchanges on to the outputs. Those that
+// take chunks have the contents from there and learn of numbers only, so that
+// nothing is redacted for them; but Strict makes other connections.
+func (out *outputs) exchangeWriter() record.ExchangeWriter {
+	takesChunks := func(o *output) bool { return o.ChunkWriter != nil }
+	contents := func(o *output) bool { return !takesChunks(o) }
+	switch {
+	case !out.bytes || out.redact == redact.Strict:
+		return redact.Exchanges(exchangeOutputs{out, func(*output) bool { return true }}, out.redact)
+	case !slices.ContainsFunc(out.all, contents):
+		return exchangeOutputs{out, takesChunks}
+	}
+	return record.ExchangeTee{exchangeOutputs{out, takesChunks}, redact.Exchanges(exchangeOutputs{out, contents}, out.redact)}
 }
 
 // A file is what one -o asks for.
@@ -191,10 +207,18 @@ func (w chunkOutputs) WriteChunk(c record.Chunk) error {
 	})
 }
 
-type exchangeOutputs struct{ *outputs }
+type exchangeOutputs struct {
+	*outputs
+	which func(*output) bool
+}
 
 func (w exchangeOutputs) WriteExchange(x *record.Exchange) error {
-	return w.each(func(o *output) error { return o.WriteExchange(x) })
+	return w.each(func(o *output) error {
+		if !w.which(o) {
+			return nil
+		}
+		return o.WriteExchange(x)
+	})
 }
 
 // WriteProcess passes on news of a process to the outputs that take them.
