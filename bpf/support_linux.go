@@ -5,6 +5,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -21,11 +22,18 @@ func Supported() error {
 		return &SupportError{ErrPrivilege, "neither root nor cap_bpf and cap_perfmon",
 			"run with sudo, or setcap cap_bpf,cap_perfmon+ep on the program"}
 	}
-	if _, err := btf.LoadKernelSpec(); err != nil {
+	if err := hasTypes(); err != nil {
 		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
 	}
 	return nil
 }
+
+// hasTypes says why the kernel does not tell its types. Reading them takes a
+// while, and they do not change.
+var hasTypes = sync.OnceValue(func() error {
+	_, err := btf.LoadKernelSpec()
+	return err
+})
 
 // explain makes a SupportError of err where the kernel refused something.
 func explain(err error) error {

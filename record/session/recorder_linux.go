@@ -67,9 +67,10 @@ type recorder struct {
 	alive   map[int]bool    // processes that are recorded; nil where others may come, or the command tells
 	refused map[string]bool // programs of which refuse has said it
 
-	ended      bool      // the files are; under mu
-	interrupts int       // signals that asked to stop
-	start      time.Time // when the probes were attached
+	ended      bool          // the files are; under mu
+	interrupts int           // signals that asked to stop
+	start      time.Time     // when the probes were attached
+	took       time.Duration // from then until they were stopped
 
 	mu sync.Mutex // held while an event is passed on, and by who looks at counters
 }
@@ -94,6 +95,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	}
 	stop := r.watch(ctx)
 	err = r.copy()
+	r.took = time.Since(r.start)
 	if e := r.end(); err == nil {
 		err = e
 	}

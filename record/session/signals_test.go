@@ -139,8 +139,12 @@ func TestCommandSignals(t *testing.T) {
 		}
 	})
 	p.end(t, 128+int(syscall.SIGINT))
-	if r := recordArgs(t, "--", "sh", "-c", "kill -TERM $$"); r.code != 128+int(syscall.SIGTERM) {
+	r := recordArgs(t, "--", "sh", "-c", "kill -TERM $$")
+	if r.code != 128+int(syscall.SIGTERM) {
 		t.Errorf("a command that was killed: exit code %d", r.code)
+	}
+	if !strings.Contains(r.stderr, "no TLS traffic was seen: sh has no TLS of its own\nhint: ssltape check sh ") {
+		t.Errorf("why nothing was seen is not said: %s", r.stderr)
 	}
 }
 
