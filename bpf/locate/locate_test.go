@@ -313,6 +313,9 @@ func TestNoFalseHits(t *testing.T) {
 	}
 }
 
+// inners are the functions in which the exported ones do their work.
+var inners = map[string]string{"SSL_read": "ssl_read_internal", "SSL_write": "ssl_write_internal"}
+
 // confirm compares the functions found with those of the symbols that the file
 // at path has.
 func confirm(t *testing.T, path string, l *Library) {
@@ -321,8 +324,11 @@ func confirm(t *testing.T, path string, l *Library) {
 	names := []string{}
 	for _, f := range l.Funcs {
 		names = append(names, fmt.Sprintf("%s %#x", f.Name, f.Addr))
-		symbol := f.Name
-		if at, ok := symbols[symbol]; ok && at != f.Addr && symbol != "SSL_free" {
+		at, ok := symbols[f.Name]
+		if inner, found := strings.CutSuffix(f.Name, "_ex"); found && symbols[inners[inner]] == f.Addr {
+			continue // the function that it hands all arguments to, and which some compilers put into the others
+		}
+		if ok && at != f.Addr && f.Name != "SSL_free" {
 			t.Errorf("%s: %s found at %#x, its symbol is at %#x", path, f.Name, f.Addr, at)
 		}
 	}

@@ -52,6 +52,7 @@ document.body.append(el('header', null, el('h1', {title: about.title}, about.tit
     }}, '◐')), wrong, help), main);
 
 function apply() {
+  table.setAttribute('aria-busy', 'false');
   let test = null;
   try { test = parseFilter(filter.value); wrong.textContent = ''; } catch (e) { wrong.textContent = visible(e.message); }
   filter.setAttribute('aria-invalid', String(!test));
@@ -61,7 +62,12 @@ function apply() {
   count.textContent = n === rows.length ? plural(n, 'exchange') : n + ' of ' + plural(rows.length, 'exchange');
 }
 let pending = 0;
-filter.addEventListener('input', () => { clearTimeout(pending); pending = setTimeout(apply, rows.length > 500 ? 120 : 0); });
+filter.addEventListener('input', () => { // many rows are filtered when the typing pauses
+  clearTimeout(pending);
+  if (rows.length <= 500) return apply();
+  table.setAttribute('aria-busy', 'true');
+  pending = setTimeout(apply, 120);
+});
 
 // The detail of one exchange, a tab at a time.
 let current = -1, tab = '';

@@ -42,15 +42,16 @@ if (await page.locator('#processes').count()) {
 }
 await page.keyboard.press('Escape');
 seen.closed = await page.locator('#detail').isHidden();
+const filtered = () => page.waitForSelector('#exchanges:not([aria-busy=true])', {state: 'attached'});
 for (const f of JSON.parse(filters)) {
   await page.fill('#filter', f);
-  await page.waitForTimeout(seen.rows > 500 ? 300 : 0);
+  await filtered();
   const wrong = await page.textContent('#wrong');
   seen.filters.push(wrong ? {wrong} : {ids: await numbers()});
 }
 seen.count = await page.textContent('#count');
 await page.fill('#filter', '');
-await page.waitForTimeout(seen.rows > 500 ? 300 : 0);
+await filtered();
 await page.keyboard.press('Escape');
 await page.evaluate(() => document.activeElement.blur());
 await page.keyboard.press('j');
