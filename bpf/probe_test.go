@@ -347,3 +347,15 @@ func TestPIDNamespace(t *testing.T) {
 		}
 	}
 }
+
+// A closed queue has dropped what it held, and holds up nobody.
+func TestQueueClosed(t *testing.T) {
+	q := newQueue()
+	q.limit = 1
+	q.put(&block{buf: make([]byte, 8)})
+	q.close()
+	q.put(&block{buf: make([]byte, 8)})
+	if b, err := q.take(); b != nil || err != nil {
+		t.Errorf("took %v, %v", b, err)
+	}
+}

@@ -107,12 +107,15 @@ func (q *queue) finish(err error) {
 }
 
 // take returns the next block, or nil and the sender's error where there will
-// be none.
+// be none; nil where the queue is closed.
 func (q *queue) take() (*block, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.blocks) == 0 && !q.done {
+	for len(q.blocks) == 0 && !q.done && !q.closed {
 		q.cond.Wait()
+	}
+	if q.closed {
+		return nil, nil
 	}
 	if len(q.blocks) == 0 {
 		return nil, q.err
@@ -135,7 +138,7 @@ func (q *queue) recycle(b *block) {
 	}
 }
 
-// close makes put return.
+// close drops what was put and not taken, and makes put return.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

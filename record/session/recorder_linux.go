@@ -71,6 +71,8 @@ type recorder struct {
 	interrupts int           // signals that asked to stop
 	start      time.Time     // when the probes were attached
 	took       time.Duration // from then until they were stopped
+	delivered  uint64        // bytes that the probes have handed over; under mu
+	final      *bpf.Loss     // counters at the moment from which nothing was waited for; under mu
 
 	mu sync.Mutex // held while an event is passed on, and by who looks at counters
 }
@@ -222,6 +224,9 @@ func (r *recorder) copy() error {
 func (r *recorder) event(e bpf.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if e.Process == nil {
+		r.delivered += uint64(len(e.Chunk.Data))
+	}
 	if r.limitReached() { // what came after it is not wanted
 		return nil
 	}
@@ -335,12 +340,32 @@ func (r *recorder) signal(s syscall.Signal) {
 		r.interrupts++
 		go r.stop()
 	default: // wait for nothing: not for what is still in the ring, and not for the command
-		r.probe.Close()
+		r.drop()
 		select {
 		case r.exited <- 128 + int(s):
 		default: // there is none, or it has ended
 		}
 	}
+}
+
+// drop closes the probes with what they have not handed over yet.
+func (r *recorder) drop() {
+	r.stop()
+	loss := r.probe.Loss()
+	r.probe.Close()
+	r.mu.Lock() // last: a slow output may hold it
+	defer r.mu.Unlock()
+	if r.final == nil {
+		r.final = &loss
+	}
+}
+
+// loss returns the kernel's counters, and how many bytes were dropped.
+func (r *recorder) loss() (l bpf.Loss, dropped uint64) {
+	if r.final == nil {
+		return r.probe.Loss(), 0
+	}
+	return *r.final, r.final.Captured - min(r.final.Captured, r.delivered)
 }
 
 func (r *recorder) logf(format string, args ...any) {

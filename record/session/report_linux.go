@@ -90,13 +90,14 @@ func isTerminal(w io.Writer) bool {
 
 // counters returns one line on how far the recording has come.
 func (r *recorder) counters() string {
-	s, loss := r.asm.Stats(), r.probe.Loss()
+	s := r.asm.Stats()
+	loss, dropped := r.loss()
 	paths := ""
 	for _, f := range r.out.files() {
 		paths += "  " + view.Escape(f.path)
 	}
 	return fmt.Sprintf("%s  %s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second), r.recorded(),
-		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes())), paths)
+		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes()+dropped)), paths)
 }
 
 // recorded names the processes that are recorded now.
@@ -135,9 +136,12 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 		return 0, &replay.Error{Code: 1, Err: cause}
 	case r.out.failed():
 		return 1, nil // said when it happened
-	case r.o.Strict && (r.probe.Loss().Bytes() > 0 || r.probe.Loss().Unseen > 0 || r.asm.Stats().Cut > 0):
-		return 0, &replay.Error{Code: 5, Err: fmt.Errorf("%s lost, %s cut", bytesText(int64(r.probe.Loss().Bytes())),
-			bytesText(r.asm.Stats().Cut)), Hint: "a larger --buffer or --max-body keeps more"}
+	}
+	loss, dropped := r.loss()
+	cut := r.asm.Stats().Cut
+	if r.o.Strict && (loss.Bytes()+dropped+loss.Unseen > 0 || cut > 0) {
+		return 0, &replay.Error{Code: 5, Err: fmt.Errorf("%s lost, %s cut", bytesText(int64(loss.Bytes()+dropped)),
+			bytesText(cut)), Hint: "a larger --buffer or --max-body keeps more"}
 	}
 	return code, nil
 }
@@ -145,7 +149,8 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 // summary prints the totals on stderr: what there is, what is missing and why,
 // and how to look at it.
 func (r *recorder) summary() {
-	s, loss := r.asm.Stats(), r.probe.Loss()
+	s := r.asm.Stats()
+	loss, dropped := r.loss()
 	var b strings.Builder
 	fmt.Fprintf(&b, "ssltape: %s", plural(s.Done, "exchange"))
 	if s.Incomplete > 0 {
@@ -157,6 +162,9 @@ func (r *recorder) summary() {
 	}
 	if loss.Bytes() > 0 {
 		fmt.Fprintf(&b, "ssltape: %s lost: %s\n", bytesText(int64(loss.Bytes())), causes(loss))
+	}
+	if dropped > 0 {
+		fmt.Fprintf(&b, "ssltape: %s not waited for\n", bytesText(int64(dropped)))
 	}
 	if loss.Unseen > 0 {
 		fmt.Fprintf(&b, "ssltape: lost without a trace: %s\n", plural(int(loss.Unseen), "call"))
