@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // spoolSize is the number of bytes of a body that are kept in memory; a body
@@ -25,6 +26,13 @@ func NewBody(p []byte) Body { return Body{mem: p, size: int64(len(p))} }
 
 // Len returns the number of bytes that b holds.
 func (b *Body) Len() int64 { return b.size }
+
+// Grow makes room for n more bytes, as far as they are kept in memory.
+func (b *Body) Grow(n int64) {
+	if b.file == nil {
+		b.mem = slices.Grow(b.mem, int(max(0, min(n, spoolSize-b.size))))
+	}
+}
 
 // Write appends p. It fails only where a temporary file cannot be written.
 func (b *Body) Write(p []byte) (int, error) {

@@ -82,6 +82,9 @@ func (h *half) begin(m *record.Message) {
 // copy takes over what is decided of what src has grown by.
 func (h *half) copy(src *record.Body) error {
 	piece := make([]byte, min(64<<10, src.Len()-h.read))
+	if h.ended { // else it grows as the source does
+		h.dst.Body.Grow(src.Len() - h.read)
+	}
 	for h.read < src.Len() {
 		n, err := src.ReadAt(piece[:min(int64(len(piece)), src.Len()-h.read)], h.read)
 		if n == 0 {
