@@ -200,3 +200,34 @@ func fieldLen(p []byte) int {
 	}
 	return size + n
 }
+
+// preface is what the client's direction of HTTP/2 begins with (RFC 9113,
+// section 3.4). The server's begins with a SETTINGS frame.
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// recognise tells by its beginning what a stream is.
+func (t *stream) recognise() {
+	text := string(t.line.Text)
+	n := len(text)
+	isClient := strings.HasPrefix(preface, text)
+	isServer := n <= frameHead
+	for i := 0; i < n && isServer; i++ {
+		isServer = text[i] == 0 || i == 2 && text[i]%6 == 0 || i == 3 && text[i] == 4
+		isServer = isServer && (i != 3 || text[i] == 4)
+	}
+	switch {
+	case isClient && n == len(preface):
+		t.line.Reset()
+		t.frames(newHTTP2(t.scan))
+	case isServer && n == frameHead:
+		begin := t.line
+		t.line = scan.Held{}
+		t.frames(newHTTP2(t.scan))
+		begin.Feed(t.body.Write, 0, n)
+	case !isClient && !isServer:
+		begin := t.line
+		t.line = scan.Held{}
+		t.state = inDoubt
+		begin.Feed(t.Write, 0, n)
+	}
+}
