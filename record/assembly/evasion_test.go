@@ -2,6 +2,7 @@ package assembly_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,38 +18,53 @@ type evasion struct{ name, in string }
 // recipients do.
 const evaded = "X5-this-is-what-the-recipient-gets-(to-see)-and-so-must-the-observer"
 
+// The parts of the evasions.
+const (
+	evasionOK = "HTTP/1.1 200 ok\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"
+	evasionTE = "Transfer-Encoding: chunked\r\n\r\n"
+)
+
+// evadedPlain returns the content with its length before it.
+func evadedPlain() string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(evaded), evaded) }
+
+// evadedChunks returns the content in chunks: N in the line before each stands
+// for its size.
+func evadedChunks(sizeLine, after, last string) string {
+	var b strings.Builder
+	for i := 0; i < len(evaded); i += 4 {
+		p := evaded[i:min(i+4, len(evaded))]
+		b.WriteString(strings.ReplaceAll(sizeLine, "N", fmt.Sprintf("%x", len(p))) + p + after)
+	}
+	return b.String() + last
+}
+
 // evasions returns the evasions that there are.
 func evasions(t *testing.T) []evasion {
+	return slices.Concat(chunkEvasions(), fieldEvasions(), startEvasions(), lengthEvasions(), codingEvasions(t))
+}
+
+// chunkEvasions returns the evasions by chunks and transfer codings.
+func chunkEvasions() []evasion {
+	const ok = evasionOK
+	const te = evasionTE
 	const body = evaded
-	plain := fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
-	chunks := func(sizeLine, after, last string) string {
-		var b strings.Builder
-		for i := 0; i < len(body); i += 4 {
-			p := body[i:min(i+4, len(body))]
-			b.WriteString(strings.ReplaceAll(sizeLine, "N", fmt.Sprintf("%x", len(p))) + p + after)
-		}
-		return b.String() + last
-	}
-	chunked := chunks("N\r\n", "\r\n", "0\r\n\r\n")
-	te := "Transfer-Encoding: chunked\r\n\r\n"
-	gz := string(recordtest.Encode(t, "gzip", body))
-	gzTo := func(head string) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(gz), gz) }
-	ok := "HTTP/1.1 200 ok\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"
+	plain := evadedPlain()
+	chunked := evadedChunks("N\r\n", "\r\n", "0\r\n\r\n")
 	return []evasion{
 		{"length", ok + plain},
 		{"chunked", ok + te + chunked},
-		{"space before the size", ok + te + chunks(" N\r\n", "\r\n", "0\r\n\r\n")},
-		{"space after the size", ok + te + chunks("N \r\n", "\r\n", "0 \r\n\r\n")},
-		{"zeros before the size", ok + te + chunks("0000000000000000000N\r\n", "\r\n", "0\r\n\r\n")},
-		{"CR before the size", ok + te + chunks("\rN\r\n", "\r\n", "0\r\n\r\n")},
-		{"LF before the size", ok + te + chunks("\nN\r\n", "\r\n", "0\r\n\r\n")},
-		{"junk after the size", ok + te + chunks("Nxyz\r\n", "\r\n", "0\r\n\r\n")},
-		{"extension", ok + te + chunks("N;foo=\"bar;\"\r\n", "\r\n", "0;x\r\n\r\n")},
-		{"LF only", ok + te + chunks("N\n", "\n", "0\n\n")},
-		{"no line end after a chunk", ok + te + chunks("N\r\n", "", "0\r\n\r\n")},
-		{"junk after a chunk", ok + te + chunks("N\r\n", "!!\r\n", "0\r\n\r\n")},
-		{"no last chunk", ok + te + chunks("N\r\n", "\r\n", "")},
-		{"no end after the last chunk", ok + te + chunks("N\r\n", "\r\n", "0\r\n")},
+		{"space before the size", ok + te + evadedChunks(" N\r\n", "\r\n", "0\r\n\r\n")},
+		{"space after the size", ok + te + evadedChunks("N \r\n", "\r\n", "0 \r\n\r\n")},
+		{"zeros before the size", ok + te + evadedChunks("0000000000000000000N\r\n", "\r\n", "0\r\n\r\n")},
+		{"CR before the size", ok + te + evadedChunks("\rN\r\n", "\r\n", "0\r\n\r\n")},
+		{"LF before the size", ok + te + evadedChunks("\nN\r\n", "\r\n", "0\r\n\r\n")},
+		{"junk after the size", ok + te + evadedChunks("Nxyz\r\n", "\r\n", "0\r\n\r\n")},
+		{"extension", ok + te + evadedChunks("N;foo=\"bar;\"\r\n", "\r\n", "0;x\r\n\r\n")},
+		{"LF only", ok + te + evadedChunks("N\n", "\n", "0\n\n")},
+		{"no line end after a chunk", ok + te + evadedChunks("N\r\n", "", "0\r\n\r\n")},
+		{"junk after a chunk", ok + te + evadedChunks("N\r\n", "!!\r\n", "0\r\n\r\n")},
+		{"no last chunk", ok + te + evadedChunks("N\r\n", "\r\n", "")},
+		{"no end after the last chunk", ok + te + evadedChunks("N\r\n", "\r\n", "0\r\n")},
 		{"chunked, but it is not", ok + te + body},
 		{"chunked with a length, but it is not", ok + "Transfer-Encoding: chunked\r\n" + plain},
 		{"chunked in 1.0", strings.Replace(ok, "1.1", "1.0", 1) + te + chunked},
@@ -63,6 +79,16 @@ func evasions(t *testing.T) []evasion {
 		{"chunked, then empty", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n" + chunked},
 		{"chunked, then another word", ok + "Transfer-Encoding: chunked\r\nTransfer-Encoding: foo\r\n\r\n" + chunked},
 		{"chunked served as another word", ok + "Transfer-Encoding: chu\r\n\r\n" + chunked},
+	}
+}
+
+// fieldEvasions returns the evasions by names, values and lines of fields.
+func fieldEvasions() []evasion {
+	const ok = evasionOK
+	const te = evasionTE
+	const body = evaded
+	chunked := evadedChunks("N\r\n", "\r\n", "0\r\n\r\n")
+	return []evasion{
 		{"two colons", ok + "Transfer-Encoding:: chunked\r\n\r\n" + chunked},
 		{"NUL in the name", ok + "Transfer\x00-Encoding: chunked\r\n\r\n" + chunked},
 		{"VT before the colon", ok + "Transfer-Encoding\v: chunked\r\n\r\n" + chunked},
@@ -91,6 +117,17 @@ func evasions(t *testing.T) []evasion {
 		{"head ends in NUL LF", ok + fmt.Sprintf("Content-Length: %d\n\x00\n%s", len(body), body)},
 		{"head ends in space CR LF", ok + "Transfer-Encoding: chunked\r\n \r\n" + chunked},
 		{"head ends in CR", ok + "Transfer-Encoding: chunked\r\n\r" + chunked},
+	}
+}
+
+// startEvasions returns the evasions by start lines and status codes.
+func startEvasions() []evasion {
+	const ok = evasionOK
+	const te = evasionTE
+	const body = evaded
+	plain := evadedPlain()
+	chunked := evadedChunks("N\r\n", "\r\n", "0\r\n\r\n")
+	return []evasion{
 		{"NUL before the status line", "\x00" + ok + te + chunked},
 		{"empty lines before the status line", "\r\n\n \t\r\n" + ok + te + chunked},
 		{"line before the status line", "foobar\r\n" + ok + te + chunked},
@@ -115,6 +152,15 @@ func evasions(t *testing.T) []evasion {
 		{"205 with a body", strings.Replace(ok, "200", "205", 1) + plain},
 		{"field without a name", ok + ": x\r\nno colon\r\n" + te + chunked},
 		{"bytes that are no text in a field", ok + "X\xff\x01: \x02\xfe\r\n" + te + chunked},
+	}
+}
+
+// lengthEvasions returns the evasions by Content-Length.
+func lengthEvasions() []evasion {
+	const ok = evasionOK
+	const body = evaded
+	plain := evadedPlain()
+	return []evasion{
 		{"length twice", ok + "Content-Length: 68\r\n" + plain},
 		{"length as a list", ok + "Content-Length: 68, 68\r\n\r\n" + body},
 		{"small length first", ok + "Content-Length: 10\r\n" + plain},
@@ -127,6 +173,17 @@ func evasions(t *testing.T) []evasion {
 		{"negative length", ok + "Content-Length: -68\r\n\r\n" + body},
 		{"too large length", ok + "Content-Length: 99999999999999999999999\r\n\r\n" + body},
 		{"no length", ok + "\r\n" + body},
+	}
+}
+
+// codingEvasions returns the evasions by content codings.
+func codingEvasions(t *testing.T) []evasion {
+	const ok = evasionOK
+	const body = evaded
+	plain := evadedPlain()
+	gz := string(recordtest.Encode(t, "gzip", body))
+	gzTo := func(head string) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(gz), gz) }
+	return []evasion{
 		{"gzip", gzTo(ok + "Content-Encoding: gzip\r\n")},
 		{"x-gzip", gzTo(ok + "Content-Encoding: x-gzip\r\n")},
 		{"gzip in quotes", gzTo(ok + "Content-Encoding: \"gzip\"\r\n")},
