@@ -48,17 +48,13 @@ type packet struct {
 }
 
 // flow returns what was written of c.
-func (w *Writer) flow(c *record.Conn) (*flow, error) {
+func (w *Writer) flow(c *record.Conn) *flow {
 	if f := w.flows[c]; f != nil {
-		return f, nil
+		return f
 	}
-	i, err := w.iface(c)
-	if err != nil {
-		return nil, err
-	}
-	f := &flow{key: c, iface: i}
+	f := &flow{key: c, iface: w.iface(c)}
 	w.flows[c] = f
-	return f, nil
+	return f
 }
 
 // isn returns an initial sequence number: Wireshark takes a connection that

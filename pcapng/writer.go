@@ -49,11 +49,7 @@ import (
 	"hash/maphash"
 	"io"
 	"net/netip"
-	"runtime"
 	"time"
-
-	"github.com/google/gopacket/layers"
-	"github.com/google/gopacket/pcapgo"
 
 	"ssltape/record"
 )
@@ -97,7 +93,6 @@ const maxStep = int64(time.Second)
 // A Writer is not safe for concurrent use.
 type Writer struct {
 	out     blockBuffer
-	ng      *pcapgo.NgWriter
 	opts    Options
 	ifaces  []*iface
 	procs   map[process]*iface
@@ -152,19 +147,10 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	}
 	// libpcap opens no file without an interface, so there is one for
 	// connections of unknown processes.
-	first := pcapgo.NgInterface{Name: application, Description: "connections of unknown processes",
-		LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
-	var err error
-	pw.ng, err = pcapgo.NewNgWriterInterface(&pw.out, first, pcapgo.NgWriterOptions{
-		SectionInfo: section(o)})
-	if err == nil {
-		err = pw.ng.Flush()
-	}
-	if err == nil {
-		err = pw.Flush()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write pcapng header: %w", err)
+	pw.section()
+	pw.out.iface(application, "connections of unknown processes", "")
+	if err := pw.Flush(); err != nil {
+		return nil, err
 	}
 	unknown := &iface{}
 	pw.ifaces = append(pw.ifaces, unknown)
@@ -173,30 +159,27 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	return pw, nil
 }
 
-// section returns what a file says of itself.
-func section(o Options) pcapgo.NgSectionInfo {
-	comment := o.Comment
+// section writes what a file says of itself.
+func (w *Writer) section() {
+	comment := w.opts.Comment
 	if comment != "" {
 		comment += "\n"
 	}
 	comment += "TCP framing made up around what processes wrote to and read from TLS connections"
-	if o.Redaction != "" {
-		comment += "\nredaction: " + o.Redaction
+	if w.opts.Redaction != "" {
+		comment += "\nredaction: " + w.opts.Redaction
 	}
 	app := application
-	if o.Version != "" {
-		app += " " + o.Version
+	if w.opts.Version != "" {
+		app += " " + w.opts.Version
 	}
-	return pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: text(app), Comment: text(comment)}
+	w.out.section(text(app), text(comment))
 }
 
 // WriteChunk implements [record.ChunkWriter]. Bytes that were written before
 // are left out.
 func (w *Writer) WriteChunk(c record.Chunk) error {
-	f, err := w.flow(c.Conn)
-	if err != nil {
-		return err
-	}
+	f := w.flow(c.Conn)
 	h := &f.half[c.Dir]
 	if h.ended {
 		return w.out.err
@@ -252,10 +235,7 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 	if x.Conn == nil || !x.Request.Seen() || x.Response.Seen() || x.Err != nil {
 		return nil
 	}
-	f, err := w.flow(x.Conn)
-	if err != nil {
-		return err
-	}
+	f := w.flow(x.Conn)
 	e := announced{x.ID, nanos(x.Request.Start)}
 	if n := len(f.announced); n == 0 || f.announced[n-1].id < e.id {
 		f.announced = append(f.announced[max(0, n+1-maxAnnounced):], e)
@@ -279,47 +259,30 @@ func (w *Writer) Close() error {
 		w.release(f, record.In, w.clock)
 	}
 	for _, i := range w.ifaces {
-		stats := pcapgo.NgInterfaceStatistics{PacketsReceived: i.packets + i.holes, PacketsDropped: i.holes}
-		if i.packets > 0 {
-			stats.StartTime, stats.EndTime = time.Unix(0, i.first), time.Unix(0, i.last)
-		}
-		stats.LastUpdate = time.Unix(0, w.clock)
-		if err := w.ng.WriteInterfaceStats(int(i.id), stats); err != nil {
-			return fmt.Errorf("write pcapng statistics: %w", err)
-		}
-	}
-	if err := w.ng.Flush(); err != nil {
-		return fmt.Errorf("write pcapng statistics: %w", err)
+		w.out.stats(i, w.clock)
 	}
 	return w.Flush()
 }
 
 // iface returns the interface of c's process, which it adds if it is new.
-func (w *Writer) iface(c *record.Conn) (*iface, error) {
+func (w *Writer) iface(c *record.Conn) *iface {
 	p := process{c.PID, c.Comm, c.Exe}
 	if i := w.procs[p]; i != nil {
-		return i, nil
+		return i
 	}
-	d := pcapgo.NgInterface{Name: text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)),
-		Description: text(c.Exe), LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
+	description, filter := c.Exe, ""
 	if c.Library != "" {
-		d.Description = text(c.Exe + ", " + c.Library)
+		description += ", " + c.Library
 	}
 	if !c.Plain {
-		d.Filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
+		filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
 	}
-	id, err := w.ng.AddInterface(d)
-	if err == nil {
-		err = w.ng.Flush()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("write pcapng interface: %w", err)
-	}
-	i := &iface{id: uint32(id), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
+	w.out.iface(text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)), text(description), filter)
+	i := &iface{id: uint32(len(w.ifaces)), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
 	w.out.process(i.pid, c.Comm)
 	w.ifaces = append(w.ifaces, i)
 	w.procs[p] = i
-	return i, nil
+	return i
 }
 
 // name writes that addr is called name, once.
