@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
-	"runtime"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,7 +15,6 @@ const (
 	blockPacket    = 2 // obsolete
 	blockSimple    = 3
 	blockNames     = 4
-	blockStats     = 5
 	blockEnhanced  = 6
 	blockSecrets   = 10
 	blockProcess   = 0x80000001 // Darwin's process information
@@ -51,6 +49,12 @@ type blockBuffer struct {
 	err   error // the first of w; nothing is written after it
 }
 
+// Write implements [io.Writer] for whole blocks made elsewhere.
+func (b *blockBuffer) Write(p []byte) (int, error) {
+	b.buf = append(b.buf, p...)
+	return len(p), b.err
+}
+
 // begin starts a block.
 func (b *blockBuffer) begin(typ uint32) {
 	b.start = len(b.buf)
@@ -67,14 +71,6 @@ func (b *blockBuffer) end() {
 }
 
 func (b *blockBuffer) uint32(n uint32) { b.buf = binary.LittleEndian.AppendUint32(b.buf, n) }
-
-func (b *blockBuffer) uint64(n uint64) { b.buf = binary.LittleEndian.AppendUint64(b.buf, n) }
-
-// time adds nanoseconds since 1970, the upper half first.
-func (b *blockBuffer) time(ns int64) {
-	b.uint32(uint32(ns >> 32))
-	b.uint32(uint32(ns))
-}
 
 // pad fills up a field of n bytes to a multiple of four.
 func (b *blockBuffer) pad(n int) {
@@ -93,8 +89,6 @@ func (b *blockBuffer) optionBytes(code int, p []byte) {
 	b.pad(len(p))
 }
 
-func (b *blockBuffer) optionText(code int, s string) { b.optionBytes(code, []byte(s)) }
-
 func (b *blockBuffer) optionUint32(code int, n uint32) {
 	b.option(code, 4)
 	b.uint32(n)
@@ -102,7 +96,7 @@ func (b *blockBuffer) optionUint32(code int, n uint32) {
 
 func (b *blockBuffer) optionUint64(code int, n uint64) {
 	b.option(code, 8)
-	b.uint64(n)
+	b.buf = binary.LittleEndian.AppendUint64(b.buf, n)
 }
 
 // flush passes on what was collected.
@@ -170,78 +164,6 @@ func (b *blockBuffer) comment(c comment) {
 	b.end()
 }
 
-// section adds the section header block, which says what made the file.
-func (b *blockBuffer) section(application, comment string) {
-	const (
-		byteOrder      = 0x1A2B3C4D
-		version        = 1 // .0
-		unknownLength  = 1<<64 - 1
-		optHardware    = 2
-		optOS          = 3
-		optApplication = 4
-	)
-	b.begin(blockSection)
-	b.uint32(byteOrder)
-	b.uint32(version)
-	b.uint64(unknownLength)
-	b.optionText(optApplication, application)
-	b.optionText(optComment, comment)
-	b.optionText(optHardware, runtime.GOARCH)
-	b.optionText(optOS, runtime.GOOS)
-	b.option(optEnd, 0)
-	b.end()
-}
-
-// iface adds the interface description block of an Ethernet with times in
-// nanoseconds. The filter may be "".
-func (b *blockBuffer) iface(name, description, filter string) {
-	const (
-		ethernet       = 1
-		nanoseconds    = 9 // 10^-9 s
-		optName        = 2
-		optDescription = 3
-		optResolution  = 9
-		optFilter      = 11
-		optOS          = 12
-		filterText     = "\x00" // of libpcap
-	)
-	b.begin(blockInterface)
-	b.uint32(ethernet)
-	b.uint32(0) // no limit of the size of packets
-	b.optionText(optName, name)
-	b.optionText(optDescription, description)
-	if filter != "" {
-		b.optionText(optFilter, filterText+filter)
-	}
-	b.optionText(optOS, runtime.GOOS)
-	b.optionBytes(optResolution, []byte{nanoseconds})
-	b.option(optEnd, 0)
-	b.end()
-}
-
-// stats adds the interface statistics block of i, as of the time now.
-func (b *blockBuffer) stats(i *iface, now int64) {
-	const (
-		optStart    = 2
-		optStop     = 3
-		optReceived = 4
-		optDropped  = 5
-	)
-	b.begin(blockStats)
-	b.uint32(i.id)
-	b.time(now)
-	if i.packets > 0 {
-		b.option(optStart, 8)
-		b.time(i.first)
-		b.option(optStop, 8)
-		b.time(i.last)
-	}
-	b.optionUint64(optDropped, i.holes)
-	b.optionUint64(optReceived, i.packets+i.holes)
-	b.option(optEnd, 0)
-	b.end()
-}
-
 // secrets adds a decryption secrets block with a TLS key log, which has to come
 // before the packets that need it.
 func (b *blockBuffer) secrets(keyLog []byte) {
@@ -257,7 +179,7 @@ func (b *blockBuffer) secrets(keyLog []byte) {
 func (b *blockBuffer) process(pid uint32, name string) {
 	b.begin(blockProcess)
 	b.uint32(pid)
-	b.optionText(optPName, text(name))
+	b.optionBytes(optPName, []byte(text(name)))
 	b.option(optEnd, 0)
 	b.end()
 }

@@ -48,13 +48,17 @@ type packet struct {
 }
 
 // flow returns what was written of c.
-func (w *Writer) flow(c *record.Conn) *flow {
+func (w *Writer) flow(c *record.Conn) (*flow, error) {
 	if f := w.flows[c]; f != nil {
-		return f
+		return f, nil
 	}
-	f := &flow{key: c, iface: w.iface(c)}
+	i, err := w.iface(c)
+	if err != nil {
+		return nil, err
+	}
+	f := &flow{key: c, iface: i}
 	w.flows[c] = f
-	return f
+	return f, nil
 }
 
 // isn returns an initial sequence number: Wireshark takes a connection that

@@ -49,7 +49,11 @@ import (
 	"hash/maphash"
 	"io"
 	"net/netip"
+	"runtime"
 	"time"
+
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
 
 	"ssltape/record"
 )
@@ -93,6 +97,7 @@ const maxStep = int64(time.Second)
 // A Writer is not safe for concurrent use.
 type Writer struct {
 	out     blockBuffer
+	ng      *pcapgo.NgWriter
 	opts    Options
 	ifaces  []*iface
 	procs   map[process]*iface
@@ -147,10 +152,19 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	}
 	// libpcap opens no file without an interface, so there is one for
 	// connections of unknown processes.
-	pw.section()
-	pw.out.iface(application, "connections of unknown processes", "")
-	if err := pw.Flush(); err != nil {
-		return nil, err
+	first := pcapgo.NgInterface{Name: application, Description: "connections of unknown processes",
+		LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
+	var err error
+	pw.ng, err = pcapgo.NewNgWriterInterface(&pw.out, first, pcapgo.NgWriterOptions{
+		SectionInfo: section(o)})
+	if err == nil {
+		err = pw.ng.Flush()
+	}
+	if err == nil {
+		err = pw.Flush()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write pcapng header: %w", err)
 	}
 	unknown := &iface{}
 	pw.ifaces = append(pw.ifaces, unknown)
@@ -159,27 +173,30 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	return pw, nil
 }
 
-// section writes what a file says of itself.
-func (w *Writer) section() {
-	comment := w.opts.Comment
+// section returns what a file says of itself.
+func section(o Options) pcapgo.NgSectionInfo {
+	comment := o.Comment
 	if comment != "" {
 		comment += "\n"
 	}
 	comment += "TCP framing made up around what processes wrote to and read from TLS connections"
-	if w.opts.Redaction != "" {
-		comment += "\nredaction: " + w.opts.Redaction
+	if o.Redaction != "" {
+		comment += "\nredaction: " + o.Redaction
 	}
 	app := application
-	if w.opts.Version != "" {
-		app += " " + w.opts.Version
+	if o.Version != "" {
+		app += " " + o.Version
 	}
-	w.out.section(text(app), text(comment))
+	return pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: text(app), Comment: text(comment)}
 }
 
 // WriteChunk implements [record.ChunkWriter]. Bytes that were written before
 // are left out.
 func (w *Writer) WriteChunk(c record.Chunk) error {
-	f := w.flow(c.Conn)
+	f, err := w.flow(c.Conn)
+	if err != nil {
+		return err
+	}
 	h := &f.half[c.Dir]
 	if h.ended {
 		return w.out.err
@@ -235,7 +252,10 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 	if x.Conn == nil || !x.Request.Seen() || x.Response.Seen() || x.Err != nil {
 		return nil
 	}
-	f := w.flow(x.Conn)
+	f, err := w.flow(x.Conn)
+	if err != nil {
+		return err
+	}
 	e := announced{x.ID, nanos(x.Request.Start)}
 	if n := len(f.announced); n == 0 || f.announced[n-1].id < e.id {
 		f.announced = append(f.announced[max(0, n+1-maxAnnounced):], e)
@@ -259,30 +279,47 @@ func (w *Writer) Close() error {
 		w.release(f, record.In, w.clock)
 	}
 	for _, i := range w.ifaces {
-		w.out.stats(i, w.clock)
+		stats := pcapgo.NgInterfaceStatistics{PacketsReceived: i.packets + i.holes, PacketsDropped: i.holes}
+		if i.packets > 0 {
+			stats.StartTime, stats.EndTime = time.Unix(0, i.first), time.Unix(0, i.last)
+		}
+		stats.LastUpdate = time.Unix(0, w.clock)
+		if err := w.ng.WriteInterfaceStats(int(i.id), stats); err != nil {
+			return fmt.Errorf("write pcapng statistics: %w", err)
+		}
+	}
+	if err := w.ng.Flush(); err != nil {
+		return fmt.Errorf("write pcapng statistics: %w", err)
 	}
 	return w.Flush()
 }
 
 // iface returns the interface of c's process, which it adds if it is new.
-func (w *Writer) iface(c *record.Conn) *iface {
+func (w *Writer) iface(c *record.Conn) (*iface, error) {
 	p := process{c.PID, c.Comm, c.Exe}
 	if i := w.procs[p]; i != nil {
-		return i
+		return i, nil
 	}
-	description, filter := c.Exe, ""
+	d := pcapgo.NgInterface{Name: text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)),
+		Description: text(c.Exe), LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
 	if c.Library != "" {
-		description += ", " + c.Library
+		d.Description = text(c.Exe + ", " + c.Library)
 	}
 	if !c.Plain {
-		filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
+		d.Filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
 	}
-	w.out.iface(text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)), text(description), filter)
-	i := &iface{id: uint32(len(w.ifaces)), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
+	id, err := w.ng.AddInterface(d)
+	if err == nil {
+		err = w.ng.Flush()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write pcapng interface: %w", err)
+	}
+	i := &iface{id: uint32(id), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
 	w.out.process(i.pid, c.Comm)
 	w.ifaces = append(w.ifaces, i)
 	w.procs[p] = i
-	return i
+	return i, nil
 }
 
 // name writes that addr is called name, once.
