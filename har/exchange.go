@@ -72,8 +72,7 @@ func (r *request) restore(x *record.Exchange) error {
 	m.HeadSize, m.WireSize = max(0, int64(r.HeadersSize)), int64(r.TransferSize)
 	if p := r.PostData; p != nil {
 		if p.Text == nil && len(p.Params) > 0 {
-			form := text(p.Params.form())
-			p.Text = &form
+			p.Text = &text{p.Params.form(), true}
 		}
 		if err := p.restore(&m.Message); err != nil {
 			return fmt.Errorf("postData: %w", err)
@@ -127,7 +126,7 @@ func protoOf(v string) string {
 func (r *response) restore(x *record.Exchange) error {
 	m := &x.Response
 	m.Status, m.Reason, m.Proto = max(0, int(r.Status)), string(r.StatusText), protoOf(r.HTTPVersion)
-	hasText := r.Content.Text != nil && *r.Content.Text != ""
+	hasText := r.Content.Text != nil && len(r.Content.Text.json) > 0
 	switch {
 	case m.Status == 0 && len(r.Headers) == 0 && !hasText && r.HeadersSize <= 0:
 		m.Proto = "" // what was asked for was in a cache, or there was no answer
@@ -184,27 +183,39 @@ func (b *bodyText) restore(m *record.Message) error {
 		return nil
 	}
 	if !strings.EqualFold(b.Encoding, "base64") {
-		r := struct{ io.Reader }{strings.NewReader(string(*b.Text))} // hides WriteTo, which copies the text
-		_, err := io.Copy(&m.Body, r)
-		return err
+		return b.Text.restore(m)
 	}
-	_, err := io.Copy(&m.Body, fromBase64(string(*b.Text)))
+	_, err := io.Copy(&m.Body, fromBase64(b.Text.bytes()))
 	if bad := base64.CorruptInputError(0); errors.As(err, &bad) || errors.Is(err, io.ErrUnexpectedEOF) {
 		m.Comment = "not base64 as said"
 		m.Body.Close()
-		_, err = m.Body.Write([]byte(*b.Text))
+		return b.Text.restore(m)
 	}
+	return err
+}
+
+// restore makes t the body of m.
+func (t *text) restore(m *record.Message) error {
+	if len(t.json) < large {
+		m.Body = record.NewBody(t.bytes())
+		return nil
+	}
+	_, err := m.Body.Write(t.bytes())
 	return err
 }
 
 // fromBase64 returns what s holds in one of the alphabets of RFC 4648, sections
 // 4 and 5, with padding and ends of line or without.
-func fromBase64(s string) io.Reader {
-	if strings.ContainsAny(s, "-_") {
-		s = strings.NewReplacer("-", "+", "_", "/").Replace(s)
+func fromBase64(s []byte) io.Reader {
+	coding := base64.RawStdEncoding
+	if bytes.ContainsAny(s, "-_") {
+		coding = base64.RawURLEncoding
+		if bytes.ContainsAny(s, "+/") {
+			s = []byte(strings.NewReplacer("+", "-", "/", "_").Replace(string(s)))
+		}
 	}
-	s = strings.TrimRight(s, "=\r\n")
-	return base64.NewDecoder(base64.RawStdEncoding, struct{ io.Reader }{strings.NewReader(s)})
+	s = bytes.TrimRight(s, "=\r\n")
+	return base64.NewDecoder(coding, struct{ io.Reader }{bytes.NewReader(s)}) // hides WriteTo, which wants all at once
 }
 
 func (fs fields) restore() record.Fields {
@@ -216,7 +227,7 @@ func (fs fields) restore() record.Fields {
 }
 
 // form returns the urlencoded form of fs.
-func (fs fields) form() string {
+func (fs fields) form() []byte {
 	var b bytes.Buffer
 	for i, f := range fs {
 		if i > 0 {
@@ -224,7 +235,7 @@ func (fs fields) form() string {
 		}
 		b.WriteString(url.QueryEscape(string(f.Name)) + "=" + url.QueryEscape(string(f.Value)))
 	}
-	return b.String()
+	return b.Bytes()
 }
 
 // restoreEvents sets the events of r, from the body where another producer

@@ -153,13 +153,12 @@ func ReadLinesWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[*recor
 func (r *reader) lines() error {
 	var last string
 	for {
-		r.in.left = maxEntry
 		var line struct {
 			Type  string `json:"type"`
 			Entry *entry `json:"entry"`
 			processEvent
 		}
-		err := lax(r.dec.Decode(&line))
+		err := r.in.Decode(&line)
 		if errors.Is(err, io.EOF) && last == "end" {
 			return nil
 		}

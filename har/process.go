@@ -99,26 +99,16 @@ func marshal(v any) ([]byte, error) {
 
 // processes passes on the events of the list that comes next.
 func (r *reader) processes() error {
-	switch t, err := r.dec.Token(); {
-	case err != nil:
-		return err
-	case t == json.Delim('{'):
-		return r.skipFrom(1)
-	case t != json.Delim('['):
-		return nil
+	if c, err := r.in.Peek(); err != nil || c != '[' {
+		return r.in.Skip()
 	}
-	for r.dec.More() {
-		r.in.left = maxEntry
+	return r.in.List(func() error {
 		var e *processEvent
-		if err := lax(r.dec.Decode(&e)); err != nil {
+		if err := r.in.Decode(&e); err != nil {
 			return err
 		}
-		if err := r.process(e); err != nil {
-			return err
-		}
-	}
-	_, err := r.dec.Token()
-	return err
+		return r.process(e)
+	})
 }
 
 // process passes on e, if that is an event and somebody wants it.

@@ -2,14 +2,15 @@ package har
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
 
+	"ssltape/har/lax"
 	"ssltape/record"
 )
 
@@ -111,31 +112,10 @@ func uncompressed(r io.Reader) (io.Reader, error) {
 // maxEntry bounds the JSON text of an entry, which is read as a whole.
 const maxEntry = 1 << 30
 
-// maxDepth bounds how deep the values are nested that are passed over.
-const maxDepth = 1000
-
-var errTooLong = errors.New("more than 1 GiB of text in one entry")
-
-// A limited fails a long while after left was last set.
-type limited struct {
-	r    io.Reader
-	left int64
-}
-
-func (l *limited) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := l.r.Read(p)
-	l.left -= int64(n)
-	return n, err
-}
-
-// A reader walks through the tokens of a file, since the keys of its objects
+// A reader walks through the values of a file, since the keys of its objects
 // may come in any order.
 type reader struct {
-	in      *limited
-	dec     *json.Decoder
+	in      *lax.Reader
 	news    record.ProcessWriter // may be nil
 	yield   func(*record.Exchange, error) bool
 	decoder decoder
@@ -144,10 +124,7 @@ type reader struct {
 }
 
 func newReader(in io.Reader, news record.ProcessWriter, yield func(*record.Exchange, error) bool) *reader {
-	l := &limited{in, maxEntry}
-	dec := json.NewDecoder(l)
-	dec.UseNumber() // one that no float64 holds is no reason to stop
-	return &reader{in: l, dec: dec, news: news, yield: yield}
+	return &reader{in: lax.NewReader(in, maxEntry), news: news, yield: yield}
 }
 
 var errStop = errors.New("stop")
@@ -159,7 +136,7 @@ func (r *reader) file() error {
 			keys = append(keys, key)
 		}
 		if key != "log" {
-			return r.skip()
+			return r.in.Skip()
 		}
 		return r.object(func(key string) error {
 			switch {
@@ -168,7 +145,7 @@ func (r *reader) file() error {
 			case key == "_processes" && r.news != nil:
 				return r.processes()
 			}
-			return r.skip()
+			return r.in.Skip()
 		})
 	})
 	if !r.entries && (err == nil || isSyntax(err) && len(keys) > 0) {
@@ -196,54 +173,31 @@ func (r *reader) broken(err error, begun bool) error {
 
 // isSyntax reports whether err is of the JSON text, not of reading it.
 func isSyntax(err error) bool {
-	var s *json.SyntaxError
-	return errors.As(err, &s) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, ErrFormat) || errors.Is(err, errTooLong)
+	return errors.As(err, new(*lax.SyntaxError)) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, ErrFormat) || errors.Is(err, lax.ErrTooLong)
 }
 
 // object calls member after each key of the object that comes next.
 func (r *reader) object(member func(key string) error) error {
-	if t, err := r.dec.Token(); err != nil || t != json.Delim('{') {
-		if err == nil {
-			err = ErrFormat
-		}
-		return err
+	if c, err := r.in.Peek(); err != nil || c != '{' {
+		return cmp.Or(err, ErrFormat)
 	}
-	for r.dec.More() {
-		key, err := r.dec.Token()
-		if err != nil {
-			return err
-		}
-		if err := member(key.(string)); err != nil {
-			return err
-		}
-	}
-	_, err := r.dec.Token()
-	return err
+	return r.in.Object(member)
 }
 
 // list yields the entries of the list that comes next.
 func (r *reader) list() error {
-	t, err := r.dec.Token()
-	if err != nil {
-		return err
-	}
-	if t != json.Delim('[') {
-		return ErrFormat
+	if c, err := r.in.Peek(); err != nil || c != '[' {
+		return cmp.Or(err, ErrFormat)
 	}
 	r.entries = true
-	for r.dec.More() {
-		r.in.left = maxEntry
+	return r.in.List(func() error {
 		var e entry
-		if err := lax(r.dec.Decode(&e)); err != nil {
+		if err := r.in.Decode(&e); err != nil {
 			return err
 		}
-		if err := r.exchange(&e); err != nil {
-			return err
-		}
-	}
-	_, err = r.dec.Token()
-	return err
+		return r.exchange(&e)
+	})
 }
 
 // exchange yields the exchange of e.
@@ -267,40 +221,4 @@ func (r *reader) exchange(e *entry) error {
 		return errStop
 	}
 	return err
-}
-
-// lax passes over errors of JSON values that have another type than expected:
-// the others of the entry are there.
-func lax(err error) error {
-	var t *json.UnmarshalTypeError
-	if errors.As(err, &t) {
-		return nil
-	}
-	return err
-}
-
-// skip passes over the value that comes next.
-func (r *reader) skip() error { return r.skipFrom(0) }
-
-// skipFrom passes over the rest of a value of which depth lists and objects
-// have been opened.
-func (r *reader) skipFrom(depth int) error {
-	for {
-		r.in.left = maxEntry
-		t, err := r.dec.Token()
-		if err != nil {
-			return err
-		}
-		switch t {
-		case json.Delim('{'), json.Delim('['):
-			if depth++; depth > maxDepth {
-				return ErrFormat
-			}
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
 }

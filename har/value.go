@@ -2,12 +2,13 @@ package har
 
 import (
 	"bytes"
-	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"ssltape/har/lax"
 )
 
 // The types of this file are the JSON values of an entry that are lax when
@@ -95,9 +96,7 @@ type word string
 func (w *word) UnmarshalJSON(p []byte) error {
 	switch {
 	case p[0] == '"':
-		var s string
-		json.Unmarshal(p, &s)
-		*w = word(s)
+		*w = word(lax.String(p))
 	case p[0] != '{' && p[0] != '[' && string(p) != "null":
 		*w = word(p)
 	}
@@ -118,21 +117,16 @@ type fields []nameValue
 // UnmarshalJSON implements [json.Unmarshaler].
 func (fs *fields) UnmarshalJSON(p []byte) error {
 	*fs = nil
-	if p[0] == '{' {
-		fs.object(p)
-		return nil
+	for name, value := range lax.Members(p) {
+		fs.add(name, value)
 	}
-	var items []json.RawMessage
-	if json.Unmarshal(p, &items) != nil {
-		return nil
-	}
-	for _, item := range items {
+	for item := range lax.Elements(p) {
 		var nv nameValue
 		var pair []word
 		switch {
 		case item[0] == '{':
-			json.Unmarshal(item, &nv) // what does not fit stays ""
-		case json.Unmarshal(item, &pair) == nil && len(pair) > 1:
+			lax.Unmarshal(item, &nv) // what does not fit stays ""
+		case lax.Unmarshal(item, &pair) == nil && len(pair) > 1:
 			nv = nameValue{pair[0], pair[1]}
 		default:
 			continue
@@ -142,34 +136,28 @@ func (fs *fields) UnmarshalJSON(p []byte) error {
 	return nil
 }
 
-// object reads {"name": "value", ...} in order. A list has the values of a
-// name that there is more than once.
-func (fs *fields) object(p []byte) {
-	dec := json.NewDecoder(bytes.NewReader(p))
-	dec.Token() // the brace
-	for dec.More() {
-		name, err := dec.Token()
-		var value json.RawMessage
-		if err != nil || dec.Decode(&value) != nil {
-			return
-		}
-		var values []word
-		if value[0] != '[' {
-			values = make([]word, 1)
-			values[0].UnmarshalJSON(value)
-		} else {
-			json.Unmarshal(value, &values)
-		}
-		n, _ := name.(string)
-		for _, v := range values {
-			*fs = append(*fs, nameValue{word(n), v})
-		}
+// add adds a member of {"name": "value", ...}. A list has the values of a name
+// that there is more than once.
+func (fs *fields) add(name string, value []byte) {
+	values := make([]word, 1)
+	if value[0] == '[' {
+		values = nil
+		lax.Unmarshal(value, &values)
+	} else {
+		values[0].UnmarshalJSON(value)
+	}
+	for _, v := range values {
+		*fs = append(*fs, nameValue{word(name), v})
 	}
 }
 
 // A text is the text of a body. It is marshalled as a placeholder, in whose
-// place the body is then streamed; see [coder].
-type text string
+// place the body is then streamed; see [coder]. Where it is read it is part of
+// the JSON text, and valid as long as that.
+type text struct {
+	json  []byte
+	plain bool // json is not the inside of a string but what it stands for
+}
 
 // placeholder stands for the text of a body in a marshalled entry. It cannot
 // be part of a string there, where a quote has a backslash before it, and no
@@ -181,15 +169,29 @@ func (text) MarshalJSON() ([]byte, error) { return []byte("-0e-0"), nil }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *text) UnmarshalJSON(p []byte) error {
-	var s string
 	switch {
 	case p[0] == '"':
-		json.Unmarshal(p, &s)
+		*t = text{json: p[1 : len(p)-1]}
 	case string(p) != "null": // JSON that the producer did not put into a string
-		s = string(p)
+		*t = text{p, true}
 	}
-	*t = text(s)
 	return nil
+}
+
+// large is the length from which on a text makes room for what it stands for.
+const large = 1 << 20
+
+// bytes returns what t stands for. It may take the place of the JSON text.
+func (t *text) bytes() []byte {
+	switch n := len(t.json); {
+	case t.plain:
+		return bytes.Clone(t.json)
+	case n < large:
+		return lax.AppendUnescaped(make([]byte, 0, n), t.json)
+	default:
+		t.json, t.plain = lax.AppendUnescaped(t.json[:0:n], t.json), true
+	}
+	return t.json
 }
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
