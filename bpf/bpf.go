@@ -35,6 +35,9 @@ type Options struct {
 	// harm the process is held meanwhile: see [Program]. The call must return
 	// soon, since all events wait for it.
 	Fresh func(Program)
+	// Idle, if not nil, is called by the goroutine that ranges over
+	// [Probe.Events], each time before it waits for more.
+	Idle func()
 
 	entries map[string]uint32 // of tables, to have them full in tests
 }

@@ -77,6 +77,9 @@ func (c *cursor) run(yield func(Event, error) bool) {
 	}
 	for !c.left && !c.ended {
 		if c.block == nil {
+			if c.p.idle != nil && c.p.queue.idle() {
+				c.p.idle()
+			}
 			b, err := c.p.queue.take()
 			if b == nil {
 				c.ended = true

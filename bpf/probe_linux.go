@@ -40,6 +40,7 @@ type Probe struct {
 	queue   *queue
 	cursor  *cursor
 	fresh   func(Program)
+	idle    func()
 	events  sync.Mutex // held by the iterator of Events
 
 	stopping atomic.Bool
@@ -66,7 +67,7 @@ func Open(o Options) (*Probe, error) {
 	}
 	p := &Probe{
 		queue: newQueue(), drained: make(chan struct{}),
-		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh,
+		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh, idle: o.Idle,
 	}
 	p.cursor = newCursor(p)
 	if err := p.load(o); err != nil {

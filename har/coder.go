@@ -17,13 +17,16 @@ const spillSize = 64 << 10
 type coder struct {
 	req, res []byte       // a chunk of each body
 	meta     bytes.Buffer // the entry without the bodies
-	before   []byte       // what comes before an entry
-	buf      []byte       // what was not spilled yet
+	buf      []byte       // for who has no buffer of its own
 }
 
-// encode returns the JSON of x's entry, of which it may have passed the parts
-// before to spill. What it returns is valid until the next call.
-func (c *coder) encode(x *record.Exchange, pageRef string, spill func(p []byte, more int64) error) ([]byte, error) {
+// A spill takes what a buffer holds, which ends within a string of which at
+// least more bytes are to come, and returns the buffer to go on with.
+type spill func(b []byte, more int64) ([]byte, error)
+
+// encode appends the JSON of x's entry to b. A long one goes to spill, with
+// what b held before, but for its end.
+func (c *coder) encode(b []byte, x *record.Exchange, pageRef string, spill spill) ([]byte, error) {
 	if c.req == nil {
 		c.req, c.res = make([]byte, chunkSize), make([]byte, chunkSize)
 	}
@@ -43,32 +46,25 @@ func (c *coder) encode(x *record.Exchange, pageRef string, spill func(p []byte, 
 	if err := enc.Encode(e); err != nil {
 		return nil, err
 	}
-	c.buf = append(c.buf[:0], c.before...)
-	reuse := func(b []byte, more int64) ([]byte, error) { return b[:0], spill(b, more) }
 	if e.Request.PostData != nil && e.Request.PostData.Text != nil {
-		if err := c.body(&req, c.req, reuse); err != nil {
-			return nil, err
+		if b, err = c.body(b, &req, c.req, spill); err != nil {
+			return b, err
 		}
 	}
 	if e.Response.Content.Text != nil {
-		if err := c.body(&res, c.res, reuse); err != nil {
-			return nil, err
+		if b, err = c.body(b, &res, c.res, spill); err != nil {
+			return b, err
 		}
 	}
-	c.buf = append(c.buf, bytes.TrimSuffix(c.meta.Bytes(), []byte("\n"))...)
-	return c.buf, nil
+	return append(b, bytes.TrimSuffix(c.meta.Bytes(), []byte("\n"))...), nil
 }
 
 // body encodes what comes before the next placeholder, and p in place of it.
-func (c *coder) body(p *payload, chunk []byte, spill func([]byte, int64) ([]byte, error)) error {
+func (c *coder) body(b []byte, p *payload, chunk []byte, spill spill) ([]byte, error) {
 	before, _, _ := bytes.Cut(c.meta.Bytes(), []byte(placeholder))
-	c.buf = append(c.buf, before...)
 	c.meta.Next(len(before) + len(placeholder))
-	c.buf = append(c.buf, `"text":"`...)
-	var err error
-	c.buf, err = p.appendTo(c.buf, chunk, spill)
-	c.buf = append(c.buf, '"')
-	return err
+	b, err := p.appendTo(append(append(b, before...), `"text":"`...), chunk, spill)
+	return append(b, '"'), err
 }
 
 // WriteEntry writes the entry of x to w, as one line of JSON without an end of
@@ -79,13 +75,18 @@ func WriteEntry(w io.Writer, x *record.Exchange) error {
 }
 
 func (c *coder) writeTo(w io.Writer, x *record.Exchange) error {
-	write := func(p []byte, _ int64) error {
-		_, err := w.Write(p)
-		return err
+	var err error
+	c.buf, err = c.encode(c.buf[:0], x, "", writeTo(w))
+	if err == nil {
+		_, err = w.Write(c.buf)
 	}
-	rest, err := c.encode(x, "", write)
-	if err != nil {
-		return err
+	return err
+}
+
+// writeTo returns a spill that writes to w.
+func writeTo(w io.Writer) spill {
+	return func(b []byte, _ int64) ([]byte, error) {
+		_, err := w.Write(b)
+		return b[:0], err
 	}
-	return write(rest, 0)
 }

@@ -25,6 +25,7 @@ import (
 type LinesWriter struct {
 	w      io.Writer
 	coder  coder
+	line   []byte
 	opts   Options
 	totals totals
 	told   map[uint64]int // events that are written of exchanges that are not done, by ID
@@ -85,10 +86,10 @@ func (w *LinesWriter) exchange(x *record.Exchange) error {
 			return err
 		}
 	}
-	w.coder.before = append(w.coder.before[:0], `{"type":"exchange","id":`...)
-	w.coder.before = strconv.AppendUint(w.coder.before, x.ID, 10)
-	w.coder.before = append(w.coder.before, `,"entry":`...)
-	line, err := w.coder.encode(x, "", func(p []byte, _ int64) error { return w.write(p) })
+	line := append(w.line[:0], `{"type":"exchange","id":`...)
+	line = append(strconv.AppendUint(line, x.ID, 10), `,"entry":`...)
+	line, err := w.coder.encode(line, x, "", writeTo(w.w))
+	w.line = line
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,9 @@ type output interface {
 	// spill writes p, a part of an entry that ends within a string, of which
 	// at least more bytes are to come.
 	spill(p []byte, more int64) error
-	// commit writes p, which ends an entry, and makes it one of the file's.
-	commit(p []byte) error
+	// commit writes p, which ends an entry and may hold others after it, and
+	// makes them the file's. ends says where in p each ends.
+	commit(p []byte, ends []int) error
 	// abort takes back what was spilled and not committed, where it can.
 	abort() error
 	// finish ends the file.
@@ -26,7 +27,7 @@ type output interface {
 
 // Len returns how many bytes long the file is by now, which is what importers
 // bound: V8 has no strings of 512 MiB.
-func (w *Writer) Len() int64 { return w.out.len() }
+func (w *Writer) Len() int64 { return w.out.len() + int64(len(w.batch)) }
 
 // A sequential is an output that can only be appended to. What the file tells
 // of itself comes last.
@@ -51,9 +52,9 @@ func (s *sequential) spill(p []byte, _ int64) error {
 	return err
 }
 
-func (s *sequential) commit(p []byte) error {
+func (s *sequential) commit(p []byte, _ []int) error {
 	err := s.spill(p, 0)
-	s.next = append(s.next, ",\n"...)
+	s.next = append(s.next, separator...)
 	return err
 }
 
@@ -99,7 +100,20 @@ func newInPlace(f jsonlist.File, start int64, about *about) (*inPlace, error) {
 
 func (o *inPlace) spill(p []byte, more int64) error { return o.list.Spill(p, more) }
 
-func (o *inPlace) commit(p []byte) error { return o.list.Commit(p) }
+// commit writes as many entries as there is room for on the disk.
+func (o *inPlace) commit(p []byte, ends []int) error {
+	if len(ends) == 1 || o.list.Reserve(len(p)) == nil {
+		return o.list.Commit(p)
+	}
+	start := 0
+	for _, end := range ends {
+		if err := o.list.Commit(p[start:end]); err != nil {
+			return err
+		}
+		start = end + len(separator)
+	}
+	return nil
+}
 
 func (o *inPlace) abort() error { return o.list.Abort() }
 

@@ -100,7 +100,7 @@ func (p *payload) text() bodyText {
 // appendTo appends the body to b as the inside of a JSON string. It calls
 // spill whenever b has grown long, with whole characters in it and the number
 // of bytes that are at least to come, and goes on with what spill returns.
-func (p *payload) appendTo(b, chunk []byte, spill func(b []byte, more int64) ([]byte, error)) ([]byte, error) {
+func (p *payload) appendTo(b, chunk []byte, spill spill) ([]byte, error) {
 	if p.whole != nil {
 		return p.appendPiece(b, p.whole), nil
 	}

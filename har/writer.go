@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"ssltape/record"
@@ -18,12 +19,17 @@ type Options struct {
 	Version   string // of ssltape
 	Comment   string // what else there is to say
 	Redaction string // profile of redaction that ran, such as "secrets"
+	Batch     bool   // entries may wait for each other: see [Writer.Flush]
 }
 
 const (
 	// maxPages bounds the JSON of the pages of a file, of which the last one
 	// takes all further processes: they have room where a file begins.
 	maxPages = 2800
+	// maxBatch is how many bytes of entries wait for each other, and maxWait how
+	// long, at most, while further ones come.
+	maxBatch = 128 << 10
+	maxWait  = 10 * time.Millisecond
 	// maxTitle bounds the title of a page, and maxComment the comment of a file.
 	maxTitle, maxComment = 80, 400
 )
@@ -32,7 +38,8 @@ const (
 // each exchange that is done, in the order in which they are.
 //
 // A regular file is a whole HAR file at every moment, so that a program that is
-// killed leaves the entries of all exchanges before: see package jsonlist. The
+// killed leaves the entries of all exchanges before, or with Options.Batch of
+// all but those of the last milliseconds: see package jsonlist. The
 // space for an entry is taken before anything is overwritten: a full disk does
 // not spoil the file. Anything that is not a regular file gets its end with
 // Close.
@@ -43,6 +50,9 @@ const (
 type Writer struct {
 	out    output
 	coder  coder
+	batch  []byte    // entries that are not in the file yet, with commas between
+	ends   []int     // of the entries in batch
+	since  time.Time // the first of them waits
 	opts   Options
 	about  about
 	told   bool // the file says what about does
@@ -156,24 +166,85 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 	ref := w.page(x)
 	err := w.tell()
 	if err == nil {
-		var rest []byte
-		if rest, err = w.coder.encode(x, ref, w.out.spill); err == nil {
-			err = w.out.commit(rest)
-		}
+		err = w.entry(x, ref)
 	}
 	if err == nil {
 		w.totals.add(x)
 	}
+	return w.fail(err)
+}
+
+// fail ends the file where err is one of it.
+func (w *Writer) fail(err error) error {
 	if err != nil {
 		w.err = fmt.Errorf("write HAR: %w", errors.Join(err, w.out.abort()))
 	}
 	return w.err
 }
 
+// entry adds the entry of x to the batch, and writes the batch if it is to be
+// written now.
+func (w *Writer) entry(x *record.Exchange, ref string) error {
+	spilled := false
+	spill := func(b []byte, more int64) ([]byte, error) {
+		part := b
+		if before := w.before(); before > 0 { // those entries are whole
+			if err := w.out.commit(b[:before], w.ends); err != nil {
+				return b, err
+			}
+			part = b[before+len(separator):]
+		}
+		w.ends, spilled = w.ends[:0], true
+		return b[:0], w.out.spill(part, more)
+	}
+	if len(w.ends) > 0 {
+		w.batch = append(w.batch, separator...)
+	} else if w.opts.Batch {
+		w.since = time.Now()
+	}
+	b, err := w.coder.encode(w.batch, x, ref, spill)
+	w.batch, w.ends = b, append(w.ends, len(b))
+	if err == nil && (!w.opts.Batch || spilled || len(b) >= maxBatch || time.Since(w.since) > maxWait) {
+		err = w.commit()
+	}
+	return err
+}
+
+// separator stands between two entries.
+const separator = ",\n"
+
+// before returns the length of the whole entries in the batch.
+func (w *Writer) before() int {
+	if n := len(w.ends); n > 0 {
+		return w.ends[n-1]
+	}
+	return 0
+}
+
+// commit writes the batch.
+func (w *Writer) commit() error {
+	if len(w.ends) == 0 {
+		return nil
+	}
+	err := w.out.commit(w.batch, w.ends)
+	w.batch, w.ends = w.batch[:0], w.ends[:0]
+	return err
+}
+
+// Flush writes the entries that wait for others: with Options.Batch these are
+// at most 128 KiB, and while exchanges come in those of the last 10 ms. Who has
+// no further exchange for the moment calls it.
+func (w *Writer) Flush() error {
+	if w.err != nil {
+		return w.err
+	}
+	return w.fail(w.commit())
+}
+
 // Close ends the file. It does not close what w writes to. Where
 // WriteExchange failed, it returns that error.
 func (w *Writer) Close() error {
-	if w.err == nil {
+	if w.Flush() == nil {
 		state := w.totals.String()
 		if omitted := w.events - maxProcesses; omitted > 0 {
 			state += fmt.Sprintf("; %d further events of processes left out", omitted)

@@ -27,11 +27,12 @@ type format struct {
 	open    func(w io.Writer, o OutputOptions) (sink, error)
 }
 
-// A sink is a format's writer of a file. Flush and len may be nil.
+// A sink is a format's writer of a file. Flush, idle and len may be nil.
 type sink struct {
 	chunks    record.ChunkWriter
 	exchanges record.ExchangeWriter
 	flush     func() error
+	idle      func() error // flush, where it costs next to nothing
 	close     func() error
 	len       func() int64 // bytes of a file that has to be split; nil where it need not be
 }
@@ -48,11 +49,11 @@ func formats() []format {
 }
 
 func openHAR(w io.Writer, o OutputOptions) (sink, error) {
-	h, err := har.NewWriter(w, har.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction})
+	h, err := har.NewWriter(w, har.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction, Batch: o.Live})
 	if err != nil {
 		return sink{}, err
 	}
-	return sink{exchanges: h, close: h.Close, len: h.Len}, nil
+	return sink{exchanges: h, flush: h.Flush, idle: h.Flush, close: h.Close, len: h.Len}, nil
 }
 
 func openGzip(w io.Writer, o OutputOptions) (sink, error) {
@@ -61,9 +62,10 @@ func openGzip(w io.Writer, o OutputOptions) (sink, error) {
 	if err != nil {
 		return sink{}, err
 	}
-	end := s.close
-	s.close = func() error { return errors.Join(end(), z.Close()) }
-	s.flush = z.Flush
+	h := s
+	s.close = func() error { return errors.Join(h.close(), z.Close()) }
+	s.flush = func() error { return errors.Join(h.flush(), z.Flush()) }
+	s.idle = nil // each flush makes the file longer
 	return s, nil
 }
 
@@ -72,7 +74,7 @@ func openPcapng(w io.Writer, o OutputOptions) (sink, error) {
 	if err != nil {
 		return sink{}, err
 	}
-	return sink{chunks: p, exchanges: p, flush: p.Flush, close: p.Close}, nil
+	return sink{chunks: p, exchanges: p, flush: p.Flush, idle: p.Flush, close: p.Close}, nil
 }
 
 func openLines(w io.Writer, o OutputOptions) (sink, error) {
@@ -146,6 +148,7 @@ type OutputOptions struct {
 	Version       string // of ssltape
 	Comment       string // what else there is to say, such as the command line
 	Redaction     string // profile of the redaction that ran
+	Live          bool   // Idle is called whenever nothing more is to be written for the moment
 	FromExchanges bool   // only WriteExchange is called: make bytes out of exchanges where they are stored
 	Framing       pcapng.Framing
 	View          string       // of the format txt; "" means full
@@ -244,6 +247,14 @@ func (o *Output) Flush() error {
 		return nil
 	}
 	return o.wrap(o.flush())
+}
+
+// Idle is Flush for those formats that are made for it.
+func (o *Output) Idle() error {
+	if !o.made || o.idle == nil {
+		return nil
+	}
+	return o.wrap(o.idle())
 }
 
 // Close ends the file. Where nothing was written it is a recording of nothing.

@@ -35,6 +35,7 @@ package jsonlist
 import (
 	"errors"
 	"io"
+	"syscall"
 )
 
 const (
@@ -146,7 +147,12 @@ func (l *List) Spill(p []byte, more int64) error {
 	return l.add(p)
 }
 
-// Commit writes p, the rest of an element, after which it is one of the list.
+// Reserve takes the room for n bytes of elements from the disk. An error leaves
+// the text as it is, and l as usable as before.
+func (l *List) Reserve(n int) error { return l.reserve(n + n/pageSize*maxStore + pageSize) }
+
+// Commit writes p, the rest of an element, after which it is one of the list. p
+// may hold further elements, with commas between.
 func (l *List) Commit(p []byte) error {
 	if l.mark == 0 {
 		room := pageSize - int(l.pos%pageSize)
@@ -323,10 +329,12 @@ func (l *List) cross(p []byte) (done int, err error) {
 // reserve makes the file long enough for what comes next, n bytes or a page,
 // with spaces.
 func (l *List) reserve(n int) error {
-	for l.size < l.pos+int64(n)+pageSize+maxStore {
+	end := l.pos + int64(n) + pageSize + maxStore
+	for l.size < end {
 		m, err := l.f.WriteAt(l.blanks[:max(pageSize, min(ahead, l.size-l.started)/pageSize*pageSize)], l.size)
-		if l.size += int64(m); err != nil {
-			return err
+		l.size += int64(m)
+		if full := errors.Is(err, syscall.ENOSPC); err != nil && !(full && l.size >= end) {
+			return err // but for room that is not needed yet
 		}
 	}
 	return nil

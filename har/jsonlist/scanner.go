@@ -38,8 +38,19 @@ func (s *scanner) size() int {
 // that its closers fit into room bytes with it, or 0 where there is none. The
 // scanner goes on after that piece.
 func (s *scanner) cut(p []byte, room int) int {
-	best, at := 0, *s
 	p = p[:min(len(p), room)]
+	// Most often there is such a place near the end, and others need not be noted.
+	if from := len(p) - 256; from > 0 {
+		if n := s.cutFrom(p, room, from); n > 0 {
+			return n
+		}
+	}
+	return s.cutFrom(p, room, 0)
+}
+
+// cutFrom is cut that looks for places after from only.
+func (s *scanner) cutFrom(p []byte, room, from int) int {
+	best, at := 0, *s
 	for now, i := *s, 0; i < len(p); {
 		if now.text {
 			start := i
@@ -48,7 +59,7 @@ func (s *scanner) cut(p []byte, room int) int {
 			if start <= end && end < i {
 				end = wholeUnits(p, start, end)
 			}
-			if !now.name && end > max(best, start) {
+			if !now.name && end > max(best, start, from) {
 				best, at = end, now
 			}
 			if i == len(p) || p[i] != '"' {
@@ -59,7 +70,7 @@ func (s *scanner) cut(p []byte, room int) int {
 			break
 		}
 		i++
-		if (now.closed || now.text && !now.name) && i+now.size() <= room {
+		if i > from && (now.closed || now.text && !now.name) && i+now.size() <= room {
 			best, at = i, now
 		}
 	}
@@ -69,7 +80,7 @@ func (s *scanner) cut(p []byte, room int) int {
 
 // canCut reports whether there is a place to cut p, however little room there is.
 func (s *scanner) canCut(p []byte) bool {
-	for _, n := range []int{64, len(p)} { // most often at once
+	for _, n := range [...]int{64, pageSize, len(p)} { // most often at once
 		if ahead := *s; ahead.cut(p[:min(n, len(p))], 1<<30) > 0 {
 			return true
 		}

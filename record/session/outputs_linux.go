@@ -37,6 +37,7 @@ type output struct {
 	record.ChunkWriter    // nil where exchanges are all that it takes
 	record.ExchangeWriter // nil likewise
 	flush, close          func() error
+	idle                  func() error    // nil where there is nothing to do
 	paths                 func() []string // of the files; nil for the live view
 	err                   error           // why it has stopped
 }
@@ -48,7 +49,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout, Framing: o.Framing,
+	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout, Framing: o.Framing, Live: true,
 		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
@@ -60,7 +61,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		if err != nil {
 			return nil, errors.Join(err, out.remove())
 		}
-		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close}
+		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close, idle: w.Idle}
 		if f.path != "-" {
 			a.paths = w.Paths
 		}
@@ -265,6 +266,16 @@ func (out *outputs) flush() {
 			return nil
 		}
 		return o.flush()
+	})
+}
+
+// idle is flush where that costs little.
+func (out *outputs) idle() {
+	out.each(func(o *output) error {
+		if o.idle == nil {
+			return nil
+		}
+		return o.idle()
 	})
 }
 

@@ -135,7 +135,7 @@ func (r *recorder) attach() (err error) {
 	}
 	r.hooks = newHooks(!r.o.NoReadline, r.logf)
 	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow,
-		Comm: r.o.Comm, Await: r.o.Exe != "", Fresh: r.hooks.start})
+		Comm: r.o.Comm, Await: r.o.Exe != "", Fresh: r.hooks.start, Idle: r.idle})
 	if err != nil {
 		return privilege(err)
 	}
@@ -245,6 +245,13 @@ func (r *recorder) event(e bpf.Event) error {
 		go r.stop()
 	}
 	return nil
+}
+
+// idle has the files be up to date while nothing happens.
+func (r *recorder) idle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.out.idle()
 }
 
 func (r *recorder) limitReached() bool {
