@@ -263,12 +263,12 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) 
 	conn := pr.conns[key]
 	in, next := record.EndCut, conn.next
 	var v tlsConn
-	if k := key.table(); c.p.objs.Conns.Lookup(k, &v) == nil && v.Born == key.born {
+	if k := key.table(); c.p.table(tlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
 		next = [2]int64{int64(v.Off[0]), int64(v.Off[1])}
 		if v.Closed != 0 {
 			in = record.EndClean
 		}
-		_ = c.p.objs.Conns.Delete(k)
+		_ = c.p.table(tlsMapConns).Delete(k)
 	}
 	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.Out]), End: uint32(out)}, record.Out)
 	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)

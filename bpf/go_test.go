@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestGoPair(t *testing.T) {
 		{"socket's end", "new w10 r fin close", []outcome{{10, 0, clean, clean}, {0, 10, clean, cut}}},
 		{"cut", "new w10 r cut close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
 		{"closed in a read", "new w10 r wait close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
-		{"two", "new w1 r close new w2 r close", []outcome{{1, 0, clean, cut}, {0, 1, clean, cut}, {2, 0, clean, cut}, {0, 2, clean, cut}}},
+		{"two", "new w1 r close new6 w2 r close", []outcome{{1, 0, clean, cut}, {0, 1, clean, cut}, {2, 0, clean, cut}, {0, 2, clean, cut}}},
 		{"pieces", "new w64 w65 w16383 w16384 w65537 w200000 r a70000 ra close", []outcome{
 			{298433, 70000, clean, cut}, {70000, 298433, clean, cut}}},
 	} {
@@ -69,14 +70,23 @@ func TestGoPair(t *testing.T) {
 			for _, c := range tp.conns {
 				s := tp.streams[c]
 				got = append(got, outcome{int(s[0].final), int(s[1].final), s[0].end, s[1].end})
-				if c.Local.IsValid() || c.Remote.IsValid() {
-					t.Errorf("address %v-%v, which nothing proves", c.Local, c.Remote)
-				}
 			}
+			checkMirrored(t, tp.conns)
 			if !equal(got, tt.want) {
 				t.Errorf("connections %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// checkMirrored checks that of each two connections one has the addresses of the
+// other, seen from the other end.
+func checkMirrored(t *testing.T, conns []*record.Conn) {
+	t.Helper()
+	for c := range slices.Chunk(conns, 2) {
+		if len(c) != 2 || !c[0].Local.IsValid() || c[0].Local == c[0].Remote || c[0].Local != c[1].Remote || c[0].Remote != c[1].Local {
+			t.Errorf("addresses of the two ends: %+v", c)
+		}
 	}
 }
 

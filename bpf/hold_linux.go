@@ -51,18 +51,18 @@ func (p *Probe) examine(event []byte) {
 func (p *Probe) Release(program Program, known bool) {
 	for _, file := range program.files {
 		if known {
-			_ = p.objs.Examined.Put(file, uint8(1)) // a table that is full forgets old ones
+			_ = p.table(tlsMapExamined).Put(file, uint8(1)) // a table that is full forgets old ones
 		}
 	}
 	if program.Held {
-		resume(p.objs.Held, program.tgid, program.PID)
+		resume(p.table(tlsMapHeld), program.tgid, program.PID)
 	}
 }
 
 // Know says that the file at path need not be looked at when a process runs it.
 func (p *Probe) Know(path string) {
 	if id, err := identify(path); err == nil {
-		_ = p.objs.Examined.Put(id, uint8(1))
+		_ = p.table(tlsMapExamined).Put(id, uint8(1))
 	}
 }
 
@@ -73,7 +73,7 @@ func (p *Probe) Await(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.objs.Executables.Put(id, uint8(1)); err != nil {
+	if err := p.table(tlsMapExecutables).Put(id, uint8(1)); err != nil {
 		return fmt.Errorf("wait for %s: %w", path, err)
 	}
 	return nil
@@ -91,7 +91,7 @@ func identify(path string) (id tlsFileId, err error) {
 // another process, which owns nothing else of p: should this process be killed,
 // somebody has to let them run. The caller closes it.
 func (p *Probe) Held() (*os.File, error) {
-	fd, err := unix.FcntlInt(uintptr(p.objs.Held.FD()), unix.F_DUPFD_CLOEXEC, 3)
+	fd, err := unix.FcntlInt(uintptr(p.table(tlsMapHeld).FD()), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
 		return nil, fmt.Errorf("table of held processes: %w", err)
 	}
@@ -144,7 +144,7 @@ func (p *Probe) await(patterns []string) error {
 		if err != nil {
 			return err
 		}
-		if err := p.objs.Patterns.Put(uint32(i), t); err != nil {
+		if err := p.table(tlsMapPatterns).Put(uint32(i), t); err != nil {
 			return fmt.Errorf("wait for %q: %w", text, err)
 		}
 	}

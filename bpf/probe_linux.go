@@ -6,42 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math/bits"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
-
-// Generating takes clang and llvm-strip, and libbpf's headers in the default
-// include path (Debian: clang llvm libbpf-dev). Building takes none of these,
-// since what is generated is committed; it does not depend on the folder.
-//
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type loaded_event -type line -type address_event -type name_event -type file_id -type stopped -type pattern tls tls.c -- -O2 -Wall -Werror
 
 // A Probe records TLS connections. Its methods may be called from several
 // goroutines at once.
 type Probe struct {
-	objs    tlsObjects
-	progs   map[call]*ebpf.Program
-	multi   bool // the kernel has uprobe_multi (6.6)
-	cookies bool // the kernel has attach cookies (5.15)
-	nested  bool // this is not the first pid namespace
-	ring    *ringbuf.Reader
-	queue   *queue
-	cursor  *cursor
-	fresh   func(Program)
-	idle    func()
-	events  sync.Mutex // held by the iterator of Events
+	*objects
+	nested bool // this is not the first pid namespace
+	ring   *ringbuf.Reader
+	queue  *queue
+	cursor *cursor
+	fresh  func(Program)
+	idle   func()
+	events sync.Mutex // held by the iterator of Events
 
 	stopping atomic.Bool
 	drained  chan struct{} // closed when drain has returned
@@ -50,6 +35,7 @@ type Probe struct {
 	// cilium/ebpf detaches a link that is garbage collected, without a word.
 	links     []link.Link
 	stopped   bool // links are closed, and none is to follow
+	goSockets sync.Once
 	attached  map[fileID]Attachment
 	libraries []string            // names of what is attached; cookies count from 1
 	procs     map[uint32]*process // by tgid
@@ -58,101 +44,58 @@ type Probe struct {
 // A fileID tells files apart whatever path they are reached by.
 type fileID struct{ dev, ino uint64 }
 
-// Open loads the programs into the kernel. It records nothing until a process
-// is added (unless o.All) and a file is attached. Its error is that of
-// [Supported] where this machine cannot record.
+// Open makes the tables in the kernel and follows processes there. It records
+// nothing until a process is added (unless o.All) and a file is attached. Its
+// error is that of [Supported] where this machine cannot record.
 func Open(o Options) (*Probe, error) {
 	if err := Supported(); err != nil {
 		return nil, err
 	}
+	objs, err := newObjects(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := objs.makeTables(constants, tlsMapEvents, tlsMapProcesses, tlsMapWanted, tlsMapExamined, tlsMapHeld,
+		tlsMapPatterns, tlsMapExecutables, tlsMapThreads, tlsMapConns, tlsMapEnds, tlsMapLosses); err != nil {
+		return nil, errors.Join(explain(err), objs.Close())
+	}
+	ring, err := ringbuf.NewReader(objs.table(tlsMapEvents))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open ring buffer: %w", err), objs.Close())
+	}
+	ns, _ := pidNamespace()
 	p := &Probe{
+		objects: objs, nested: ns != initialPIDNamespace, ring: ring,
 		queue: newQueue(), drained: make(chan struct{}),
 		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh, idle: o.Idle,
 	}
 	p.cursor = newCursor(p)
-	if err := p.load(o); err != nil {
-		return nil, errors.Join(explain(err), p.objs.Close())
-	}
-	ring, err := ringbuf.NewReader(p.objs.Events)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open ring buffer: %w", err), p.objs.Close())
-	}
-	p.ring = ring
 	go p.drain()
+	go p.loadUsual()
 	if err := errors.Join(p.ignoreSelf(), p.await(o.Comm), p.followProcesses()); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
-	p.followSockets()
+	p.links = append(p.links, p.followSockets()...)
 	return p, nil
 }
 
-// load loads programs and maps as o wants them.
-func (p *Probe) load(o Options) error {
-	// Kernels before 5.11 charge maps to RLIMIT_MEMLOCK. Later ones neither
-	// need it raised nor may allow it, so that only loading tells.
-	_ = rlimit.RemoveMemlock()
-	size := defaultBuffer
-	if o.Buffer > 0 {
-		size = max(os.Getpagesize(), 1<<bits.Len(uint(o.Buffer-1)))
+// loadUsual loads, before they are needed, the programs that most recordings
+// need: those of OpenSSL.
+func (p *Probe) loadUsual() {
+	for _, name := range []string{tlsProgTlsReturn, tlsProgTlsReadInner, tlsProgTlsWriteEx,
+		tlsProgTlsHandshake, tlsProgTlsFree, tlsProgTlsClear, tlsProgTlsCtrl, tlsProgLoaderChanged} {
+		_, _ = p.program(name) // who needs it gets the error
 	}
-	spec, err := loadTls()
-	if err != nil {
-		return fmt.Errorf("read programs: %w", err)
-	}
-	spec.Maps["events"].MaxEntries = uint32(size)
-	for name, n := range o.entries {
-		spec.Maps[name].MaxEntries = n
-	}
-	var ns unix.Stat_t
-	if err := unix.Stat("/proc/self/ns/pid", &ns); err != nil {
-		return fmt.Errorf("find pid namespace: %w", err)
-	}
-	if unix.Geteuid() != 0 {
-		// With file capabilities /proc/self belongs to root, and probing the
-		// kernel needs what is in it. Who may trace this process does not
-		// change: that takes the same capabilities (commoncap).
-		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
-			return fmt.Errorf("open /proc/self: %w", err)
-		}
-	}
-	p.multi = features.HaveBPFLinkUprobeMulti() == nil
-	p.cookies = features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil
-	p.nested = ns.Ino != initialPIDNamespace
-	for name, value := range map[string]any{
-		"watermark": uint64(size) / 4, "pidns": uint32(ns.Ino), "all": o.All, "follow": o.Follow,
-		"holds": o.Fresh != nil, "awaits": o.Await || len(o.Comm) > 0, "patterns_len": uint32(len(o.Comm)),
-		"uid": uint32(unix.Geteuid()), "cookies": p.cookies, "nested": p.nested,
-	} {
-		if err := spec.Variables[name].Set(value); err != nil {
-			return fmt.Errorf("set %s: %w", name, err)
-		}
-	}
-	for _, prog := range spec.Programs {
-		if strings.HasPrefix(prog.SectionName, "uprobe/") && p.multi {
-			prog.AttachType = ebpf.AttachTraceUprobeMulti
-		}
-	}
-	if err := spec.LoadAndAssign(&p.objs, nil); err != nil {
-		return fmt.Errorf("load programs: %w", err)
-	}
-	p.progs = map[call]*ebpf.Program{
-		callRead: p.objs.TlsRead, callWrite: p.objs.TlsWrite,
-		callReadEx: p.objs.TlsReadEx, callWriteEx: p.objs.TlsWriteEx, callWriteEx2: p.objs.TlsWriteEx2,
-		callReadInner: p.objs.TlsReadInner, callRecv: p.objs.TlsRecv, callHandshake: p.objs.TlsHandshake, callHandshake0: p.objs.TlsHandshake0, callFree: p.objs.TlsFree, callClear: p.objs.TlsClear,
-		callCtrl:   p.objs.TlsCtrl,
-		callGoRead: p.objs.GoRead, callGoWrite: p.objs.GoWrite, callGoClose: p.objs.GoClose,
-	}
-	return nil
 }
 
 // followProcesses attaches the programs that keep the set of processes.
 func (p *Probe) followProcesses() error {
-	for name, prog := range map[string]*ebpf.Program{
-		"sched_process_fork": p.objs.ProcessFork,
-		"sched_process_exec": p.objs.ProcessExec,
-		"sched_process_exit": p.objs.ProcessExit,
+	for name, program := range map[string]string{
+		"sched_process_fork": tlsProgProcessFork,
+		"sched_process_exec": tlsProgProcessExec,
+		"sched_process_exit": tlsProgProcessExit,
 	} {
-		l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: prog})
+		l, err := p.tracepoint(name, program)
 		if err != nil {
 			return fmt.Errorf("trace %s: %w", name, err)
 		}
@@ -161,10 +104,29 @@ func (p *Probe) followProcesses() error {
 	return nil
 }
 
+// tracepoint attaches a program to a raw tracepoint.
+func (p *Probe) tracepoint(name, program string) (link.Link, error) {
+	prog, err := p.program(program)
+	if err != nil {
+		return nil, err
+	}
+	return link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: prog})
+}
+
+// kprobe attaches a program to the entry of a function of the kernel, or with
+// [link.Kretprobe] to its return.
+func (p *Probe) kprobe(attach func(string, *ebpf.Program, *link.KprobeOptions) (link.Link, error), name, program string) (link.Link, error) {
+	prog, err := p.program(program)
+	if err != nil {
+		return nil, err
+	}
+	return attach(name, prog, nil)
+}
+
 // followSockets attaches the programs that learn addresses: from tracepoints
 // of Linux 6.3, else from kprobes. Where there are neither, addresses stay
 // unknown and nothing else changes.
-func (p *Probe) followSockets() {
+func (p *Probe) followSockets() []link.Link {
 	var links []link.Link
 	keep := func(l link.Link, err error) bool {
 		if err == nil {
@@ -172,18 +134,30 @@ func (p *Probe) followSockets() {
 		}
 		return err == nil
 	}
-	tracepoint := func(name string, prog *ebpf.Program) bool {
-		return keep(link.AttachRawTracepoint(link.RawTracepointOptions{Name: name, Program: prog}))
+	if keep(p.tracepoint("sock_send_length", tlsProgSocketSend)) && keep(p.tracepoint("sock_recv_length", tlsProgSocketRecv)) ||
+		keep(p.kprobe(link.Kprobe, "tcp_sendmsg", tlsProgTcpSend)) &&
+			keep(p.kprobe(link.Kretprobe, "tcp_recvmsg", tlsProgTcpReceived)) &&
+			keep(p.kprobe(link.Kprobe, "tcp_recvmsg", tlsProgTcpReceive)) {
+		return links
 	}
-	ok := tracepoint("sock_send_length", p.objs.SocketSend) && tracepoint("sock_recv_length", p.objs.SocketRecv) ||
-		keep(link.Kprobe("tcp_sendmsg", p.objs.TcpSend, nil)) &&
-			keep(link.Kretprobe("tcp_recvmsg", p.objs.TcpReceived, nil)) &&
-			keep(link.Kprobe("tcp_recvmsg", p.objs.TcpReceive, nil))
-	if !ok {
-		_ = closeAll(links) // half of them would prove nothing
-		return
+	_ = closeAll(links) // half of them would prove nothing
+	return nil
+}
+
+// followGoSockets is followSockets for Go's connections.
+func (p *Probe) followGoSockets() []link.Link {
+	var links []link.Link
+	keep := func(l link.Link, err error) bool {
+		if err == nil {
+			links = append(links, l)
+		}
+		return err == nil
 	}
-	p.links = append(p.links, links...)
+	if !keep(p.tracepoint("sock_send_length", tlsProgGoUsesSock)) || !keep(p.tracepoint("sock_recv_length", tlsProgGoUsesSock)) {
+		keep(p.kprobe(link.Kprobe, "tcp_sendmsg", tlsProgGoUsesTcp)) // each proves something by itself
+		keep(p.kprobe(link.Kprobe, "tcp_recvmsg", tlsProgGoUsesTcp))
+	}
+	return links
 }
 
 // Attach hooks the TLS functions of the ELF file at path, a library or an
@@ -241,15 +215,15 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 	if err != nil {
 		return nil, fmt.Errorf("probe %s: %w", path, err)
 	}
-	at := map[*ebpf.Program][]uint64{}
-	order := []*ebpf.Program{p.objs.TlsReturn, p.objs.GoReturn}
+	at := map[string][]uint64{}
+	order := []string{tlsProgTlsReturn, tlsProgGoReturn}
 	for _, s := range sites {
 		if len(s.returns) > 0 {
-			at[p.objs.GoReturn] = append(at[p.objs.GoReturn], s.returns...)
+			at[tlsProgGoReturn] = append(at[tlsProgGoReturn], s.returns...)
 		} else if s.call.returns() {
-			at[p.objs.TlsReturn] = append(at[p.objs.TlsReturn], s.Offset)
+			at[tlsProgTlsReturn] = append(at[tlsProgTlsReturn], s.Offset)
 		}
-		prog := p.progs[s.call]
+		prog := string(s.call)
 		if at[prog] == nil {
 			order = append(order, prog)
 		}
@@ -257,6 +231,9 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 	}
 	cookie := uint64(len(p.libraries)) | uint64(flags)<<32
 	var links []link.Link
+	if len(at[tlsProgGoReturn]) > 0 {
+		p.goSockets.Do(func() { p.keep(p.followGoSockets()) })
+	}
 	for _, prog := range order {
 		if len(at[prog]) == 0 {
 			continue
@@ -270,9 +247,13 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 	return links, nil
 }
 
-// hook attaches prog at the given places of ex.
-func (p *Probe) hook(ex *link.Executable, prog *ebpf.Program, offsets []uint64, cookie uint64) ([]link.Link, error) {
-	returns := prog == p.objs.TlsReturn || prog == p.objs.ShellLine
+// hook attaches a program at the given places of ex.
+func (p *Probe) hook(ex *link.Executable, program string, offsets []uint64, cookie uint64) ([]link.Link, error) {
+	prog, err := p.program(program)
+	if err != nil {
+		return nil, err
+	}
+	returns := program == tlsProgTlsReturn || program == tlsProgShellLine
 	if p.multi {
 		attach := ex.UprobeMulti
 		if returns {
@@ -324,7 +305,7 @@ func (p *Probe) Stop() error {
 	p.stopped = true
 	p.mu.Unlock()
 	err := closeAll(links)
-	resumeAll(p.objs.Held, 0) // whoever waits for them may not come to it any more
+	resumeAll(p.table(tlsMapHeld), 0) // whoever waits for them may not come to it any more
 	p.stopping.Store(true)
 	return err
 }
@@ -334,7 +315,7 @@ func (p *Probe) Loss() Loss {
 	var cpus []tlsLoss
 	var zero uint32
 	var sum Loss
-	if err := p.objs.Losses.Lookup(&zero, &cpus); err != nil {
+	if err := p.table(tlsMapLosses).Lookup(&zero, &cpus); err != nil {
 		return sum // p is closed
 	}
 	for _, c := range cpus {
@@ -358,7 +339,7 @@ func (p *Probe) Close() error {
 	err := p.Stop()
 	p.queue.close()
 	<-p.drained
-	return errors.Join(err, p.ring.Close(), p.objs.Close())
+	return errors.Join(err, p.ring.Close(), p.objects.Close())
 }
 
 // closeAll closes links at once, since each waits for the kernel.

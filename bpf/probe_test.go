@@ -78,7 +78,7 @@ type object struct {
 // held returns the objects of p that tell their numbers.
 func held(t *testing.T, p *Probe) (objects []object) {
 	t.Helper()
-	for _, m := range []*ebpf.Map{p.objs.Events, p.objs.Conns, p.objs.Processes} {
+	for _, m := range []*ebpf.Map{p.table(tlsMapEvents), p.table(tlsMapConns), p.table(tlsMapProcesses)} {
 		info, err := m.Info()
 		if err != nil {
 			t.Fatal(err)
@@ -86,7 +86,11 @@ func held(t *testing.T, p *Probe) (objects []object) {
 		id, _ := info.ID()
 		objects = append(objects, object{"map", uint32(id)})
 	}
-	for _, prog := range []*ebpf.Program{p.objs.TlsReturn, p.objs.ProcessExec, p.objs.ShellLine} {
+	for _, name := range []string{tlsProgTlsReturn, tlsProgProcessExec, tlsProgShellLine} {
+		prog, err := p.program(name)
+		if err != nil {
+			t.Fatal(err)
+		}
 		info, err := prog.Info()
 		if err != nil {
 			t.Fatal(err)

@@ -41,10 +41,10 @@ func (p *Probe) AddProcess(pid int) error {
 func (p *Probe) DropProcess(pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.objs.Wanted.Delete(uint32(pid)) // it may not be there
+	_ = p.table(tlsMapWanted).Delete(uint32(pid)) // it may not be there
 	for tgid, pr := range p.procs {
 		if pr.PID == pid {
-			_ = p.objs.Processes.Delete(tgid)
+			_ = p.table(tlsMapProcesses).Delete(tgid)
 			delete(p.procs, tgid)
 		}
 	}
@@ -57,7 +57,7 @@ func (p *Probe) addProcess(pid int, flags uint32) error {
 		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
 	}
 	if p.nested { // the kernel tells when it meets it
-		if err := p.objs.Wanted.Put(uint32(pid), flags); err != nil {
+		if err := p.table(tlsMapWanted).Put(uint32(pid), flags); err != nil {
 			return fmt.Errorf("record process %d: %w", pid, err)
 		}
 		return nil
@@ -66,7 +66,7 @@ func (p *Probe) addProcess(pid int, flags uint32) error {
 	v := tlsProcess{Epoch: uint64(monotonic()), Pid: uint32(pid), Flags: flags}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.objs.Processes.Update(tgid, v, ebpf.UpdateNoExist)
+	err := p.table(tlsMapProcesses).Update(tgid, v, ebpf.UpdateNoExist)
 	if errors.Is(err, ebpf.ErrKeyExist) {
 		return nil
 	}
@@ -107,7 +107,7 @@ func (p *Probe) AttachShell(path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("probe %s: %w", path, err)
 	}
-	links, err := p.hook(ex, p.objs.ShellLine, []uint64{off}, 0)
+	links, err := p.hook(ex, tlsProgShellLine, []uint64{off}, 0)
 	if err != nil {
 		return errors.Join(fmt.Errorf("probe readline in %s: %w", path, err), closeAll(links))
 	}
@@ -115,6 +115,78 @@ func (p *Probe) AttachShell(path string) (err error) {
 	defer p.mu.Unlock()
 	p.keep(links)
 	return nil
+}
+
+// ErrNoLoader is what a file that is not a dynamic loader is refused with, and
+// any where the kernel cannot follow one (before Linux 5.15).
+var ErrNoLoader = errors.New("not a dynamic loader that can be followed")
+
+// loadedFunction is what loaders call when they have loaded something, and
+// loadedLists are what they then have in a list, or where its address is
+// (link.h; the GNU C library, musl).
+const loadedFunction = "_dl_debug_state"
+
+var loadedLists = []struct {
+	name    string
+	address bool
+}{{"_r_debug", false}, {"_dl_debug_addr", true}}
+
+// AttachLoader makes Options.Fresh be called when a recorded process loads a
+// library that is not known, with the dynamic loader (ld.so(8)) at path. The
+// error wraps [ErrNoLoader] where it is none.
+func (p *Probe) AttachLoader(path string) error {
+	if !p.cookies {
+		return ErrNoLoader
+	}
+	function, list, err := findLoader(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	ex, err := link.OpenExecutable(path)
+	if err != nil {
+		return fmt.Errorf("probe %s: %w", path, err)
+	}
+	links, err := p.hook(ex, tlsProgLoaderChanged, []uint64{function}, list)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(links)
+	return err
+}
+
+// findLoader returns where the function is in the file, and the cookie for it.
+func findLoader(path string) (offset, cookie uint64, err error) {
+	f, err := elf.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, 0, err
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w (%v)", ErrNoLoader, err)
+	}
+	defer f.Close()
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w (%v)", ErrNoLoader, err)
+	}
+	defined := map[string]uint64{}
+	for _, s := range symbols {
+		if s.Section != elf.SHN_UNDEF {
+			defined[s.Name] = s.Value
+		}
+	}
+	im := image{file: f}
+	function, ok := im.offset(defined[loadedFunction])
+	for _, l := range loadedLists {
+		at := defined[l.name]
+		if defined[loadedFunction] == 0 || at == 0 || !ok {
+			continue
+		}
+		cookie = uint64(uint32(int32(int64(at) - int64(defined[loadedFunction]))))
+		if l.address {
+			cookie |= 1 << 32
+		}
+		return function, cookie, nil
+	}
+	return 0, 0, ErrNoLoader
 }
 
 // readProcess returns the process pid as /proc describes it. What cannot be

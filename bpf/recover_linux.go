@@ -23,15 +23,15 @@ func (p *Probe) snapshot() *snapshot {
 	s := &snapshot{time: uint64(monotonic()), ends: map[tlsEndKey]tlsEndValue{}, processes: map[uint32]tlsProcess{}}
 	var ek tlsEndKey
 	var ev tlsEndValue
-	for it := p.objs.Ends.Iterate(); it.Next(&ek, &ev); {
+	for it := p.table(tlsMapEnds).Iterate(); it.Next(&ek, &ev); {
 		s.ends[ek] = ev
 	}
 	for k := range s.ends {
-		_ = p.objs.Ends.Delete(k)
+		_ = p.table(tlsMapEnds).Delete(k)
 	}
 	var tgid uint32
 	var pv tlsProcess
-	for it := p.objs.Processes.Iterate(); it.Next(&tgid, &pv); {
+	for it := p.table(tlsMapProcesses).Iterate(); it.Next(&tgid, &pv); {
 		s.processes[tgid] = pv
 	}
 	return s
@@ -103,7 +103,7 @@ func (c *cursor) hasGone(key connKey) bool {
 func (c *cursor) meetAll(match func(tlsConnKey) bool) {
 	var k tlsConnKey
 	var v tlsConn
-	for it := c.p.objs.Conns.Iterate(); it.Next(&k, &v); {
+	for it := c.p.table(tlsMapConns).Iterate(); it.Next(&k, &v); {
 		h := &tlsHead{Time: v.Born, Ssl: k.Ssl, Epoch: k.Epoch, Born: v.Born, Tgid: k.Tgid, Pid: v.Pid, Library: v.Library}
 		if match(k) && !c.hasGone(h.key()) {
 			c.conn(h.key(), h)

@@ -5,10 +5,9 @@ package bpf
 import (
 	"errors"
 	"fmt"
-	"sync"
+	"os"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 )
 
@@ -28,12 +27,14 @@ func Supported() error {
 	return nil
 }
 
-// hasTypes says why the kernel does not tell its types. Reading them takes a
-// while, and they do not change.
-var hasTypes = sync.OnceValue(func() error {
-	_, err := btf.LoadKernelSpec()
+// hasTypes says why the kernel does not tell its types.
+func hasTypes() error {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err == nil {
+		return nil
+	}
+	_, err := kernelTypes.Kernel() // which looks for them elsewhere
 	return err
-})
+}
 
 // explain makes a SupportError of err where the kernel refused something.
 func explain(err error) error {

@@ -125,8 +125,10 @@ static __always_inline void handshake(struct conn_key *key, struct frame *f, __s
 	submit(e, sizeof(*e));
 }
 
-static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, __s32 ret) {
-	struct conn_key key = {f->ssl, f->epoch, tgid};
+/* pass delivers what a call has passed that returns. */
+static __always_inline void pass(struct pt_regs *ctx, struct thread *t, struct frame *f, bool loops) {
+	struct conn_key key = {f->ssl, f->epoch, bpf_get_current_pid_tgid() >> 32};
+	__s32 ret = PT_REGS_RC(ctx);
 	__u64 n = ret;
 
 	if (f->dir == NEITHER) {
@@ -153,7 +155,8 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 		if (i < t->depth && t->frames[i].ssl == f->ssl && t->frames[i].dir == f->dir)
 			t->frames[i].counted = 1;
 	}
-	struct conn *c = deliver(&key, f, n, 0);
+	struct load l = {.key = &key, .n = n};
+	struct conn *c = deliver(&l, f, loops);
 	if (!c)
 		return;
 	if (f->dir == OUT)
@@ -162,16 +165,22 @@ static __always_inline void pass(struct thread *t, struct frame *f, __u32 tgid, 
 		did_read(t, &key, c, n);
 }
 
-SEC("uprobe/tls_return")
-int tls_return(struct pt_regs *ctx) {
+static __always_inline int leave(struct pt_regs *ctx, bool loops) {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
 	struct frame f;
 
 	if (t && leave_frame(t, PT_REGS_SP(ctx) - RETURN_SIZE, &f) && !f.counted)
-		pass(t, &f, id >> 32, PT_REGS_RC(ctx));
+		pass(ctx, t, &f, loops);
 	return 0;
 }
+
+SEC("uprobe/tls_return")
+int tls_return(struct pt_regs *ctx) { return leave(ctx, true); }
+
+/* for kernels before Linux 5.17 */
+SEC("uprobe/tls_return_old")
+int tls_return_old(struct pt_regs *ctx) { return leave(ctx, false); }
 
 /* int f(ssl, buf, len), which returns how much it passed */
 SEC("uprobe/tls_read")

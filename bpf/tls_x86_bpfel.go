@@ -94,27 +94,40 @@ type tlsFileId struct {
 }
 
 type tlsGoCall struct {
-	_     structs.HostLayout
-	Frame struct {
-		_       structs.HostLayout
-		Sp      uint64
-		Ssl     uint64
-		Buf     uint64
-		Count   uint64
-		Time    uint64
-		Epoch   uint64
-		Pid     uint32
-		Dir     uint8
-		Closes  uint8
-		Counted uint8
-		Talked  uint8
-		Shared  uint8
-		_       [7]byte
-		Library uint64
+	_    structs.HostLayout
+	Head struct {
+		_     structs.HostLayout
+		Frame struct {
+			_       structs.HostLayout
+			Sp      uint64
+			Ssl     uint64
+			Buf     uint64
+			Count   uint64
+			Time    uint64
+			Epoch   uint64
+			Pid     uint32
+			Dir     uint8
+			Closes  uint8
+			Counted uint8
+			Talked  uint8
+			Shared  uint8
+			_       [7]byte
+			Library uint64
+		}
+		Born  uint64
+		Stack uint64
+		Len   uint64
 	}
-	Born  uint64
-	Stack uint64
-	Len   uint64
+	Socket  uint64
+	Proven  uint64
+	Address struct {
+		_      structs.HostLayout
+		Local  [16]uint8
+		Remote [16]uint8
+		Lport  uint16
+		Rport  uint16
+		Pad    uint32
+	}
 }
 
 type tlsGoPlace struct {
@@ -123,6 +136,13 @@ type tlsGoPlace struct {
 	Depth uint64
 	Tgid  uint32
 	Pad   uint32
+}
+
+type tlsGoUse struct {
+	_      structs.HostLayout
+	Socket uint64
+	Place  tlsGoPlace
+	Time   uint64
 }
 
 type tlsHead struct {
@@ -266,6 +286,7 @@ const (
 	tlsMapExamined       = "examined"
 	tlsMapExecutables    = "executables"
 	tlsMapGoCalls        = "go_calls"
+	tlsMapGoUses         = "go_uses"
 	tlsMapGoWrites       = "go_writes"
 	tlsMapHeld           = "held"
 	tlsMapLosses         = "losses"
@@ -276,6 +297,9 @@ const (
 	tlsProgGoClose       = "go_close"
 	tlsProgGoRead        = "go_read"
 	tlsProgGoReturn      = "go_return"
+	tlsProgGoReturnOld   = "go_return_old"
+	tlsProgGoUsesSock    = "go_uses_sock"
+	tlsProgGoUsesTcp     = "go_uses_tcp"
 	tlsProgGoWrite       = "go_write"
 	tlsProgLoaderChanged = "loader_changed"
 	tlsProgProcessExec   = "process_exec"
@@ -297,6 +321,7 @@ const (
 	tlsProgTlsReadInner  = "tls_read_inner"
 	tlsProgTlsRecv       = "tls_recv"
 	tlsProgTlsReturn     = "tls_return"
+	tlsProgTlsReturnOld  = "tls_return_old"
 	tlsProgTlsWrite      = "tls_write"
 	tlsProgTlsWriteEx    = "tls_write_ex"
 	tlsProgTlsWriteEx2   = "tls_write_ex2"
@@ -357,6 +382,9 @@ type tlsProgramSpecs struct {
 	GoClose       *ebpf.ProgramSpec `ebpf:"go_close"`
 	GoRead        *ebpf.ProgramSpec `ebpf:"go_read"`
 	GoReturn      *ebpf.ProgramSpec `ebpf:"go_return"`
+	GoReturnOld   *ebpf.ProgramSpec `ebpf:"go_return_old"`
+	GoUsesSock    *ebpf.ProgramSpec `ebpf:"go_uses_sock"`
+	GoUsesTcp     *ebpf.ProgramSpec `ebpf:"go_uses_tcp"`
 	GoWrite       *ebpf.ProgramSpec `ebpf:"go_write"`
 	LoaderChanged *ebpf.ProgramSpec `ebpf:"loader_changed"`
 	ProcessExec   *ebpf.ProgramSpec `ebpf:"process_exec"`
@@ -378,6 +406,7 @@ type tlsProgramSpecs struct {
 	TlsReadInner  *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
 	TlsRecv       *ebpf.ProgramSpec `ebpf:"tls_recv"`
 	TlsReturn     *ebpf.ProgramSpec `ebpf:"tls_return"`
+	TlsReturnOld  *ebpf.ProgramSpec `ebpf:"tls_return_old"`
 	TlsWrite      *ebpf.ProgramSpec `ebpf:"tls_write"`
 	TlsWriteEx    *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
 	TlsWriteEx2   *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
@@ -393,6 +422,7 @@ type tlsMapSpecs struct {
 	Examined    *ebpf.MapSpec `ebpf:"examined"`
 	Executables *ebpf.MapSpec `ebpf:"executables"`
 	GoCalls     *ebpf.MapSpec `ebpf:"go_calls"`
+	GoUses      *ebpf.MapSpec `ebpf:"go_uses"`
 	GoWrites    *ebpf.MapSpec `ebpf:"go_writes"`
 	Held        *ebpf.MapSpec `ebpf:"held"`
 	Losses      *ebpf.MapSpec `ebpf:"losses"`
@@ -444,6 +474,7 @@ type tlsMaps struct {
 	Examined    *ebpf.Map `ebpf:"examined"`
 	Executables *ebpf.Map `ebpf:"executables"`
 	GoCalls     *ebpf.Map `ebpf:"go_calls"`
+	GoUses      *ebpf.Map `ebpf:"go_uses"`
 	GoWrites    *ebpf.Map `ebpf:"go_writes"`
 	Held        *ebpf.Map `ebpf:"held"`
 	Losses      *ebpf.Map `ebpf:"losses"`
@@ -461,6 +492,7 @@ func (m *tlsMaps) Close() error {
 		m.Examined,
 		m.Executables,
 		m.GoCalls,
+		m.GoUses,
 		m.GoWrites,
 		m.Held,
 		m.Losses,
@@ -494,6 +526,9 @@ type tlsPrograms struct {
 	GoClose       *ebpf.Program `ebpf:"go_close"`
 	GoRead        *ebpf.Program `ebpf:"go_read"`
 	GoReturn      *ebpf.Program `ebpf:"go_return"`
+	GoReturnOld   *ebpf.Program `ebpf:"go_return_old"`
+	GoUsesSock    *ebpf.Program `ebpf:"go_uses_sock"`
+	GoUsesTcp     *ebpf.Program `ebpf:"go_uses_tcp"`
 	GoWrite       *ebpf.Program `ebpf:"go_write"`
 	LoaderChanged *ebpf.Program `ebpf:"loader_changed"`
 	ProcessExec   *ebpf.Program `ebpf:"process_exec"`
@@ -515,6 +550,7 @@ type tlsPrograms struct {
 	TlsReadInner  *ebpf.Program `ebpf:"tls_read_inner"`
 	TlsRecv       *ebpf.Program `ebpf:"tls_recv"`
 	TlsReturn     *ebpf.Program `ebpf:"tls_return"`
+	TlsReturnOld  *ebpf.Program `ebpf:"tls_return_old"`
 	TlsWrite      *ebpf.Program `ebpf:"tls_write"`
 	TlsWriteEx    *ebpf.Program `ebpf:"tls_write_ex"`
 	TlsWriteEx2   *ebpf.Program `ebpf:"tls_write_ex2"`
@@ -525,6 +561,9 @@ func (p *tlsPrograms) Close() error {
 		p.GoClose,
 		p.GoRead,
 		p.GoReturn,
+		p.GoReturnOld,
+		p.GoUsesSock,
+		p.GoUsesTcp,
 		p.GoWrite,
 		p.LoaderChanged,
 		p.ProcessExec,
@@ -546,6 +585,7 @@ func (p *tlsPrograms) Close() error {
 		p.TlsReadInner,
 		p.TlsRecv,
 		p.TlsReturn,
+		p.TlsReturnOld,
 		p.TlsWrite,
 		p.TlsWriteEx,
 		p.TlsWriteEx2,

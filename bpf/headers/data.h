@@ -29,11 +29,14 @@ static __always_inline void send_end(struct conn_key *key, struct conn *c, enum 
 struct load {
 	struct conn_key *key;
 	struct conn *c; /* 0 where there was no room for it */
-	__u64 n;
+	struct loss *loss;
+	__u64 n, buf;           /* how much it is, and where */
 	struct go_place *place; /* of a call of Go; else 0 */
 	bool shared, taken;
-	__u8 dir;
+	struct head head;
 };
+
+#define LOSE(l, field, n) __sync_fetch_and_add(&(l)->loss->field, n)
 
 /* go_claim reports whether the write in the call at place is the caller's to
  * send: two programs may find it in go_writes. */
@@ -52,15 +55,14 @@ static __always_inline bool take(struct load *l) {
 		return false;
 	l->taken = true;
 	if (l->c)
-		l->c->off[l->dir & 1] += l->n;
-	COUNT(passed, l->n);
+		l->c->off[l->head.dir & 1] += l->n;
+	LOSE(l, passed, l->n);
 	return true;
 }
 
-/* send_piece copies the n <= size bytes at buf, of the load l. Its size must be
- * a power of two known at compile time, as the verifier wants that of a
- * reservation. */
-#define send_piece(l, head, buf, n, size)                                      \
+/* send_piece copies the n <= size bytes at off of l. Its size must be a power of
+ * two known at compile time, as the verifier wants that of a reservation. */
+#define send_piece(l, off_, n, size)                                                \
 	do {                                                                   \
 		struct {                                                       \
 			struct head head;                                      \
@@ -69,100 +71,138 @@ static __always_inline bool take(struct load *l) {
 		if (!take(l)) {                                                \
 			if (e_)                                                \
 				bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);     \
-			return;                                                \
+			return false;                                          \
 		}                                                              \
 		if (!e_) {                                                     \
-			COUNT(ring_events, 1);                                 \
-			COUNT(ring_bytes, n);                                  \
+			LOSE(l, ring_events, 1);                               \
+			LOSE(l, ring_bytes, n);                                \
 			break;                                                 \
 		}                                                              \
-		e_->head = *(head);                                            \
+		e_->head = (l)->head;                                          \
+		e_->head.off += off_;                                          \
 		e_->head.len = n;                                              \
 		__u64 n_ = n;                                                  \
 		asm volatile("" : "+r"(n_)); /* shows the verifier the bound */ \
 		if (n_ > size)                                                 \
 			n_ = size;                                             \
-		if (bpf_probe_read_user(e_->data, n_, (void *)(buf))) {        \
+		if (bpf_probe_read_user(e_->data, n_, (void *)((l)->buf + (off_)))) { \
 			bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);             \
-			COUNT(fault_events, 1);                                \
-			COUNT(fault_bytes, n);                                 \
+			LOSE(l, fault_events, 1);                              \
+			LOSE(l, fault_bytes, n);                               \
 			break;                                                 \
 		}                                                              \
-		COUNT(captured, n);                                            \
+		LOSE(l, captured, n);                                          \
 		submit(e_, sizeof(*e_));                                       \
 	} while (0)
 
-/* send_tail copies n < PIECE bytes, in an event not much larger than they. */
-#define send_class(l, head, buf, n, size)                                      \
-	if (n <= size) {                                                       \
-		send_piece(l, head, buf, n, size);                             \
-		return;                                                        \
-	}
-
-static __always_inline void send_tail(struct load *l, struct head *head, __u64 buf, __u64 n) {
-	send_class(l, head, buf, n, 64);
-	send_class(l, head, buf, n, 256);
-	send_class(l, head, buf, n, 512);
-	send_class(l, head, buf, n, 1024);
-	send_class(l, head, buf, n, 2048);
-	send_class(l, head, buf, n, 4096);
-	send_class(l, head, buf, n, 8192);
-	send_piece(l, head, buf, n, PIECE);
+/* The functions below send a part of l that begins at off, and report whether
+ * it was l's to send. */
+static __always_inline bool send_bulk(struct load *l, __u64 off) {
+	send_piece(l, off, BULK, BULK);
+	return true;
 }
 
-/* send copies the load l at buf, which head describes, in pieces. Both loops
- * are walked through by the verifier; large pieces keep that short. */
-static __always_inline void send(struct load *l, struct head *head, __u64 buf) {
-	__u64 n = l->n, bulks = n / BULK;
+static __always_inline bool send_record(struct load *l, __u64 off) {
+	send_piece(l, off, PIECE, PIECE);
+	return true;
+}
 
-	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++) {
-		send_piece(l, head, buf, BULK, BULK);
-		head->off += BULK;
-		buf += BULK;
+/* send_tail sends the last part, less than a PIECE, in an event not much larger
+ * than that. */
+static __always_inline bool send_tail(struct load *l, __u64 off) {
+	__u64 n = l->n % PIECE;
+
+	if (!n)
+		return true;
+
+#define send_class(size)                                                       \
+	if (n <= size) {                                                       \
+		send_piece(l, off, n, size);                                   \
+		return true;                                                   \
 	}
-	if (bulks >= MAX_BULKS) {
-		if (n > MAX_CALL) {
-			COUNT(long_events, 1);
-			COUNT(long_bytes, n - MAX_CALL);
-		}
+	send_class(64);
+	send_class(256);
+	send_class(512);
+	send_class(1024);
+	send_class(2048);
+	send_class(4096);
+	send_class(8192);
+	send_piece(l, off, n, PIECE);
+	return true;
+}
+
+/* send_next sends piece i, for bpf_loop, which 1 ends. It keeps no count of
+ * what is sent: the verifier would walk through it for each. */
+static long send_next(__u32 i, struct load *l) {
+	__u64 bulks = l->n / BULK, records = l->n % BULK / PIECE;
+
+	if (i < bulks)
+		return i >= MAX_BULKS || !send_bulk(l, (__u64)i * BULK);
+	if (bulks >= MAX_BULKS)
+		return 1;
+	i -= bulks;
+	if (i < records)
+		return !send_record(l, bulks * BULK + i * PIECE);
+	send_tail(l, bulks * BULK + records * PIECE);
+	return 1;
+}
+
+/* send copies l in pieces. Before Linux 5.17 there is no bpf_loop, and the
+ * verifier walks through all that these loops may do, which takes a while. */
+static __always_inline void send(struct load *l, bool loops) {
+	__u64 bulks = l->n / BULK, records = l->n % BULK / PIECE, off = 0;
+
+	if (loops) {
+		bpf_loop(MAX_BULKS + BULK / PIECE, send_next, l, 0);
 		return;
 	}
-	n %= BULK;
-	for (__u32 i = 0; i < BULK / PIECE && n >= PIECE; i++) {
-		send_piece(l, head, buf, PIECE, PIECE);
-		head->off += PIECE;
-		buf += PIECE;
-		n -= PIECE;
+	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++, off += BULK) {
+		if (!send_bulk(l, off))
+			return;
 	}
-	if (n)
-		send_tail(l, head, buf, n);
+	if (bulks >= MAX_BULKS)
+		return;
+	for (__u32 i = 0; i < BULK / PIECE && i < records; i++, off += PIECE) {
+		if (!send_record(l, off))
+			return;
+	}
+	send_tail(l, off);
 }
 
-/* deliver sends n > 0 bytes that the call f has passed, at a place if it is
- * Go's. It returns their connection, or 0 where there is no room for one. */
-static __always_inline struct conn *deliver(struct conn_key *key, struct frame *f, __u64 n, struct go_place *place) {
-	struct conn *c = find_conn(key, f->pid, f->library);
+/* deliver sends the l->n > 0 bytes that the call f has passed, at l->place if
+ * it is Go's. It returns their connection, or 0 where there is no room for one. */
+static __always_inline struct conn *deliver(struct load *l, struct frame *f, bool loops) {
+	struct conn *c = find_conn(l->key, f->pid, f->library);
+	__u32 zero = 0, dir = f->dir & 1;
 
-	if (c && c->closed && f->dir == IN) { /* used again without SSL_clear */
-		send_end(key, c, OUT, END_CLEAN);
-		bpf_map_delete_elem(&conns, key);
-		c = find_conn(key, f->pid, f->library);
+	if (c && c->closed && dir == IN) { /* used again without SSL_clear */
+		send_end(l->key, c, OUT, END_CLEAN);
+		bpf_map_delete_elem(&conns, l->key);
+		c = find_conn(l->key, f->pid, f->library);
 	}
-	struct load l = {.key = key, .c = c, .n = n, .place = place, .shared = f->shared, .dir = f->dir};
+	l->loss = bpf_map_lookup_elem(&losses, &zero);
+	if (!l->loss)
+		return 0; /* does not happen */
+	l->c = c;
+	l->shared = f->shared;
 	if (!c) {
-		if (take(&l)) {
-			COUNT(table_events, 1);
-			COUNT(table_bytes, n);
+		if (take(l)) {
+			LOSE(l, table_events, 1);
+			LOSE(l, table_bytes, l->n);
 		}
 		return 0;
 	}
-	__u32 dir = f->dir & 1;
-	struct head head = conn_head(DATA, key, c);
-	head.off = c->off[dir];
-	head.dir = dir;
+	l->head = conn_head(DATA, l->key, c);
+	l->head.off = c->off[dir];
+	l->head.dir = dir;
 	if (dir == OUT)
-		head.time = f->time;
-	send(&l, &head, f->buf);
+		l->head.time = f->time;
+	l->buf = f->buf;
+	send(l, loops);
+	if (l->n > MAX_CALL && l->taken) {
+		LOSE(l, long_events, 1);
+		LOSE(l, long_bytes, l->n - MAX_CALL);
+	}
 	return c;
 }
 

@@ -130,8 +130,8 @@ static __always_inline bool foreign(struct task_struct *task, struct linux_binpr
 
 /* await returns the process that has become a program that the recorder waits
  * for, or 0. One that is refused is in other, and not recorded. */
-static __always_inline struct process *await(__u32 tgid, struct task_struct *task, struct file_id id, bool refused, struct process *other) {
-	__u32 pid = own_pid(task);
+static __always_inline struct process *await(struct task_struct *task, struct file_id id, bool refused, struct process *other) {
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, pid = own_pid(task);
 	__u8 comm[16];
 
 	BPF_CORE_READ_INTO(&comm, task, comm);
@@ -161,7 +161,7 @@ int process_exec(struct bpf_raw_tracepoint_args *ctx) {
 	if (p)
 		p->epoch = bpf_ktime_get_ns(), p->library = 0; /* those of the old program mean nothing now */
 	else if (awaits)
-		p = await(tgid, task, file, refused, &other);
+		p = await(task, file, refused, &other);
 	if (!p)
 		return 0;
 	struct head head = process_head(refused ? REFUSED : EXEC, tgid, p);

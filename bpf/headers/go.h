@@ -2,8 +2,12 @@
 /*
  * Go's crypto/tls. A goroutine may change threads while it is in a call, and
  * its stack may move, so that a call is known by the goroutine and by how far
- * its frame is from the upper end of the stack, which a move keeps. Sockets
- * are used on whatever thread there is: they stay unknown.
+ * its frame is from the upper end of the stack, which a move keeps.
+ *
+ * Which socket a connection uses is in it: the number of a file. What is read
+ * there may be something else, since a connection can be laid over anything.
+ * It counts when the thread that a call began on, before it returns, has used
+ * just that socket, or has tried to.
  */
 #pragma once
 
@@ -37,6 +41,70 @@ static __always_inline bool go_place(struct pt_regs *ctx, struct go_place *at, s
 	return true;
 }
 
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define GO_WRAPPERS 3 /* types around *net.TCPConn that are looked through */
+
+/* socket_of returns the socket that the current process has as fd, or 0. */
+static __always_inline struct sock *socket_of(__u32 fd) {
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = 0;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+	return BPF_CORE_READ(socket, sk);
+}
+
+/* go_socket finds the socket of a tls.Conn: its first field is a net.Conn, of
+ * which the second word leads to a net.TCPConn, or to something around one that
+ * begins with a net.Conn. A net.TCPConn is the address of a netFD, which begins
+ * with two words and the number. */
+static __always_inline void go_socket(__u64 tls_conn, struct go_call *call) {
+	__u64 at = tls_conn, fd_at;
+	__u32 fd;
+
+	for (int i = 0; i < GO_WRAPPERS; i++) {
+		if (bpf_probe_read_user(&at, sizeof(at), (void *)(at + 8)) ||
+		    bpf_probe_read_user(&fd_at, sizeof(fd_at), (void *)at))
+			return;
+		if (bpf_probe_read_user(&fd, sizeof(fd), (void *)(fd_at + 16)))
+			continue;
+		struct sock *sk = socket_of(fd);
+		if (sk && read_address(sk, &call->address)) {
+			call->socket = socket_id(sk);
+			return;
+		}
+	}
+}
+
+/* go_uses_socket notes that the current thread uses sk. */
+static __always_inline int go_uses_socket(struct sock *sk) {
+	__u64 id = bpf_get_current_pid_tgid();
+	struct go_use *use = bpf_map_lookup_elem(&go_uses, &id);
+
+	if (!use || use->socket != socket_id(sk))
+		return 0;
+	struct go_place at = use->place;
+	struct go_call *call = bpf_map_lookup_elem(&go_calls, &at);
+	if (call && call->head.frame.time == use->time)
+		call->proven = 1;
+	bpf_map_delete_elem(&go_uses, &id);
+	return 0;
+}
+
+/* sock_send_length and sock_recv_length, which come where nothing was passed, too */
+SEC("raw_tp/go_socket")
+int go_uses_sock(struct bpf_raw_tracepoint_args *ctx) { return go_uses_socket((void *)ctx->args[0]); }
+
+/* tcp_sendmsg and tcp_recvmsg */
+SEC("kprobe/go_socket")
+int go_uses_tcp(struct pt_regs *ctx) { return go_uses_socket((void *)PT_REGS_PARM1(ctx)); }
+
 static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 	struct process *p = recorded(bpf_get_current_pid_tgid() >> 32);
 	struct go_stack stack;
@@ -47,19 +115,42 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 	struct conn_key key = {GO_1(ctx), p->epoch, at.tgid};
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
 	struct go_call call = {
-		.frame = {
+		.head.frame = {
 			.ssl = key.ssl, .buf = GO_2(ctx), .time = bpf_ktime_get_ns(), .epoch = p->epoch,
 			.pid = p->pid, .dir = dir, .library = cookies ? bpf_get_attach_cookie(ctx) : 0,
 		},
-		.born = c ? c->born : 0, .len = GO_3(ctx),
+		.head.born = c ? c->born : 0, .head.len = GO_3(ctx),
 	};
-	if (call.frame.buf >= stack.lo && call.frame.buf < stack.hi)
-		call.stack = stack.hi;
+	if (call.head.frame.buf >= stack.lo && call.head.frame.buf < stack.hi)
+		call.head.stack = stack.hi;
 	/* A buffer that may move is not for others to read. */
-	if (dir == OUT && !call.stack)
-		call.frame.shared = !bpf_map_update_elem(&go_writes, &key, &at, BPF_NOEXIST);
+	if (dir == OUT && !call.head.stack)
+		call.head.frame.shared = !bpf_map_update_elem(&go_writes, &key, &at, BPF_NOEXIST);
+	if (!c || (!c->socket && !c->doubt))
+		go_socket(key.ssl, &call);
 	if (bpf_map_update_elem(&go_calls, &at, &call, BPF_ANY))
 		COUNT(unseen, 1);
+	if (call.socket) {
+		struct go_use use = {call.socket, at, call.head.frame.time};
+		__u64 id = bpf_get_current_pid_tgid();
+
+		bpf_map_update_elem(&go_uses, &id, &use, BPF_ANY);
+	}
+	return 0;
+}
+
+/* go_bind tells the socket of the connection that the call at a place uses. It
+ * has a stack of its own. */
+static __attribute__((noinline)) int go_bind(struct conn_key *key, struct go_place *at) {
+	struct go_call *call = bpf_map_lookup_elem(&go_calls, at);
+
+	if (!call || !call->proven)
+		return 0;
+	struct address address = call->address;
+	__u64 socket = call->socket;
+	struct conn *c = find_conn(key, call->head.frame.pid, call->head.frame.library);
+	if (c && call->head.frame.ssl == key->ssl) /* still: it may have returned meanwhile */
+		bind(key, c, socket, &address);
 	return 0;
 }
 
@@ -67,19 +158,22 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
  * The answer to it may be read first, by another goroutine: what was read
  * proves that the handshake is over, and if the write fails after that, nothing
  * is ever written on the connection again. */
-static __always_inline void go_flush(struct conn_key *key) {
-	struct go_place *w = bpf_map_lookup_elem(&go_writes, key);
+static __always_inline void go_flush(struct load *l, bool loops) {
+	struct go_place *w = bpf_map_lookup_elem(&go_writes, l->key);
 
 	if (!w)
 		return;
 	struct go_place at = *w;
 	struct go_call *call = bpf_map_lookup_elem(&go_calls, &at);
-	if (!call || call->frame.ssl != key->ssl || call->frame.dir != OUT)
+	if (!call || call->head.frame.ssl != l->key->ssl || call->head.frame.dir != OUT)
 		return;
-	struct frame f = call->frame;
-	__u64 n = call->len;
-	if (n > 0)
-		deliver(key, &f, n, &at);
+	struct frame f = call->head.frame;
+	l->n = call->head.len;
+	l->place = &at;
+	if (l->n == 0)
+		return;
+	go_bind(l->key, &at);
+	deliver(l, &f, loops);
 }
 
 /* is_eof reports whether the error whose value is at data is io.EOF, an
@@ -105,9 +199,10 @@ SEC("uprobe/go_write")
 int go_write(struct pt_regs *ctx) { return go_enter(ctx, OUT); }
 
 /* go_leave delivers what a call that returns has passed. */
-static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, struct go_call *call) {
+static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, struct go_call_head *call, bool loops) {
 	struct conn_key key = {call->frame.ssl, call->frame.epoch, at->tgid};
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct load l = {.key = &key};
 	__s64 n = GO_1(ctx);
 
 	if (call->born && (!c || c->born != call->born)) { /* closed meanwhile */
@@ -116,8 +211,12 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 	}
 	if (n > 0 && n <= call->len) {
 		if (call->frame.dir == IN)
-			go_flush(&key);
-		c = deliver(&key, &call->frame, n, at);
+			go_flush(&l, loops);
+		go_bind(&key, at);
+		l.n = n;
+		l.place = at;
+		l.taken = false;
+		c = deliver(&l, &call->frame, loops);
 	} else if (call->frame.shared) {
 		go_claim(&key, at); /* nothing was written */
 	}
@@ -125,10 +224,7 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 		peer_closed(&key, c);
 }
 
-/* at each return instruction of the two: a return probe would put an address
- * on the stack that Go does not know */
-SEC("uprobe/go_return")
-int go_return(struct pt_regs *ctx) {
+static __always_inline int go_back(struct pt_regs *ctx, bool loops) {
 	struct go_stack stack;
 	struct go_place at;
 
@@ -137,13 +233,23 @@ int go_return(struct pt_regs *ctx) {
 	struct go_call *entered = bpf_map_lookup_elem(&go_calls, &at);
 	if (!entered)
 		return 0;
-	struct go_call call = *entered;
+	/* Not its address: there is not the room. */
+	struct go_call_head call = entered->head;
 	if (call.stack)
 		call.frame.buf += stack.hi - call.stack;
-	go_leave(ctx, &at, &call);
+	go_leave(ctx, &at, &call, loops);
 	bpf_map_delete_elem(&go_calls, &at); /* not before go_flush has no use for it */
 	return 0;
 }
+
+/* at each return instruction of the two: a return probe would put an address
+ * on the stack that Go does not know */
+SEC("uprobe/go_return")
+int go_return(struct pt_regs *ctx) { return go_back(ctx, true); }
+
+/* for kernels before Linux 5.17 */
+SEC("uprobe/go_return_old")
+int go_return_old(struct pt_regs *ctx) { return go_back(ctx, false); }
 
 /* func (c *Conn) Close() error */
 SEC("uprobe/go_close")

@@ -124,6 +124,7 @@ struct timespec64 {
 } CORE;
 
 struct inode { /* Linux 6.11 */
+	unsigned short i_mode;
 	unsigned long i_ino;
 	__s64 i_ctime_sec;
 	__u32 i_ctime_nsec;
@@ -139,6 +140,20 @@ struct inode___6_6 {
 
 struct file {
 	struct inode *f_inode;
+	void *private_data;
+} CORE;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} CORE;
+
+struct files_struct {
+	struct fdtable *fdt;
+} CORE;
+
+struct socket { /* the private_data of its file */
+	struct sock *sk;
 } CORE;
 
 struct mnt_namespace {
@@ -163,6 +178,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct mm_struct *mm;
+	struct files_struct *files;
 	__u8 comm[16];
 } CORE;
 
@@ -179,6 +195,7 @@ struct in6_addr {
 struct sock_common {
 	unsigned short skc_family;
 	__be32 skc_daddr, skc_rcv_saddr;
+	__u32 skc_portpair; /* the two below */
 	__be16 skc_dport;
 	__u16 skc_num;
 	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;

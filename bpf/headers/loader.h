@@ -27,20 +27,25 @@ struct link_map { /* likewise */
 
 #define NAME_WORDS 24 /* what is beyond does not tell longer names apart */
 
+/* hash_name is not static, so that the verifier walks through it once, and not
+ * at each call. */
+__attribute__((noinline)) __u64 hash_name(__u64 name) {
+	__u64 words[NAME_WORDS] = {}, hash = 14695981039346656037ULL;
+
+	bpf_probe_read_user_str(words, sizeof(words), (void *)name);
+	for (int i = 0; i < NAME_WORDS; i++) {
+		hash = (hash ^ words[i]) * 1099511628211ULL; /* FNV-1a, but by words */
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
 /* identify_library makes an id of the path name of a library, and of the mount
  * namespace that this leads to the file in. There is no other of its kind. */
 static __always_inline struct file_id identify_library(__u64 name) {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct file_id id = {.ino = 14695981039346656037ULL, .nsec = -1};
-	__u64 words[NAME_WORDS] = {};
 
-	bpf_probe_read_user_str(words, sizeof(words), (void *)name);
-	for (int i = 0; i < NAME_WORDS; i++) {
-		id.ino = (id.ino ^ words[i]) * 1099511628211ULL; /* FNV-1a, but by words */
-		id.ino ^= id.ino >> 32;
-	}
-	id.sec = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	return id;
+	return (struct file_id){hash_name(name), BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum), -1};
 }
 
 /* look_at_new looks at the libraries behind the last one that was looked at, in

@@ -98,13 +98,18 @@ static __always_inline void did_write(struct thread *t, struct conn_key *key, st
 		t->written.max += n + 64 * records;
 }
 
-/* read_address reads the ends of sk. It returns what sk is known by, or 0
- * where it is not of TCP. */
-static __always_inline __u64 read_address(struct sock *sk, struct address *a) {
+/* socket_id returns what sk is known by. The pointer's upper bits say nothing; a
+ * socket made of freed memory differs in a port. */
+static __always_inline __u64 socket_id(struct sock *sk) {
+	return (__u64)sk ^ (__u64)BPF_CORE_READ(sk, __sk_common.skc_portpair) << 32;
+}
+
+/* read_address reads the ends of sk, if it is of TCP. */
+static __always_inline bool read_address(struct sock *sk, struct address *a) {
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
 	if ((family != AF_INET && family != AF_INET6) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
+		return false;
 	__builtin_memset(a, 0, sizeof(*a));
 	if (family == AF_INET) {
 		__be32 local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
@@ -119,52 +124,74 @@ static __always_inline __u64 read_address(struct sock *sk, struct address *a) {
 	}
 	a->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
 	a->rport = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	/* The pointer's upper bits say nothing; a socket made of freed memory differs in a port. */
-	return (__u64)sk ^ (__u64)a->lport << 48 ^ (__u64)a->rport << 32;
+	return true;
 }
 
-static __always_inline int transfer(struct sock *sk, enum dir dir, __s32 n) {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+/* within notes that the call f of a library has used sk. */
+static __always_inline void within(struct frame *f, struct sock *sk) {
+	struct conn_key key = {f->ssl, f->epoch, bpf_get_current_pid_tgid() >> 32};
+	struct conn *c = find_conn(&key, f->pid, f->library);
+	__u64 socket = socket_id(sk);
 	struct address address;
 
-	if (t && dir == IN && n >= 0)
-		t->eof = n == 0;
-	if (!t || n <= 0)
-		return 0;
-	__u64 socket = read_address(sk, &address);
-	if (!socket)
-		return 0;
-	__u64 depth = t->depth;
-	if (depth > 0 && depth <= FRAMES) {
-		struct frame *f = &t->frames[depth - 1];
-		struct conn_key key = {f->ssl, f->epoch, id >> 32};
-		struct conn *c = find_conn(&key, f->pid, f->library);
+	f->talked = 1;
+	if (!c || (c->nested && c->socket == socket) || !read_address(sk, &address))
+		return;
+	c->nested = 1;
+	bind(&key, c, socket, &address);
+}
 
-		f->talked = 1;
-		if (c) {
-			c->nested = 1;
-			bind(&key, c, socket, &address);
-		}
-		return 0;
-	}
-	if (dir == IN) {
-		t->received.socket = socket;
-		t->received.owner = 0;
-		t->received.left = n;
+/* will_read notes that n bytes were received from sk, for whoever reads them. */
+static __always_inline void will_read(struct thread *t, struct sock *sk, __s32 n) {
+	__u64 socket = socket_id(sk);
+
+	if (t->received.socket != socket) {
+		struct address address;
+
+		if (!read_address(sk, &address))
+			return;
 		t->received.address = address;
-		return 0;
+		t->received.socket = socket;
 	}
-	if (!t->written.born)
-		return 0;
+	t->received.owner = 0;
+	t->received.left = n;
+}
+
+/* has_written notes that n bytes were sent to sk, by whoever has written. */
+static __always_inline void has_written(struct thread *t, struct sock *sk, __s32 n) {
 	struct conn_key key = t->written.key;
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
+	struct address address;
+
+	if (!read_address(sk, &address))
+		return;
 	if (c && c->born == t->written.born && !c->nested && n >= t->written.min && n <= t->written.max) {
+		__u64 socket = socket_id(sk);
+
 		c->writes = socket;
 		if (c->socket || c->reads == socket)
 			bind(&key, c, socket, &address);
 	}
 	t->written.born = 0;
+}
+
+static __always_inline int transfer(struct sock *sk, enum dir dir, __s32 n) {
+	__u64 id = bpf_get_current_pid_tgid();
+	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+
+	if (!t)
+		return 0;
+	if (dir == IN && n >= 0)
+		t->eof = n == 0;
+	if (n <= 0)
+		return 0;
+	__u64 depth = t->depth;
+	if (depth > 0 && depth <= FRAMES)
+		within(&t->frames[depth - 1], sk);
+	else if (dir == IN)
+		will_read(t, sk, n);
+	else if (t->written.born)
+		has_written(t, sk, n);
 	return 0;
 }
 

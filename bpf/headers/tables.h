@@ -197,10 +197,21 @@ struct go_place { /* of a call of a goroutine */
 };
 
 struct go_call { /* of crypto/tls that has not returned */
-	struct frame frame; /* without sp */
-	__u64 born;         /* of the connection, if anything had passed */
-	__u64 stack;        /* the upper end of the stack, if the buffer is on it */
-	__u64 len;          /* of the buffer */
+	struct go_call_head {
+		struct frame frame; /* without sp */
+		__u64 born;         /* of the connection, if anything had passed */
+		__u64 stack;        /* the upper end of the stack, if the buffer is on it */
+		__u64 len;          /* of the buffer */
+	} head;
+	__u64 socket;           /* what the connection seems to use, 0 where unknown */
+	__u64 proven;           /* the call has used it */
+	struct address address; /* of the socket */
+};
+
+struct go_use { /* what a thread may prove: that a call uses its socket */
+	__u64 socket;
+	struct go_place place; /* of the call */
+	__u64 time;            /* of the call */
 };
 
 struct loss { /* bpf.Loss */
@@ -246,7 +257,7 @@ struct { /* if nested: processes to record of which the tgid is not known yet */
 
 struct { /* files that user space has looked at for TLS functions */
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 4096);
 	__type(key, struct file_id);
 	__type(value, __u8);
 } examined SEC(".maps");
@@ -285,6 +296,13 @@ struct { /* calls that never return, as when the process is killed, make room */
 	__type(key, struct go_place);
 	__type(value, struct go_call);
 } go_calls SEC(".maps");
+
+struct { /* calls that began on a thread, while their socket is not proven */
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* as of bpf_get_current_pid_tgid */
+	__type(value, struct go_use);
+} go_uses SEC(".maps");
 
 struct { /* writes in go_calls that have not been delivered */
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

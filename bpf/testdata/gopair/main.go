@@ -1,5 +1,5 @@
 // gopair CERT KEY STEP...: a client and a server in one process, on loopback.
-// A step is new, wN (the client writes N bytes), r (the server reads all of
+// A step is new, new6 (over IPv6), wN (the client writes N bytes), r (the server reads all of
 // them), aN (the server answers N bytes), ra (the client reads them), close (by
 // the client), eof (the server closes, the client reads that), fin (likewise,
 // without close_notify), cut (likewise, within a record), wait (a goroutine of
@@ -53,7 +53,11 @@ func (p *pair) step(s string) {
 	n, _ := strconv.Atoi(s[len(name):])
 	switch name {
 	case "new":
-		p.connect(dial())
+		host := "127.0.0.1"
+		if n == 6 {
+			host = "::1"
+		}
+		p.connect(dial(host))
 	case "inside":
 		p.connect(p.client, p.server)
 	case "w":
@@ -99,8 +103,8 @@ func (p *pair) step(s string) {
 }
 
 // dial returns the ends of a TCP connection.
-func dial() (client, server net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func dial(host string) (client, server net.Conn) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	check(err)
 	defer l.Close()
 	client, err = net.Dial("tcp", l.Addr().String())
