@@ -38,6 +38,7 @@ type lexer struct {
 	paired  verdict   // on that value
 	deep    int       // braces open since the one of the input of a tool
 	deltas  *deltas   // the strings that continue those of events before, or nil
+	trial   *trial    // of JSON in strings
 }
 
 // NewJSON returns the sink for JSON (RFC 8259), and for what has some in it.
@@ -64,8 +65,11 @@ func (l *lexer) Write(p []byte, at int64, n int) {
 				}
 			}
 			i, quote = l.inside(p, i, quote, at)
-		case l.state == outside && isSpace(p[i]):
-			i++
+		case l.state == outside:
+			if i = l.quick(p, i); i < len(p) {
+				l.step(p[i:i+1], at+int64(i), 1)
+				i++
+			}
 		case l.state == inBare:
 			k := run(p[i:min(len(p), i+maxBare-len(l.bare.Text))], isBare)
 			l.bare.Add(p[i:i+k], at+int64(i), k)

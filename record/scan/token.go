@@ -78,19 +78,24 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 	case n < minKey:
 		return false
 	}
+	return mayBeKey(tok)
+}
+
+// mayBeKey reports whether p may hold a key, or one in base64.
+func mayBeKey(p []byte) bool {
 	start := 0 // of the run of base64
-	for i := 1; i < n; i++ {
-		if pairs.has(tok[i-1], tok[i]) && beginsKey(tok[i-1:]) {
+	for i := 1; i < len(p); i++ {
+		if pairs.has(p[i-1], p[i]) && beginsKey(p[i-1:]) {
 			return true
 		}
-		if classes[tok[i]]&sextet == 0 {
-			if i-start >= minBase64 && plausible(tok[start:i]) {
+		if classes[p[i]]&sextet == 0 {
+			if i-start >= minBase64 && plausible(p[start:i]) {
 				return true
 			}
 			start = i + 1
 		}
 	}
-	return n-start >= minBase64 && plausible(tok[start:])
+	return len(p)-start >= minBase64 && plausible(p[start:])
 }
 
 // mayAssign reports whether tok has the name of a secret before an equals sign
@@ -133,6 +138,21 @@ func inRun(w uint64) uint64 {
 	return printing & slash & del &^ w & tops // and ASCII
 }
 
+// lastRuns returns a bit for each byte of p, which are up to 64, that is set
+// where the byte does not break.
+func lastRuns(p []byte) (mask uint64) {
+	j := 0
+	for ; j+8 <= len(p); j += 8 {
+		mask |= (inRun(binary.LittleEndian.Uint64(p[j:])) >> 7 * 0x0102040810204080 >> 56) << j
+	}
+	for ; j < len(p); j++ {
+		if !breaks(p[j]) {
+			mask |= 1 << j
+		}
+	}
+	return mask
+}
+
 // longRun returns the start of the first run of at least k bytes, up to 16,
 // that begins at p[i] or later, or len(p).
 func longRun(p []byte, i, k int) int {
@@ -144,11 +164,7 @@ func longRun(p []byte, i, k int) int {
 				mask |= (inRun(binary.LittleEndian.Uint64(block[j:])) >> 7 * 0x0102040810204080 >> 56) << j
 			}
 		} else {
-			for j, c := range p[i:] {
-				if !breaks(c) {
-					mask |= 1 << j
-				}
-			}
+			mask = lastRuns(p[i:])
 		}
 		for n := 1; n < k; { // leave the bits that begin n, then more of them
 			step := min(n, k-n)

@@ -1,0 +1,254 @@
+package scan
+
+import "bytes"
+
+// Most of JSON is structure and short strings in which there is no secret. Here
+// is what passes over that as fast as it can: with nothing held, and one look
+// at each byte. All else it leaves to the lexer, which does the same token by
+// token.
+
+// maxQuick is the length of the longest string that is looked at here: in
+// longer ones there are words, which a text scanner passes over faster.
+const maxQuick = 64
+
+// Kinds of bytes in a string.
+const (
+	quickEnd   = 1 << iota // a quote or a backslash
+	quickOdd               // may stand after a name or in a URL
+	quickDigit             //
+	quickBreak             // ends a token
+)
+
+var quickKinds = func() (k [256]byte) {
+	for i := range k {
+		c := byte(i)
+		switch {
+		case c == '"' || c == '\\':
+			k[c] = quickEnd
+		case c == '>' || classes[c]&(colon|equals|percent) != 0:
+			k[c] = quickOdd
+		case isDigit(c):
+			k[c] = quickDigit
+		case classes[c] == 0:
+			k[c] = quickBreak
+		}
+	}
+	return k
+}()
+
+// quick takes what of p from p[i] on has no secrets for certain, and returns
+// the place of what it leaves.
+func (l *lexer) quick(p []byte, i int) int {
+	if l.s.Profile != Secrets {
+		return i
+	}
+	for i < len(p) {
+		from := i
+		switch c := p[i]; c {
+		case ' ', '\t', '\r', '\n':
+			i++
+			continue
+		case '"':
+			if i = l.quickString(p, i); i == from {
+				return i
+			}
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 't', 'f', 'n':
+			if i = l.quickBare(p, i); i == from {
+				return i
+			}
+		case ':', ',', '[', ']', '{', '}':
+			l.punctuation(c, nil, 0, 0)
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// quickString takes the string that begins with the quote p[i], if it is one of
+// those that quick takes, and returns where it got to.
+func (l *lexer) quickString(p []byte, i int) int {
+	if l.after && (l.verdict != stays || l.deltas != nil && l.deltas.on && pieceKeys[string(l.name)]) {
+		return i
+	}
+	from := i + 1
+	if from < len(p) && (p[from] == '{' || p[from] == '[') {
+		return l.quickNested(p, i)
+	}
+	to, seen := from, byte(0)
+	for limit := min(len(p), from+maxQuick); ; to++ {
+		if to == limit {
+			return i
+		}
+		k := quickKinds[p[to]]
+		if k&quickEnd != 0 {
+			break
+		}
+		seen |= k
+	}
+	str := p[from:to]
+	switch n := len(str); {
+	case p[to] != '"', n > 0 && isLead(p[from]):
+		return i
+	case n < minToken:
+	case seen&quickOdd != 0, n >= minKey && seen&(quickDigit|quickBreak) == quickDigit|quickBreak && mayBear(str), n >= minKey && mayBeKey(str):
+		return i
+	}
+	l.name = append(l.name[:0], str...)
+	if l.after && l.isName {
+		l.paired = l.s.Profile.judgeBeside(l.name)
+	}
+	l.after = l.lists > 0
+	return to + 1
+}
+
+// mayBear reports whether there may be the name of a scheme of authentication
+// in p that tells a token without more.
+func mayBear(p []byte) bool {
+	const scheme = "bearer"
+	for i := 0; i+len(scheme) < len(p); i++ {
+		if p[i]|0x20 == scheme[0] && bytes.EqualFold(p[i:i+len(scheme)], []byte(scheme)) {
+			return true
+		}
+	}
+	return false
+}
+
+// quickBare takes the number or literal that p[i] begins with, if that is whole
+// and stays, and returns where it got to.
+func (l *lexer) quickBare(p []byte, i int) int {
+	n := number(p[i:])
+	isNumber := n > 0
+	if !isNumber {
+		for _, word := range []string{"true", "false", "null"} {
+			if bytes.HasPrefix(p[i:], []byte(word)) {
+				n = len(word)
+			}
+		}
+	}
+	if n == 0 || n >= maxBare || i+n == len(p) || !endsBare(p[i+n]) || isNumber && l.after && l.verdict == goes {
+		return i
+	}
+	if isNumber && l.after && l.deltas != nil {
+		l.deltas.index(l.name, p[i:i+n])
+	}
+	l.after = l.lists > 0
+	return i + n
+}
+
+// endsBare reports whether c may follow a number or literal.
+func endsBare(c byte) bool { return isSpace(c) || c == ',' || c == ']' || c == '}' || c == ':' }
+
+// number returns the length of the number that p begins with (RFC 8259, section
+// 6), or 0.
+func number(p []byte) int {
+	digits := func(i int) int {
+		for i < len(p) && isDigit(p[i]) {
+			i++
+		}
+		return i
+	}
+	start := 0
+	if len(p) > 0 && p[0] == '-' {
+		start++
+	}
+	i := digits(start)
+	if i == start {
+		return 0
+	}
+	if i < len(p) && p[i] == '.' {
+		start = i + 1
+		if i = digits(start); i == start {
+			return 0
+		}
+	}
+	if i < len(p) && p[i]|0x20 == 'e' {
+		start = i + 1
+		if start < len(p) && (p[start] == '+' || p[start] == '-') {
+			start++
+		}
+		if i = digits(start); i == start {
+			return 0
+		}
+	}
+	return i
+}
+
+// A trial is a scan of the JSON in a string, without its escapes and on its own.
+type trial struct {
+	s    Finder
+	json *lexer
+	text []byte
+}
+
+// quickNested takes the string that begins with the quote p[i] and has JSON in
+// it, if all of it is there and it has no secrets, and returns where it got to.
+// To replace a part of it one has to know where that stands, which takes longer
+// than to look.
+func (l *lexer) quickNested(p []byte, i int) int {
+	to := closing(p, i+1)
+	if to < 0 || l.level >= maxNesting || l.after && l.isName {
+		return i
+	}
+	t := l.trial
+	if t == nil {
+		t = &trial{s: Finder{Profile: l.s.Profile, depth: l.s.depth}}
+		t.json = newLexer(&t.s, l.level+1)
+		l.trial = t
+	}
+	var ok bool
+	if t.text, ok = appendDecoded(t.text[:0], p[i+1:to]); !ok || recognise(t.text) != isJSON {
+		return i
+	}
+	t.json.Write(t.text, 0, len(t.text))
+	t.json.End()
+	if found := t.s.Found > 0; found || cap(t.text) > 4*maxValue {
+		if l.trial = nil; found {
+			return i
+		}
+	}
+	l.name = append(l.name[:0], p[i+1:min(to, i+2+maxName)]...)
+	l.after = l.lists > 0
+	return to + 1
+}
+
+// closing returns the place of the quote that ends the string that goes on at
+// p[i], or -1.
+func closing(p []byte, i int) int {
+	for {
+		k := bytes.IndexByte(p[i:], '"')
+		if k < 0 {
+			return -1
+		}
+		i += k
+		n := 1
+		for p[i-n] == '\\' {
+			n++
+		}
+		if n%2 == 1 {
+			return i
+		}
+		i++
+	}
+}
+
+// appendDecoded appends to dst what the inside of a JSON string stands for. ok is false where an escape is none.
+func appendDecoded(dst, p []byte) (out []byte, ok bool) {
+	for {
+		i := bytes.IndexByte(p, '\\')
+		if i < 0 {
+			return append(dst, p...), true
+		}
+		dst = append(dst, p[:i]...)
+		p = p[i:]
+		switch {
+		case len(p) > 1 && unescaped[p[1]] != 0:
+			dst, p = append(dst, unescaped[p[1]]), p[2:]
+		case len(p) >= maxEscape && p[1] == 'u' && run(p[2:maxEscape], isHex) == 4:
+			dst, p = appendUnescaped(dst, p[:maxEscape]), p[maxEscape:]
+		default:
+			return dst, false
+		}
+	}
+}
