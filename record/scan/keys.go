@@ -55,41 +55,58 @@ var keyKinds = []keyKind{
 	{"lsv2_sk_", 40, isWord, false}, {"pat-na1-", 36, isBase64URL, false}, {"pat-eu1-", 36, isBase64URL, false},
 }
 
-// A pairSet tells which two bytes keys begin with.
+// A pairSet is a set of two bytes of ASCII.
 type pairSet [128][128 / 8]byte
 
 func (s *pairSet) add(a, b byte)      { s[a][b>>3] |= 1 << (b & 7) }
 func (s *pairSet) has(a, b byte) bool { return s[a&127][b>>3&15]>>(b&7)&1 != 0 }
 
-// pairs are the beginnings of all keys; byFirst has keyKinds by the first byte.
-var pairs, byFirst = indexKeys()
+// A trigramSet tells which three bytes keys begin with, but for the case of
+// letters. It says yes to a few others.
+type trigramSet [1 << 15 / 64]uint64
+
+// follow returns the trigram that ends with c, where that before it is t.
+func follow(t uint, c byte) uint { return (t<<5 | uint(c&31)) & (1<<15 - 1) }
+
+func (s *trigramSet) add(a, b, c byte) {
+	t := follow(follow(uint(a&31), b), c)
+	s[t>>6] |= 1 << (t & 63)
+}
+
+func (s *trigramSet) has(t uint) bool { return s[t>>6]>>(t&63)&1 != 0 }
+
+// trigrams are the beginnings of all keys; byFirst has keyKinds by the first byte.
+var trigrams, byFirst = indexKeys()
 
 // telegramBot is what follows the number of a bot in its token.
 const telegramBot = ":AA"
 
-func indexKeys() (pairs pairSet, byFirst [128][]keyKind) {
+func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
 	for _, k := range keyKinds {
-		pairs.add(k.prefix[0], k.prefix[1])
 		byFirst[k.prefix[0]] = append(byFirst[k.prefix[0]], k)
+		for c := range byte(128) {
+			if len(k.prefix) > 2 && c == k.prefix[2] || len(k.prefix) == 2 && k.of(c) {
+				trigrams.add(k.prefix[0], k.prefix[1], c)
+			}
+		}
 	}
-	for _, p := range []string{"sk", "ey", telegramBot} {
-		pairs.add(p[0], p[1])
+	for _, p := range []string{"sk-", "eyJ", telegramBot} {
+		trigrams.add(p[0], p[1], p[2])
 	}
-	return pairs, byFirst
+	return trigrams, byFirst
 }
 
 // keys finds keys by their beginning, and the signatures of JSON web tokens.
 func keys(out []find, tok []byte) []find {
-	for i := 0; i+1 < len(tok); {
-		if !pairs.has(tok[i], tok[i+1]) {
-			i++
+	next := 0 // where another one can begin
+	for i, t := 0, uint(0); i < len(tok); i++ {
+		if t = follow(t, tok[i]); !trigrams.has(t) || i-2 < next {
 			continue
 		}
-		from, to, next := key(tok, i)
-		if from < to {
+		var from, to int
+		if from, to, next = key(tok, i-2); from < to {
 			out = append(out, find{from: from, to: to})
 		}
-		i = max(next, i+1)
 	}
 	return out
 }
@@ -97,9 +114,6 @@ func keys(out []find, tok []byte) []find {
 // beginsKey reports whether tok, of which the rest is yet to come, may begin
 // with a key.
 func beginsKey(tok []byte) bool {
-	if len(tok) < 2 || !pairs.has(tok[0], tok[1]) {
-		return false
-	}
 	for _, prefix := range []string{"sk-", "eyJ", telegramBot} {
 		if bytes.HasPrefix(tok, []byte(prefix)) {
 			return true

@@ -30,18 +30,42 @@ var passKeys = set("pass pwd pw passw userpass dbpass mysqlpwd pgpassword")
 var harmlessTokens = set("page nextpage next prev previous continuation cursor sync " +
 	"pad eos bos sep cls mask unk stop start end max min")
 
-// keyEnds are the last two letters of folded keys that can be those of secrets.
-var keyEnds = func() (s pairSet) {
-	add := func(key string) { s.add(key[len(key)-2], key[len(key)-1]) }
-	for _, keys := range []map[string]bool{secretKeys, passKeys, urlKeys} {
-		for key := range keys {
-			add(key)
-		}
+// A nameRule says what becomes of the values of some names.
+type nameRule struct {
+	name    string // folded
+	whole   bool   // the name is that, rather than ends with it
+	verdict verdict
+}
+
+// nameRules has the rules by the last two letters of the names, in the order in
+// which they hold; keyEnds are these letters.
+var nameRules, keyEnds = func() (rules map[[2]byte][]nameRule, ends pairSet) {
+	rules = map[[2]byte][]nameRule{}
+	add := func(r nameRule) {
+		end := [2]byte{r.name[len(r.name)-2], r.name[len(r.name)-1]}
+		ends.add(end[0], end[1])
+		rules[end] = append(rules[end], r)
 	}
-	for _, ending := range append(append([]string{"token"}, secretEndings...), opaqueEndings...) {
-		add(ending)
+	for key := range secretKeys {
+		add(nameRule{key, true, goes})
 	}
-	return s
+	for prefix := range harmlessTokens {
+		add(nameRule{prefix + "token", true, stays})
+	}
+	add(nameRule{"token", false, opaque})
+	for key := range passKeys {
+		add(nameRule{key, true, pass})
+	}
+	for _, ending := range secretEndings {
+		add(nameRule{ending, false, goes})
+	}
+	for _, ending := range opaqueEndings {
+		add(nameRule{ending, false, opaque})
+	}
+	for key := range urlKeys {
+		ends.add(key[len(key)-2], key[len(key)-1])
+	}
+	return rules, ends
 }()
 
 func set(words string) map[string]bool {
@@ -109,31 +133,17 @@ func judgeName(name []byte) verdict {
 	}
 	var b [maxName]byte
 	folded := foldKey(b[:0], name)
-	if secretKeys[string(folded)] {
-		return goes
+	if n = len(folded); n < 2 {
+		return stays
 	}
-	if prefix, isToken := bytes.CutSuffix(folded, []byte("token")); isToken && !harmlessTokens[string(prefix)] {
-		return opaque
-	}
-	if passKeys[string(folded)] {
-		return pass
-	}
-	if hasEnding(folded, secretEndings) {
-		return goes
-	}
-	if hasEnding(folded, opaqueEndings) {
-		return opaque
-	}
-	return stays
-}
-
-func hasEnding(folded []byte, endings []string) bool {
-	for _, ending := range endings {
-		if n := len(folded) - len(ending); n >= 0 && string(folded[n:]) == ending {
-			return true
+	for _, r := range nameRules[[2]byte{folded[n-2], folded[n-1]}] {
+		if k := n - len(r.name); k == 0 || k > 0 && !r.whole {
+			if string(folded[k:]) == r.name {
+				return r.verdict
+			}
 		}
 	}
-	return false
+	return stays
 }
 
 // IsSecretField reports whether p takes out something of the value of every

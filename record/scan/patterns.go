@@ -258,33 +258,61 @@ var leads = func() (is [256]bool) {
 // plausible reports whether run, of base64, may hold text: it is long, or the
 // first sextets are as those of text in one of the four ways to cut them.
 func plausible(run []byte) bool {
-	if len(run) >= 128 {
+	if len(run) >= 128 || len(run) >= minHex && mayBeHex(run) {
 		return true
 	}
-	if len(run) >= minHex && mayBeHex(run) {
-		return true
-	}
+	return textual(run) != [4]bool{}
+}
+
+// textual tells for each of the ways to cut run, of base64, whether the first
+// sextets are as those of text.
+func textual(run []byte) (is [4]bool) {
 	var n [4]int
-	whole := len(run) &^ 3
-	for i, c := range run[:min(whole, 48)] {
+	whole := min(len(run), 48) &^ 3
+	for i, c := range run[:whole] {
 		if leads[c] {
 			n[i&3]++
 		}
 	}
-	need := min(whole, 48) / 4 * 3 / 4
-	return n[0] >= need || n[1] >= need || n[2] >= need || n[3] >= need
+	for i := range is {
+		is[i] = n[i] >= whole/4*3/4
+	}
+	return is
 }
 
 // mayBeHex reports whether there are hexadecimal digits that stand for text.
 func mayBeHex(p []byte) bool {
-	n := 0
-	for i := 0; i < len(p) && n < minHex; i++ {
-		if n++; !isHex(p[i]) {
-			n = 0
-		}
-	}
-	return n == minHex
+	from, _ := hexRun(p, 0)
+	return from >= 0
 }
+
+// hexRun returns where the first minHex hexadecimal digits in a row begin in
+// p[i:], and where they end, or -1.
+func hexRun(p []byte, i int) (from, to int) {
+	for i+minHex <= len(p) {
+		k := i + minHex
+		for k > i && hexDigits[p[k-1]] {
+			k--
+		}
+		if k > i { // none of those before p[k] begin as many
+			i = k
+			continue
+		}
+		for to = i + minHex; to < len(p) && hexDigits[p[to]]; {
+			to++
+		}
+		return i, to
+	}
+	return -1, 0
+}
+
+// hexDigits are the bytes that isHex holds for.
+var hexDigits = func() (is [256]bool) {
+	for i := range is {
+		is[i] = isHex(byte(i))
+	}
+	return is
+}()
 
 // maxDepth is how often encodings within encodings are decoded.
 const maxDepth = 3
@@ -292,16 +320,17 @@ const maxDepth = 3
 // runHoldsSecret reports whether p holds a secret in base64 or in hexadecimal
 // digits.
 func (s *Finder) runHoldsSecret(p []byte) bool {
-	for i := 0; i < len(p); i++ {
-		n := run(p[i:], isHex)
-		if n >= minHex {
-			out := make([]byte, n/2)
-			hex.Decode(out, p[i:i+n&^1])
-			if printable(out) && s.holdsSecret(out) {
-				return true
-			}
+	for from, to := hexRun(p, 0); from >= 0; from, to = hexRun(p, to) {
+		digits := p[from : to-(to-from)%2]
+		var first [minHex / 2]byte
+		if hex.Decode(first[:], digits[:minHex]); !printable(first[:]) {
+			continue
 		}
-		i += n
+		out := make([]byte, len(digits)/2)
+		hex.Decode(out, digits)
+		if printable(out) && s.holdsSecret(out) {
+			return true
+		}
 	}
 	return s.base64HoldsSecret(p)
 }
@@ -327,8 +356,12 @@ func (s *Finder) base64HoldsSecret(run []byte) bool {
 		enc = base64.RawURLEncoding
 	}
 	var first [36]byte
+	text := textual(run)
 	for shift := range min(4, len(run)) {
 		part := run[shift:]
+		if !text[shift] && (shift > 0 || len(part) < 48) {
+			continue
+		}
 		if len(part)%4 == 1 {
 			part = part[:len(part)-1]
 		}

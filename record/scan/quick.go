@@ -16,7 +16,6 @@ const (
 	quickEnd   = 1 << iota // a quote or a backslash
 	quickOdd               // may stand after a name or in a URL
 	quickDigit             //
-	quickBreak             // ends a token
 )
 
 var quickKinds = func() (k [256]byte) {
@@ -29,8 +28,6 @@ var quickKinds = func() (k [256]byte) {
 			k[c] = quickOdd
 		case isDigit(c):
 			k[c] = quickDigit
-		case classes[c] == 0:
-			k[c] = quickBreak
 		}
 	}
 	return k
@@ -88,11 +85,7 @@ func (l *lexer) quickString(p []byte, i int) int {
 		seen |= k
 	}
 	str := p[from:to]
-	switch n := len(str); {
-	case p[to] != '"', n > 0 && isLead(p[from]):
-		return i
-	case n < minToken:
-	case seen&quickOdd != 0, n >= minKey && seen&(quickDigit|quickBreak) == quickDigit|quickBreak && mayBear(str), n >= minKey && mayBeKey(str):
+	if p[to] != '"' || len(str) > 0 && isLead(str[0]) || !harmlessText(str, seen) {
 		return i
 	}
 	l.name = append(l.name[:0], str...)
@@ -101,6 +94,20 @@ func (l *lexer) quickString(p []byte, i int) int {
 	}
 	l.after = l.lists > 0
 	return to + 1
+}
+
+// harmlessText reports whether there is no secret in str for certain, in which
+// bytes of the given kinds were seen.
+func harmlessText(str []byte, seen byte) bool {
+	switch n := len(str); {
+	case n < minToken:
+		return true
+	case seen&quickOdd != 0:
+		return false
+	case n < minKey:
+		return true
+	}
+	return !(seen&quickDigit != 0 && mayBear(str)) && !mayBeKey(str)
 }
 
 // mayBear reports whether there may be the name of a scheme of authentication

@@ -84,8 +84,8 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 // mayBeKey reports whether p may hold a key, or one in base64.
 func mayBeKey(p []byte) bool {
 	start := 0 // of the run of base64
-	for i := 1; i < len(p); i++ {
-		if pairs.has(p[i-1], p[i]) && beginsKey(p[i-1:]) {
+	for i, t := 0, uint(0); i < len(p); i++ {
+		if t = follow(t, p[i]); trigrams.has(t) && i >= 2 && beginsKey(p[i-2:]) {
 			return true
 		}
 		if classes[p[i]]&sextet == 0 {
