@@ -92,6 +92,13 @@ func (b *Body) Bytes() ([]byte, error) {
 	return p, nil
 }
 
+// Memory returns what b holds, to be read only, if that is in memory, else nil.
+func (b *Body) Memory() []byte { return b.mem }
+
+// Share makes b the first n bytes of what src holds, which are in memory,
+// without a copy of them. Either may be written to after that.
+func (b *Body) Share(src *Body, n int64) { *b = Body{mem: src.mem[:n:n], size: n} }
+
 // Close frees the temporary file, if there is one, and empties b.
 func (b *Body) Close() error {
 	f := b.file

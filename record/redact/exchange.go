@@ -9,8 +9,8 @@ import (
 )
 
 // Exchanges returns a writer that hands to w a twin of each exchange, without
-// what p takes out. The exchange itself is not touched and shares no body with
-// its twin. The twin is the same for the same exchange, grows as it does, and
+// what p takes out. The exchange itself is not touched; a twin's body in memory
+// of which nothing goes is the same memory. The twin is the same for the same exchange, grows as it does, and
 // is released after the last call unless w called its Keep.
 //
 // The twin lags behind by what cannot be decided yet: a value that is not

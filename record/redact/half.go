@@ -79,9 +79,30 @@ func (h *half) begin(m *record.Message) {
 	}
 }
 
-// copy takes over what is decided of what src has grown by.
+// maxPiece is how much of a body is scanned at once.
+const maxPiece = 64 << 10
+
+// copy takes over what is decided of what src has grown by. As long as nothing
+// of it goes that is shared rather than copied, if it is in memory.
 func (h *half) copy(src *record.Body) error {
-	piece := make([]byte, min(64<<10, src.Len()-h.read))
+	if mem := src.Memory(); mem != nil && len(h.shifts) == 0 {
+		for h.read < int64(len(mem)) {
+			p := mem[h.read:min(h.read+maxPiece, int64(len(mem)))]
+			h.body.Write(p, h.read, len(p))
+			h.read += int64(len(p))
+		}
+		if h.ended {
+			h.body.End()
+		}
+		if h.scan.Next() == scan.Settled {
+			h.done = min(h.body.Pending(), h.read)
+			h.dst.Body.Share(src, h.done)
+			h.buf = append(h.buf[:0], mem[h.done:]...)
+			return nil
+		}
+		return h.hold(mem[h.done:])
+	}
+	piece := make([]byte, min(maxPiece, src.Len()-h.read))
 	if h.ended { // else it grows as the source does
 		h.dst.Body.Grow(src.Len() - h.read)
 	}
@@ -100,7 +121,7 @@ func (h *half) copy(src *record.Body) error {
 	return nil
 }
 
-// write scans p, which follows what was scanned, and appends to the twin's body
+// Write scans p, which follows what was scanned, and appends to the twin's body
 // what is decided. It keeps a copy of what is not.
 func (h *half) Write(p []byte) error {
 	h.body.Write(p, h.read, len(p))
@@ -109,12 +130,18 @@ func (h *half) Write(p []byte) error {
 		h.buf = append(h.buf, p...)
 		p = h.buf
 	}
+	return h.hold(p)
+}
+
+// hold appends to the twin's body what is decided of p, which stands at h.done,
+// and keeps a copy of the rest.
+func (h *half) hold(p []byte) error {
 	rest, err := h.flush(p)
 	h.buf = append(h.buf[:0], rest...)
 	return err
 }
 
-// end decides and appends all that is held back.
+// End decides and appends all that is held back.
 func (h *half) End() error {
 	h.body.End()
 	_, err := h.flush(h.buf)
