@@ -150,7 +150,7 @@ var magic = []struct{ begin, coding string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2
 // when more has come.
 func hasMagic(p []byte) (yes, maybe bool) {
 	for _, m := range magic {
-		yes = yes || strings.HasPrefix(string(p), m.begin)
+		yes = yes || bytes.HasPrefix(p, []byte(m.begin))
 		maybe = maybe || len(p) < len(m.begin) && strings.HasPrefix(m.begin, string(p))
 	}
 	return yes, maybe
@@ -158,6 +158,9 @@ func hasMagic(p []byte) (yes, maybe bool) {
 
 // guessSize is the number of bytes by which a body shows whether it is text.
 const guessSize = 4
+
+// maxGuess is how much of it is looked at for that.
+const maxGuess = 512
 
 // A guess is the sink for a body that may be encoded though no field says so:
 // it begins as such bodies do, or it is said to be text and is not.
@@ -179,6 +182,11 @@ func (g *guess) Write(p []byte, at int64, n int) {
 		g.is.Write(p, at, n)
 		return
 	}
+	if len(g.begin.Text) == 0 && len(p) == n && n >= guessSize {
+		g.choose(p[:min(len(p), maxGuess)])
+		g.is.Write(p, at, n)
+		return
+	}
 	if g.begin.Add(p, at, n); len(g.begin.Text) >= guessSize || !isCoded(g.begin.Text, "") {
 		g.decide()
 	}
@@ -186,12 +194,17 @@ func (g *guess) Write(p []byte, at int64, n int) {
 
 // decide tells what the body is by its beginning.
 func (g *guess) decide() {
-	g.is = scan.NewBody(g.s, g.contentType)
-	if g.depth < maxPacking && isCoded(g.begin.Text, g.contentType) {
-		g.is = scan.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
-	}
+	g.choose(g.begin.Text)
 	g.begin.Feed(g.is.Write, 0, len(g.begin.Text))
 	g.begin.Reset()
+}
+
+// choose takes for the body what begins with p.
+func (g *guess) choose(p []byte) {
+	g.is = scan.NewBody(g.s, g.contentType)
+	if g.depth < maxPacking && isCoded(p, g.contentType) {
+		g.is = scan.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
+	}
 }
 
 func (g *guess) End() {
@@ -302,6 +315,11 @@ type opening struct {
 
 func (o *opening) Write(p []byte, at int64, n int) {
 	if o.is != nil {
+		o.is.Write(p, at, n)
+		return
+	}
+	if len(o.line.Text) == 0 && len(p) == n && n > 0 && likely(o.s.Profile, p) != aStart {
+		o.is = o.body
 		o.is.Write(p, at, n)
 		return
 	}

@@ -96,7 +96,7 @@ type twin struct {
 }
 
 func newTwin(p Profile) *twin {
-	t := &twin{profile: p, events: newEventQueue(p)}
+	t := &twin{profile: p}
 	t.request = half{profile: p, dst: &t.Request.Message, scan: scan.Finder{Profile: p}}
 	t.response = half{profile: p, dst: &t.Response.Message, scan: scan.Finder{Profile: p}}
 	return t
@@ -120,7 +120,12 @@ func (t *twin) grow(x *record.Exchange) error {
 	for _, m := range x.WebSocket[min(len(t.WebSocket), len(x.WebSocket)):] {
 		t.WebSocket = append(t.WebSocket, message(m, t.profile))
 	}
-	t.Response.Events = t.events.take(t.Response.Events, x.Response.Events, x.Done() || x.Response.Done)
+	if t.events == nil && len(x.Response.Events) > 0 {
+		t.events = newEventQueue(t.profile)
+	}
+	if t.events != nil {
+		t.Response.Events = t.events.take(t.Response.Events, x.Response.Events, x.Done() || x.Response.Done)
+	}
 	if err := t.request.grow(&x.Request.Message, x.Done()); err != nil {
 		return err
 	}

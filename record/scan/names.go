@@ -91,6 +91,10 @@ const (
 
 // judgeField returns what becomes of the values of the field called name.
 func (p Profile) judgeField(name string) verdict {
+	if n := len(name); p != Strict && n > 1 && name[1] != '-' && isLetterOrDigit(name[n-2]) && isLetterOrDigit(name[n-1]) &&
+		!keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
+		return stays
+	}
 	name = strings.ToLower(strings.TrimSpace(name))
 	switch {
 	case name == "cookie", name == "cookie2":
@@ -429,13 +433,26 @@ func (s *Finder) URL(h *Held, from, to int) {
 }
 
 // Freely returns v without the secrets that give themselves away.
-func (p Profile) Freely(v string) string { return p.rewrite(v, (*Finder).Freely) }
+func (p Profile) Freely(v string) string {
+	if p == Secrets && harmless(v) {
+		return v
+	}
+	return p.rewrite(v, (*Finder).Freely)
+}
 
 // URL returns v, which is a URL or the target of a request, without its secrets.
-func (p Profile) URL(v string) string { return p.rewrite(v, (*Finder).URL) }
+func (p Profile) URL(v string) string {
+	if p == Secrets && harmless(v) {
+		return v
+	}
+	return p.rewrite(v, (*Finder).URL)
+}
 
 // Field returns the value v of the field called name without its secrets.
 func (p Profile) Field(name, v string) string {
+	if p == Secrets && harmless(v) && p.judgeField(name) == stays {
+		return v
+	}
 	return p.rewrite(v, func(s *Finder, h *Held, from, to int) { s.Field(name, h, from, to) })
 }
 

@@ -9,12 +9,14 @@ import "bytes"
 
 // maxQuick is the length of the longest string that is looked at here: in
 // longer ones there are words, which a text scanner passes over faster.
-const maxQuick = 64
+const maxQuick = 96
 
 // Kinds of bytes in a string.
 const (
 	quickEnd   = 1 << iota // a quote or a backslash
-	quickOdd               // may stand after a name or in a URL
+	quickOdd               // escapes others, or stands after the name of an element
+	quickName              // stands after a name
+	quickAt                // separates userinfo from host
 	quickDigit             //
 )
 
@@ -24,8 +26,12 @@ var quickKinds = func() (k [256]byte) {
 		switch {
 		case c == '"' || c == '\\':
 			k[c] = quickEnd
-		case c == '>' || classes[c]&(colon|equals|percent) != 0:
+		case c == '>' || c == '%':
 			k[c] = quickOdd
+		case c == '=' || c == ':':
+			k[c] = quickName
+		case c == '@':
+			k[c] = quickAt
 		case isDigit(c):
 			k[c] = quickDigit
 		}
@@ -96,18 +102,47 @@ func (l *lexer) quickString(p []byte, i int) int {
 	return to + 1
 }
 
-// harmlessText reports whether there is no secret in str for certain, in which
-// bytes of the given kinds were seen.
+// harmlessText reports whether [Secrets] takes nothing out of str for certain,
+// in which bytes of the given kinds were seen.
 func harmlessText(str []byte, seen byte) bool {
-	switch n := len(str); {
-	case n < minToken:
+	switch {
+	case len(str) < minLoose:
 		return true
-	case seen&quickOdd != 0:
+	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
+		seen&quickName != 0 && namesSecret(str), seen&quickDigit != 0 && mayBear(str):
 		return false
-	case n < minKey:
-		return true
 	}
-	return !(seen&quickDigit != 0 && mayBear(str)) && !mayBeKey(str)
+	return len(str) < minKey || !mayBeKey(str)
+}
+
+// namesSecret reports whether one of the names in str, before a colon or an equals
+// sign, can be that of a secret.
+func namesSecret(str []byte) bool {
+	for i, c := range str {
+		if c != ':' && c != '=' {
+			continue
+		}
+		if i < 2 || !isLetterOrDigit(str[i-1]) || keyEnds.has(str[i-2]|0x20, str[i-1]|0x20) {
+			return true
+		}
+	}
+	return false
+}
+
+// harmless is [harmlessText] of text that may also be JSON or have escapes.
+func harmless(v string) bool {
+	var b [256]byte
+	if len(v) > len(b) {
+		return false
+	}
+	str, seen := b[:copy(b[:], v)], byte(0)
+	for _, c := range str {
+		seen |= quickKinds[c]
+	}
+	if seen&quickEnd != 0 || len(str) > 0 && (isLead(str[0]) || str[0] == '{' || str[0] == '[') {
+		return false
+	}
+	return harmlessText(str, seen)
 }
 
 // mayBear reports whether there may be the name of a scheme of authentication

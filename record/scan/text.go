@@ -289,7 +289,7 @@ func (t *text) Pending() int64 {
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
 	if t.run == nil && t.s.Profile != Strict && t.verdict(nil, false) == stays {
-		t.done = max(t.done, harmless(t.h.Text))
+		t.done = max(t.done, settled(t.h.Text))
 	}
 }
 
@@ -332,10 +332,10 @@ func (t *text) judgeHeld() {
 	t.begins(&t.h)
 }
 
-// harmless returns the length of the beginning of tok in which no secret
+// settled returns the length of the beginning of tok in which no secret
 // starts, whatever tok is continued with. The first letters of a key that are
 // the same in all keys are harmless.
-func harmless(tok []byte) int {
+func settled(tok []byte) int {
 	n := min(len(tok), softBase64)
 	if i := bytes.IndexAny(tok, "?&#=%"); i >= 0 {
 		n = min(n, i)
