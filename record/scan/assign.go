@@ -44,16 +44,40 @@ func mayName(p []byte) bool {
 	i := len(p)
 	for ; i > 0; i-- {
 		c := p[i-1]
-		if c == 't' && i > 1 && p[i-2] == '\\' || bytes.IndexByte([]byte(" \t\"'`\\[]{"), c) >= 0 {
+		if beforeValue[c] || c == 't' && i > 1 && p[i-2] == '\\' {
 			continue
 		}
 		if c == ':' || c == '=' || c == '>' {
 			return true
 		}
 		word := lastWord(p[:i])
-		return len(word) > 2 && schemes[string(bytes.ToLower(word))] || len(word) == i
+		return isScheme(word) || len(word) == i
 	}
 	return true // what is before p may
+}
+
+// beforeValue are the bytes that may stand between a name, with what follows
+// that, and the value.
+var beforeValue = func() (is [256]bool) {
+	for _, c := range []byte(" \t\"'`\\[]{") {
+		is[c] = true
+	}
+	return is
+}()
+
+// isScheme reports whether word is the name of an authentication scheme.
+func isScheme(word []byte) bool {
+	var b [maxScheme]byte
+	if len(word) < 3 || len(word) > len(b) {
+		return false
+	}
+	for i, c := range word {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b[i] = c
+	}
+	return schemes[string(b[:len(word)])]
 }
 
 // named returns what becomes of a value by what stands before it.
@@ -66,7 +90,7 @@ func (p Profile) named(before []byte) verdict {
 	if len(b) == 0 {
 		return stays
 	}
-	if word := lastWord(b); len(word) > 2 && schemes[string(bytes.ToLower(word))] {
+	if word := lastWord(b); isScheme(word) {
 		b = bytes.TrimRight(bytes.TrimRight(b[:len(b)-len(word)], "\"'`\\"), " \t")
 		if len(b) == 0 || bytes.IndexByte([]byte(":="), b[len(b)-1]) < 0 {
 			if bytes.EqualFold(word, []byte("bearer")) {

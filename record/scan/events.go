@@ -40,7 +40,10 @@ func (e *events) Write(p []byte, at int64, n int) {
 		case p[0] == '\n' || p[0] == '\r':
 			e.lineBreak(p[:1], at)
 		case e.line == lineStart:
-			e.begin(p[:1], at)
+			if i = e.quick(p); i == 0 {
+				i = 1
+				e.begin(p[:1], at)
+			}
 		case e.line == lineSpace:
 			e.line = lineData
 			if p[0] != ' ' {
@@ -63,18 +66,33 @@ func (e *events) Write(p []byte, at int64, n int) {
 	}
 }
 
+// quick takes the name of the field that p begins with, if all of that is there,
+// and returns its length, or 0.
+func (e *events) quick(p []byte) int {
+	if len(e.field.Text) > 0 || len(e.breaks.Text) > 0 || len(p) < len(dataName) {
+		return 0
+	}
+	if string(p[:len(dataName)]) != dataName {
+		return 0
+	}
+	e.blank, e.line = false, lineSpace
+	return len(dataName)
+}
+
+// dataName is the name of the field that has the data of an event.
+const dataName = "data:"
+
 // begin takes one byte of the name of a line's field.
 func (e *events) begin(p []byte, at int64) {
-	const name = "data:"
 	e.blank = false
 	e.field.Add(p, at, 1)
 	switch f := string(e.field.Text); {
-	case f == name:
+	case f == dataName:
 		e.line = lineSpace
 		e.breaks.Feed(e.data.Write, 0, len(e.breaks.Text))
 		e.breaks.Reset()
 		e.field.Reset()
-	case !strings.HasPrefix(name, f):
+	case !strings.HasPrefix(dataName, f):
 		e.line = lineOther
 		e.field.Feed(e.txt.Write, 0, len(f))
 		e.field.Reset()
@@ -150,6 +168,7 @@ type deltas struct {
 	on   bool   // the event under way is one of a delta
 	path []byte // the indexes that came in it: they tell strings from one another
 	open map[string]*delta
+	name []byte // memory of a key of open
 }
 
 // A delta is a string that arrives in pieces.
@@ -182,14 +201,16 @@ func (d *deltas) sink(key []byte) *delta {
 	if !d.on || !pieceKeys[string(key)] {
 		return nil
 	}
-	name := string(d.path) + "/" + string(key)
-	if d.open[name] == nil {
+	d.name = append(append(append(d.name[:0], d.path...), '/'), key...)
+	o := d.open[string(d.name)]
+	if o == nil {
 		if len(d.open) >= maxDeltas {
 			d.End()
 		}
-		d.open[name] = &delta{value{s: d.s, txt: text{s: d.s, soft: true}}}
+		o = &delta{value{s: d.s, txt: text{s: d.s, soft: true}}}
+		d.open[string(d.name)] = o
 	}
-	return d.open[name]
+	return o
 }
 
 // pieceKeys are the keys under which strings arrive in pieces.

@@ -21,6 +21,7 @@ type form struct {
 	usual  *value
 	col    collector
 	escape Held // a percent sign and what follows it
+	trial  *trial
 }
 
 func newForm(s *Finder) *form {
@@ -41,8 +42,12 @@ func (f *form) Write(p []byte, at int64, n int) {
 		return
 	}
 	for len(p) > 0 {
-		i := 1
+		i := 0
+		if f.value == nil && len(f.name) == 0 && len(f.escape.Text) == 0 {
+			i = f.quick(p)
+		}
 		switch {
+		case i > 0:
 		case p[0] == '&':
 			f.endParameter()
 		case len(f.escape.Text) > 0 || p[0] == '%':
@@ -58,6 +63,7 @@ func (f *form) Write(p []byte, at int64, n int) {
 			i = max(i, 1)
 			f.decoded(p[:i], at, i)
 		}
+		i = max(i, 1)
 		p, at = p[i:], at+int64(i)
 	}
 }

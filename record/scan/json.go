@@ -91,8 +91,7 @@ func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
 		end, quote := simple(p, i, quote)
 		if end > i {
 			if len(l.name) <= maxName {
-				l.name = appendUnescaped(l.name, p[i:min(end, i+maxEscape*maxName)])
-				l.name = l.name[:min(len(l.name), maxName+1)]
+				l.name = appendUnescaped(l.name, p[i:min(end, i+maxEscape*maxName)], maxName+1)
 			}
 			t.scan(p[i:end], at+int64(i), end < len(p) && end == quote, true)
 			return end, quote
@@ -155,21 +154,26 @@ func separator(p []byte) int {
 		}
 		return 2
 	}
-	if len(p) < maxEscape || run(p[2:maxEscape], isHex) < 4 || p[2] == '0' && p[3] == '0' && '2' <= p[4] && p[4] <= '7' {
+	if len(p) < maxEscape || !isHexFour(p[2:maxEscape]) || p[2] == '0' && p[3] == '0' && '2' <= p[4] && p[4] <= '7' {
 		return 0
 	}
 	return maxEscape
 }
 
+// isHexFour reports whether p is four hexadecimal digits.
+func isHexFour(p []byte) bool {
+	return hexDigits[p[0]] && hexDigits[p[1]] && hexDigits[p[2]] && hexDigits[p[3]]
+}
+
 // appendUnescaped appends to dst what p stands for, in which escapes are those
-// that simple finds.
-func appendUnescaped(dst, p []byte) []byte {
-	for {
+// that simple finds, until dst has limit bytes.
+func appendUnescaped(dst, p []byte, limit int) []byte {
+	for len(dst) < limit {
 		i := bytes.IndexByte(p, '\\')
 		if i < 0 {
-			return append(dst, p...)
+			i = len(p)
 		}
-		dst = append(dst, p[:i]...)
+		dst = append(dst, p[:min(i, limit-len(dst))]...)
 		if p = p[i:]; len(p) < 2 || p[1] == 'u' && len(p) < maxEscape {
 			return dst
 		}
@@ -177,9 +181,10 @@ func appendUnescaped(dst, p []byte) []byte {
 			dst, p = append(dst, unescaped[p[1]]), p[2:]
 			continue
 		}
-		r, _ := strconv.ParseUint(string(p[2:maxEscape]), 16, 16) // all are digits
-		dst, p = utf8.AppendRune(dst, rune(r)), p[maxEscape:]
+		r := rune(hexValue(p[2]))<<12 | rune(hexValue(p[3]))<<8 | rune(hexValue(p[4]))<<4 | rune(hexValue(p[5]))
+		dst, p = utf8.AppendRune(dst, r), p[maxEscape:]
 	}
+	return dst[:limit]
 }
 
 // plainText returns the sink for the string under way, which goes on with p, if

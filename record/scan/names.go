@@ -394,7 +394,7 @@ func (s *Finder) cookie(h *Held, from, to int) {
 func credentials(value []byte) int {
 	start := len(value) - len(bytes.TrimLeft(value, " \t"))
 	i := start + TokenLen(value[start:])
-	if i+1 >= len(value) || value[i] != ' ' || !schemes[strings.ToLower(string(value[start:i]))] {
+	if i+1 >= len(value) || value[i] != ' ' || !isScheme(value[start:i]) {
 		return 0
 	}
 	return i + 1
@@ -403,6 +403,9 @@ func credentials(value []byte) int {
 // schemes are the authentication schemes that stay when their credentials go.
 var schemes = set("bearer basic digest token negotiate ntlm apikey api-key key hawk dpop mac oauth hoba mutual " +
 	"aws4-hmac-sha256 googlelogin sapisidhash")
+
+// maxScheme is the length of the longest of them.
+const maxScheme = len("aws4-hmac-sha256")
 
 // TokenLen returns the length of the token (RFC 9110, section 5.6.2) that p
 // begins with.

@@ -344,8 +344,9 @@ const minHex = 32
 // they give text.
 func (s *Finder) base64HoldsSecret(run []byte) bool {
 	enc := base64.RawStdEncoding
-	if bytes.ContainsAny(run, "-_") {
-		if bytes.ContainsAny(run, "+/") { // of a path
+	has := func(c byte) bool { return bytes.IndexByte(run, c) >= 0 }
+	if has('-') || has('_') {
+		if has('+') || has('/') { // of a path
 			for part := range bytes.FieldsFuncSeq(run, func(r rune) bool { return r == '+' || r == '/' }) {
 				if len(part) >= minBase64 && s.base64HoldsSecret(part) {
 					return true

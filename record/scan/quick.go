@@ -1,6 +1,9 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // Most of JSON is structure and short strings in which there is no secret. Here
 // is what passes over that as fast as it can: with nothing held, and one look
@@ -91,7 +94,7 @@ func (l *lexer) quickString(p []byte, i int) int {
 		seen |= k
 	}
 	str := p[from:to]
-	if p[to] != '"' || len(str) > 0 && isLead(str[0]) || !harmlessText(str, seen) {
+	if p[to] != '"' || len(str) > 0 && isLead(str[0]) || !l.s.harmlessText(str, seen) {
 		return i
 	}
 	l.name = append(l.name[:0], str...)
@@ -102,9 +105,9 @@ func (l *lexer) quickString(p []byte, i int) int {
 	return to + 1
 }
 
-// harmlessText reports whether [Secrets] takes nothing out of str for certain,
-// in which bytes of the given kinds were seen.
-func harmlessText(str []byte, seen byte) bool {
+// harmlessText reports whether nothing of str goes by [Secrets] for certain, in
+// which bytes of the given kinds were seen.
+func (s *Finder) harmlessText(str []byte, seen byte) bool {
 	switch {
 	case len(str) < minLoose:
 		return true
@@ -112,7 +115,7 @@ func harmlessText(str []byte, seen byte) bool {
 		seen&quickName != 0 && namesSecret(str), seen&quickDigit != 0 && mayBear(str):
 		return false
 	}
-	return len(str) < minKey || !mayBeKey(str)
+	return len(str) < minKey || !s.mayBeKey(str, true)
 }
 
 // namesSecret reports whether one of the names in str, before a colon or an equals
@@ -129,20 +132,23 @@ func namesSecret(str []byte) bool {
 	return false
 }
 
-// harmless is [harmlessText] of text that may also be JSON or have escapes.
+// harmless reports whether nothing of v goes by [Secrets] for certain.
 func harmless(v string) bool {
 	var b [256]byte
-	if len(v) > len(b) {
-		return false
-	}
-	str, seen := b[:copy(b[:], v)], byte(0)
+	f := Finder{Profile: Secrets}
+	return len(v) <= len(b) && f.harmlessBytes(b[:copy(b[:], v)])
+}
+
+// harmlessBytes is [harmlessText] of text that may also be JSON or have escapes.
+func (s *Finder) harmlessBytes(str []byte) bool {
+	seen := byte(0)
 	for _, c := range str {
 		seen |= quickKinds[c]
 	}
 	if seen&quickEnd != 0 || len(str) > 0 && (isLead(str[0]) || str[0] == '{' || str[0] == '[') {
 		return false
 	}
-	return harmlessText(str, seen)
+	return s.harmlessText(str, seen)
 }
 
 // mayBear reports whether there may be the name of a scheme of authentication
@@ -217,42 +223,103 @@ func number(p []byte) int {
 	return i
 }
 
-// A trial is a scan of the JSON in a string, without its escapes and on its own.
+// A trial is a scan of a part of the text without its escapes, and on its own.
+// To replace something within escapes one has to know where all of it stands,
+// which takes longer than to look whether there is anything.
 type trial struct {
 	s    Finder
-	json *lexer
-	text []byte
+	sink Sink
+	text []byte // without escapes
+}
+
+// newTrial returns a trial for parts of the text of s, which sink makes a sink of.
+func newTrial(s *Finder, sink func(*Finder) Sink) *trial {
+	t := &trial{s: Finder{Profile: s.Profile, depth: s.depth}}
+	t.sink = sink(&t.s)
+	return t
+}
+
+// clean reports whether there is nothing in p that goes.
+func (t *trial) clean(p []byte) bool {
+	t.sink.Write(p, 0, len(p))
+	t.sink.End()
+	ok := t.s.Found == 0
+	t.s.Found, t.s.spans = 0, nil
+	if cap(t.text) > 4*maxValue {
+		t.text = nil
+	}
+	return ok
 }
 
 // quickNested takes the string that begins with the quote p[i] and has JSON in
 // it, if all of it is there and it has no secrets, and returns where it got to.
-// To replace a part of it one has to know where that stands, which takes longer
-// than to look.
 func (l *lexer) quickNested(p []byte, i int) int {
 	to := closing(p, i+1)
 	if to < 0 || l.level >= maxNesting || l.after && l.isName {
 		return i
 	}
+	if l.trial == nil {
+		l.trial = newTrial(l.s, func(s *Finder) Sink { return newLexer(s, l.level+1) })
+	}
 	t := l.trial
-	if t == nil {
-		t = &trial{s: Finder{Profile: l.s.Profile, depth: l.s.depth}}
-		t.json = newLexer(&t.s, l.level+1)
-		l.trial = t
-	}
 	var ok bool
-	if t.text, ok = appendDecoded(t.text[:0], p[i+1:to]); !ok || recognise(t.text) != isJSON {
+	if t.text, ok = appendDecoded(t.text[:0], p[i+1:to]); !ok || recognise(t.text) != isJSON || !t.clean(t.text) {
 		return i
-	}
-	t.json.Write(t.text, 0, len(t.text))
-	t.json.End()
-	if found := t.s.Found > 0; found || cap(t.text) > 4*maxValue {
-		if l.trial = nil; found {
-			return i
-		}
 	}
 	l.name = append(l.name[:0], p[i+1:min(to, i+2+maxName)]...)
 	l.after = l.lists > 0
 	return to + 1
+}
+
+// quick takes the parameter that p begins with, and what ends it, if that has no
+// secrets for certain, and returns their length, or 0.
+func (f *form) quick(p []byte) int {
+	n := bytes.IndexByte(p, '&')
+	if n < 0 || f.s.Profile != Secrets {
+		return 0
+	}
+	if f.trial == nil {
+		f.trial = newTrial(f.s, func(s *Finder) Sink { return newValue(s) })
+	}
+	t := f.trial
+	name, value, _ := bytes.Cut(p[:n], []byte("="))
+	t.text = appendForm(t.text[:0], name)
+	k := len(t.text)
+	t.text = appendForm(t.text, value)
+	if f.s.Profile.judgeKey(t.text[:k]) != stays || !t.harmless(t.text[:k]) || !t.harmless(t.text[k:]) {
+		return 0
+	}
+	return n + 1
+}
+
+// harmless reports whether there is nothing in p that goes.
+func (t *trial) harmless(p []byte) bool {
+	return len(p) <= maxQuick && t.s.harmlessBytes(p) || t.clean(p)
+}
+
+// appendForm appends to dst what p stands for in a form. What is no escape it
+// leaves.
+func appendForm(dst, p []byte) []byte {
+	for i := 0; i < len(p); i++ {
+		c := p[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && i+2 < len(p) && hexDigits[p[i+1]] && hexDigits[p[i+2]]:
+			c = hexValue(p[i+1])<<4 | hexValue(p[i+2])
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// hexValue returns what a hexadecimal digit stands for.
+func hexValue(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
 }
 
 // closing returns the place of the quote that ends the string that goes on at
@@ -287,8 +354,8 @@ func appendDecoded(dst, p []byte) (out []byte, ok bool) {
 		switch {
 		case len(p) > 1 && unescaped[p[1]] != 0:
 			dst, p = append(dst, unescaped[p[1]]), p[2:]
-		case len(p) >= maxEscape && p[1] == 'u' && run(p[2:maxEscape], isHex) == 4:
-			dst, p = appendUnescaped(dst, p[:maxEscape]), p[maxEscape:]
+		case len(p) >= maxEscape && p[1] == 'u' && isHexFour(p[2:maxEscape]):
+			dst, p = appendUnescaped(dst, p[:maxEscape], math.MaxInt), p[maxEscape:]
 		default:
 			return dst, false
 		}

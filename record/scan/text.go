@@ -1,6 +1,9 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // A text is the sink for text in which secrets give themselves away.
 type text struct {
@@ -156,7 +159,7 @@ func unescapeEnd(dst, p []byte) []byte {
 		}
 		p = p[k:]
 	}
-	return appendUnescaped(dst, p)
+	return appendUnescaped(dst, p, math.MaxInt)
 }
 
 // unescaped takes p, which is raw, bit by bit.
@@ -164,7 +167,7 @@ func (t *text) unescaped(p []byte, at int64) {
 	for len(p) > 0 {
 		if p[0] == '\\' {
 			n := separator(p)
-			t.Write(appendUnescaped(nil, p[:n]), at, n)
+			t.Write(appendUnescaped(nil, p[:n], n), at, n)
 			p, at = p[n:], at+int64(n)
 			continue
 		}
@@ -343,9 +346,9 @@ func settled(tok []byte) int {
 	if i := bytes.Index(tok, []byte("://")); i >= 0 {
 		n = min(n, i)
 	}
-	for i := range n {
-		if beginsKey(tok[i:]) {
-			return i
+	for i, t := 0, uint(0); i < n+2 && i < len(tok); i++ {
+		if t = follow(t, tok[i]); i >= 2 && trigrams.has(t) && beginsKey(tok[i-2:]) {
+			return i - 2
 		}
 	}
 	return n

@@ -78,24 +78,34 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 	case n < minKey:
 		return false
 	}
-	return mayBeKey(tok)
+	return t.s.mayBeKey(tok, false)
 }
 
-// mayBeKey reports whether p may hold a key, or one in base64.
-func mayBeKey(p []byte) bool {
+// mayBeKey reports whether p may hold a key, or holds a secret in base64, or may
+// be the first line of that unless it is whole.
+func (s *Finder) mayBeKey(p []byte, whole bool) bool {
 	start := 0 // of the run of base64
 	for i, t := 0, uint(0); i < len(p); i++ {
 		if t = follow(t, p[i]); trigrams.has(t) && i >= 2 && beginsKey(p[i-2:]) {
 			return true
 		}
 		if classes[p[i]]&sextet == 0 {
-			if i-start >= minBase64 && plausible(p[start:i]) {
+			if i-start >= minBase64 && s.runMayHold(p[start:i], whole) {
 				return true
 			}
 			start = i + 1
 		}
 	}
-	return len(p)-start >= minBase64 && plausible(p[start:])
+	return len(p)-start >= minBase64 && s.runMayHold(p[start:], whole)
+}
+
+// runMayHold reports whether a run of base64 may hold a secret. Only short ones
+// are looked into: that of others is looked at later in any case.
+func (s *Finder) runMayHold(run []byte, whole bool) bool {
+	if !plausible(run) || s.depth >= maxDepth {
+		return false
+	}
+	return len(run) > maxQuick || !whole && len(run) >= minLine || s.runHoldsSecret(run)
 }
 
 // mayAssign reports whether tok has the name of a secret before an equals sign
