@@ -382,13 +382,13 @@ func (s *Finder) base64HoldsSecret(run []byte) bool {
 // holdsSecret scans a decoded text.
 func (s *Finder) holdsSecret(p []byte) bool {
 	sub := Finder{Profile: s.Profile, depth: s.depth + 1}
-	if sub.depth > maxDepth || len(p) < minLoose {
+	if sub.depth > maxDepth || len(p) < minLoose || s.Profile == Secrets && len(p) <= maxQuick && sub.harmlessBytes(p) {
 		return false
 	}
-	v := newLoose(&sub)
-	v.Write(p, 0, len(p))
-	v.End()
-	return sub.Found > 0
+	if s.inner == nil {
+		s.inner = newTrial(&sub, func(s *Finder) Sink { return newLoose(s) })
+	}
+	return !s.inner.clean(p)
 }
 
 func printable(p []byte) bool {

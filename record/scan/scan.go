@@ -15,6 +15,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"math"
 	"regexp"
 	"slices"
@@ -67,12 +68,18 @@ var processKey = sync.OnceValue(func() []byte {
 	return key
 })
 
+// hashes are what [identify] hashes with, each with the key.
+var hashes = sync.Pool{New: func() any { return hmac.New(sha256.New, processKey()) }}
+
 // identify returns the id of a secret: equal for equal values, and of no use
 // to who wants to try values.
 func identify(value []byte) string {
-	h := hmac.New(sha256.New, processKey())
+	h := hashes.Get().(hash.Hash)
+	defer hashes.Put(h)
+	var sum [sha256.Size]byte
+	h.Reset()
 	h.Write(value)
-	return hex.EncodeToString(h.Sum(nil)[:3])
+	return hex.EncodeToString(h.Sum(sum[:0])[:3])
 }
 
 // A shape says what may stand in the place of a value.
@@ -103,6 +110,9 @@ func (k shape) placeholder(size int, id string) string {
 // of the placeholder as fits, padded with asterisks.
 func (k shape) filler(n, size int, id string) string {
 	var texts []string
+	if n < minFilled && (k == inText || k == inURL) {
+		return strings.Repeat("*", n)
+	}
 	switch k {
 	case inURL:
 		texts = []string{fmt.Sprintf("redacted-len=%d-id=%s", size, id), "redacted-" + id}
@@ -135,7 +145,7 @@ var standIn = regexp.MustCompile(`^(` +
 // file again leaves it as it is.
 func isStandIn(value []byte) bool {
 	value = bytes.TrimRight(value, "*")
-	return len(value) == 0 || len(value) < 100 && standIn.Match(value)
+	return len(value) == 0 || len(value) < 100 && bytes.IndexByte([]byte("<%r"), value[0]) >= 0 && standIn.Match(value)
 }
 
 // Omitted returns what stands for a body of n bytes that went as a whole.
@@ -191,6 +201,7 @@ type Finder struct {
 	depth   int    // of encodings within encodings
 	spans   []Span // in order of discovery
 	covered int64  // end of the last span that Take returned
+	inner   *trial // of what is decoded
 }
 
 // A piece is a run of source bytes and the text[from:to] that they stand for.
@@ -204,6 +215,7 @@ type piece struct {
 type Held struct {
 	Text   []byte
 	pieces []piece
+	places []Span // memory of Places
 }
 
 // Add appends text as [Sink.Write] is given it.
@@ -276,9 +288,10 @@ func (h *Held) Feed(write func(p []byte, at int64, n int), from, to int) {
 	}
 }
 
-// Places returns the runs of the source that Text[from:to] stands in.
+// Places returns the runs of the source that Text[from:to] stands in, which are
+// valid until it is called again.
 func (h *Held) Places(from, to int) []Span {
-	var out []Span
+	out := h.places[:0]
 	for _, p := range h.pieces {
 		empty := p.from == p.to && from < p.from && p.from <= to // goes with the byte before it
 		if !empty && (p.to <= from || p.from >= to) {
@@ -295,16 +308,25 @@ func (h *Held) Places(from, to int) []Span {
 		}
 		out = append(out, s)
 	}
+	h.places = out
 	return out
 }
 
 // redact takes out the value that stands at places. Where it stands in several
 // the replacement begins in the first one.
 func (s *Finder) redact(places []Span, value []byte, k shape) {
-	if !isStandIn(value) {
-		s.stand(places, k, len(value), identify(value))
+	if isStandIn(value) {
+		return
 	}
+	id := ""
+	if !s.Fill || len(places) > 1 || len(places) == 1 && places[0].N >= minFilled {
+		id = identify(value)
+	}
+	s.stand(places, k, len(value), id)
 }
+
+// minFilled is the length of the shortest filler that has an id.
+const minFilled = len("<3f9a2c>")
 
 // stand puts at places what stands for a value of size bytes.
 func (s *Finder) stand(places []Span, k shape, size int, id string) {
@@ -329,6 +351,9 @@ func (s *Finder) stand(places []Span, k shape, size int, id string) {
 
 // Put puts at places text, which is as long as they are.
 func (s *Finder) Put(places []Span, text string) {
+	if n := len(s.spans); n+len(places) > cap(s.spans) {
+		s.spans = slices.Grow(s.spans, n+len(places)) // twice as many
+	}
 	for _, p := range places {
 		p.Text, text = text[:p.N], text[p.N:]
 		s.spans = append(s.spans, p)
