@@ -77,8 +77,10 @@ test-kernels:
 bench-overhead:
 	go test -run '^$$' -bench Overhead -benchtime 3x ./bpf ./record/session
 
-# Listing, filtering and converting a large recording against tshark and jq.
+# Listing, filtering and converting a large recording against tshark and jq,
+# such as SIZE=1G, at which tshark takes minutes.
 .PHONY: bench-replay
+bench-replay: SIZE ?= 100M
 bench-replay:
 	@.ci/packages tshark:tshark jq:jq
-	go test -run '^$$' -bench Replay -benchtime 1x -timeout 30m ./replay
+	SSLTAPE_BENCH_SIZE=$(SIZE) go test -run '^$$' -bench Replay -benchtime 1x -timeout 30m ./replay

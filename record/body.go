@@ -37,6 +37,9 @@ func (b *Body) Grow(n int64) {
 // Write appends p. It fails only where a temporary file cannot be written.
 func (b *Body) Write(p []byte) (int, error) {
 	if b.file == nil && b.size+int64(len(p)) <= spoolSize {
+		if need := len(b.mem) + len(p); need > cap(b.mem) { // append alone would copy a large one ten times
+			b.Grow(int64(max(len(p), cap(b.mem))))
+		}
 		b.mem = append(b.mem, p...)
 		b.size += int64(len(p))
 		return len(p), nil
