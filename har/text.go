@@ -111,7 +111,7 @@ func (p *payload) appendTo(b, chunk []byte, spill spill) ([]byte, error) {
 	defer r.Close()
 	left := p.size
 	for piece, err := range pieces(io.LimitReader(r, p.size), chunk, !p.base64) {
-		if err != nil {
+		if err != nil && left > 0 { // else it is that of which survey knows, and comes with the last bytes
 			return b, err
 		}
 		b = p.appendPiece(b, piece)

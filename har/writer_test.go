@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"ssltape/har"
 	"ssltape/record"
+	"ssltape/record/recordtest"
 )
 
 // TestFiles checks what is written to files of all kinds.
@@ -180,5 +182,26 @@ func TestAllocations(t *testing.T) {
 	small, large := allocations(100<<10), allocations(8<<20)
 	if large > small+5 {
 		t.Errorf("%v allocations for 8 MiB, %v for 100 KiB", large, small)
+	}
+}
+
+// TestCutCodings checks that a compressed body of several chunks which breaks
+// off anywhere is written up to there.
+func TestCutCodings(t *testing.T) {
+	var text strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&text, "%d größer\n", i*i)
+	}
+	for _, coding := range []string{"gzip", "deflate", "br", "zstd"} {
+		whole := recordtest.Encode(t, coding, text.String())
+		for _, n := range []int{10, len(whole) / 3, len(whole) / 2, len(whole) - 5, len(whole) - 1} {
+			x := exchange()
+			x.Response.Header, x.Response.Events = record.Fields{{Name: "Content-Encoding", Value: coding}}, nil
+			x.Response.Body = record.NewBody(whole[:n])
+			got, err := read(t, write(t, x))[0].Response.Body.Bytes()
+			if err != nil || n > len(whole)/2 && len(got) < 100_000 || !strings.HasPrefix(text.String(), string(got)) && !bytes.Equal(got, whole[:n]) {
+				t.Errorf("%s, %d of %d bytes: %d bytes of text, %v", coding, n, len(whole), len(got), err)
+			}
+		}
 	}
 }
