@@ -63,8 +63,12 @@ func startGuard(p *bpf.Probe) (*guard, error) {
 	return &guard{cmd, w}, nil
 }
 
-// end ends the guard after the probe was stopped, which lets all processes run.
+// end ends the guard, if there is one, after the probe was stopped, which lets
+// all processes run.
 func (g *guard) end() {
+	if g == nil {
+		return
+	}
 	g.cmd.Process.Kill()
 	g.cmd.Wait()
 	g.pipe.Close()

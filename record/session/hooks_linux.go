@@ -106,11 +106,11 @@ const readlineLibrary = "libreadline.so"
 // attachSystem hooks what programs that are started here load by name: the
 // loader maps it after the start, and it may be used at once.
 func (h *hooks) attachSystem() {
-	h.attachAll(program.Libraries())
-	h.attachAll(program.Loaders())
+	paths := append(program.Libraries(), program.Loaders()...)
 	if h.shells {
-		h.attachAll(program.LibrariesNamed(readlineLibrary))
+		paths = append(paths, program.LibrariesNamed(readlineLibrary)...)
 	}
+	h.attachAll(paths)
 }
 
 // attachLoader makes the libraries known that the dynamic loader at path loads,
@@ -150,11 +150,20 @@ func (h *hooks) must(path string) error {
 	return nil
 }
 
-// attachAll hooks those of the files at paths that have TLS functions.
+// attachAll hooks those of the files at paths that have TLS functions, some at
+// once: each is searched, which takes a while.
 func (h *hooks) attachAll(paths []string) {
+	const most = 4
+	var all sync.WaitGroup
+	slots := make(chan struct{}, most)
 	for _, p := range paths {
-		h.attach(p) // what fails is in missed
+		slots <- struct{}{}
+		all.Go(func() {
+			h.attach(p) // what fails is in missed
+			<-slots
+		})
 	}
+	all.Wait()
 }
 
 // scan hooks what process pid has mapped. It reports whether pid is still

@@ -82,7 +82,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	if err := r.attach(); err != nil {
 		return 0, err
 	}
-	defer r.guard.end()
+	defer func() { r.guard.end() }()
 	defer r.probe.Close()
 	out, err := newOutputs(r.o, r.stdout, r.stderr)
 	if err != nil {
@@ -133,6 +133,26 @@ func (r *recorder) attach() (err error) {
 	if r.o.All && os.Geteuid() != 0 {
 		return &replay.Error{Code: 3, Err: errors.New("--all: processes of other users need root"), Hint: "run with sudo, or name the processes"}
 	}
+	if len(r.o.Command) > 0 { // first: it gets ready meanwhile
+		if r.cmd, err = startCommand(r.o); err != nil {
+			return err
+		}
+	}
+	if err := r.open(); err != nil {
+		r.abandon()
+		return err
+	}
+	if err := r.target(); err != nil {
+		r.abandon()
+		r.probe.Close()
+		r.guard.end()
+		return err
+	}
+	return nil
+}
+
+// open opens the probes.
+func (r *recorder) open() (err error) {
 	r.hooks = newHooks(!r.o.NoReadline, r.logf)
 	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow,
 		Comm: r.o.Comm, Await: r.o.Exe != "", Fresh: r.hooks.start, Idle: r.idle})
@@ -140,14 +160,10 @@ func (r *recorder) attach() (err error) {
 		return privilege(err)
 	}
 	r.hooks.use(r.probe)
-	if r.guard, err = startGuard(r.probe); err != nil {
-		return errors.Join(err, r.probe.Close())
-	}
-	if err := r.target(); err != nil {
-		r.abandon()
-		r.probe.Close()
-		r.guard.end()
-		return err
+	if r.cmd == nil { // else nothing is held before the command runs
+		if r.guard, err = startGuard(r.probe); err != nil {
+			return errors.Join(err, r.probe.Close())
+		}
 	}
 	return nil
 }
@@ -159,10 +175,7 @@ func (r *recorder) target() (err error) {
 			return err
 		}
 	}
-	if len(r.o.Command) > 0 {
-		if r.cmd, err = startCommand(r.o); err != nil {
-			return err
-		}
+	if r.cmd != nil {
 		if err := r.probe.AddProcess(r.cmd.pid()); err != nil {
 			return err
 		}
@@ -174,7 +187,7 @@ func (r *recorder) target() (err error) {
 }
 
 // begin says that the probes are attached and lets the command run.
-func (r *recorder) begin() error {
+func (r *recorder) begin() (err error) {
 	r.start = time.Now()
 	if r.o.ReadyFile != "" {
 		if err := os.WriteFile(r.o.ReadyFile, nil, 0o644); err != nil {
@@ -195,7 +208,8 @@ func (r *recorder) begin() error {
 		r.exited <- r.cmd.wait()
 		r.stop()
 	}()
-	return nil
+	r.guard, err = startGuard(r.probe)
+	return err
 }
 
 // stop detaches the probes and lets copy come to its end, once.

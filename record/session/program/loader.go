@@ -192,12 +192,16 @@ func beside(path string, seen map[string]bool) (libs []string) {
 	if err != nil {
 		return nil
 	}
-	for _, prefix := range tlsLibraries {
-		found, _ := filepath.Glob(filepath.Join(filepath.Dir(real), prefix+"*"))
-		for _, lib := range found {
-			if !seen[lib] && lib != real {
-				libs = append(libs, lib)
-			}
+	folder, err := os.Open(filepath.Dir(real))
+	if err != nil {
+		return nil
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(-1) // once: it may be /usr/bin
+	slices.Sort(names)
+	for _, name := range names {
+		if lib := filepath.Join(filepath.Dir(real), name); IsTLSLibrary(lib) && !seen[lib] && lib != real {
+			libs = append(libs, lib)
 		}
 	}
 	return libs
