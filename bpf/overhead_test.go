@@ -10,9 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
+	"ssltape/bpf/bpftest"
 )
 
 // BenchmarkOverhead measures what recording costs a libssl client: CPU time of
@@ -49,7 +47,7 @@ func overhead(b *testing.B, wrk string, size int) {
 	var loss Loss
 	for b.Loop() {
 		bare += cost()
-		detach := attachEmpty(b)
+		detach := bpftest.AttachEmpty(b, libssl(b))
 		naive += cost()
 		detach()
 		stop := recordAll(b)
@@ -87,34 +85,5 @@ func recordAll(b *testing.B) (stop func() Loss) {
 		<-done
 		defer p.Close()
 		return p.Loss()
-	}
-}
-
-// attachEmpty attaches a program that does nothing to the exported functions.
-func attachEmpty(b *testing.B) (detach func()) {
-	spec := &ebpf.ProgramSpec{Type: ebpf.Kprobe, License: "MIT",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}}
-	prog, err := ebpf.NewProgram(spec)
-	if err != nil {
-		b.Fatal(err)
-	}
-	lib := libssl(b)
-	ex, err := link.OpenExecutable(lib)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var links []link.Link
-	for _, name := range []string{"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex"} {
-		for _, attach := range []func(string, *ebpf.Program, *link.UprobeOptions) (link.Link, error){ex.Uprobe, ex.Uretprobe} {
-			l, err := attach(name, prog, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			links = append(links, l)
-		}
-	}
-	return func() {
-		closeAll(links)
-		prog.Close()
 	}
 }

@@ -134,9 +134,15 @@ static __always_inline void within(struct frame *f, struct sock *sk) {
 	__u64 socket = socket_id(sk);
 	struct address address;
 
-	f->talked = 1;
-	if (!c || (c->nested && c->socket == socket) || !read_address(sk, &address))
+	if (!c)
 		return;
+	if (c->nested && c->socket == socket) { /* as nearly always */
+		f->talked = 1;
+		return;
+	}
+	if (!read_address(sk, &address))
+		return;
+	f->talked = 1;
 	c->nested = 1;
 	bind(&key, c, socket, &address);
 }

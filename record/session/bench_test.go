@@ -10,9 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
+	"ssltape/bpf/bpftest"
 )
 
 // clients are programs that send as many requests as they can for some seconds
@@ -57,7 +55,7 @@ func BenchmarkOverhead(b *testing.B) {
 				var bare, empty, toHAR, toPcapng float64
 				for b.Loop() {
 					bare += requests(b, args)
-					detach := attachEmpty(b, name)
+					detach := bpftest.AttachEmpty(b, usedLibrary(b, name))
 					empty += requests(b, args)
 					detach()
 					toHAR += recordedRequests(b, "a.har", args)
@@ -74,42 +72,21 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 }
 
-// attachEmpty attaches a program that does nothing at entry and return of the
-// exported functions of the TLS library that a client uses: node has its own.
-func attachEmpty(b *testing.B, client string) (detach func()) {
+// usedLibrary returns the file with the TLS functions that a client uses: node
+// may have its own.
+func usedLibrary(b *testing.B, client string) string {
 	b.Helper()
-	path := opensslLibrary(b)
-	if client == "node" {
-		path, _ = exec.LookPath("node")
-		if out, err := exec.Command("ldd", path).Output(); err == nil && strings.Contains(string(out), "libssl.so") {
-			path = opensslLibrary(b)
-		}
+	if client != "node" {
+		return opensslLibrary(b)
 	}
-	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.Kprobe, License: "MIT",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()}})
+	path, err := exec.LookPath("node")
 	if err != nil {
 		b.Fatal(err)
 	}
-	ex, err := link.OpenExecutable(path)
-	if err != nil {
-		b.Fatal(err)
+	if out, err := exec.Command("ldd", path).Output(); err == nil && strings.Contains(string(out), "libssl.so") {
+		return opensslLibrary(b)
 	}
-	var links []link.Link
-	for _, name := range []string{"SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex"} {
-		for _, attach := range []func(string, *ebpf.Program, *link.UprobeOptions) (link.Link, error){ex.Uprobe, ex.Uretprobe} {
-			l, err := attach(name, prog, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
-			links = append(links, l)
-		}
-	}
-	return func() {
-		for _, l := range links {
-			l.Close()
-		}
-		prog.Close()
-	}
+	return path
 }
 
 // requests runs a load and returns how many requests it says it made.
