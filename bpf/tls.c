@@ -55,7 +55,7 @@ static __always_inline int enter(struct pt_regs *ctx, enum dir dir, __u64 count,
 	}
 	t->frames[depth] = (struct frame){
 		.sp = sp, .ssl = PT_REGS_PARM1(ctx), .buf = PT_REGS_PARM2(ctx),
-		.count = count, .time = bpf_ktime_get_ns(), .epoch = p->epoch,
+		.count = count, .time = dir == IN ? 0 : bpf_ktime_get_ns(), .epoch = p->epoch,
 		.pid = p->pid, .dir = dir, .closes = closes,
 		.library = cookies ? bpf_get_attach_cookie(ctx) : 0,
 	};

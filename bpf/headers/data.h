@@ -152,6 +152,10 @@ static long send_next(__u32 i, struct load *l) {
 static __always_inline void send(struct load *l, bool loops) {
 	__u64 bulks = l->n / BULK, records = l->n % BULK / PIECE, off = 0;
 
+	if (l->n < PIECE) { /* as nearly always: at once */
+		send_tail(l, 0);
+		return;
+	}
 	if (loops) {
 		bpf_loop(MAX_BULKS + BULK / PIECE, send_next, l, 0);
 		return;
@@ -192,11 +196,10 @@ static __always_inline struct conn *deliver(struct load *l, struct frame *f, boo
 		}
 		return 0;
 	}
-	l->head = conn_head(DATA, l->key, c);
-	l->head.off = c->off[dir];
-	l->head.dir = dir;
-	if (dir == OUT)
-		l->head.time = f->time;
+	l->head = (struct head){
+		.time = dir == OUT ? f->time : bpf_ktime_get_ns(), .ssl = f->ssl, .epoch = f->epoch, .born = c->born,
+		.off = c->off[dir], .tgid = l->key->tgid, .pid = c->pid, .kind = DATA, .dir = dir, .library = c->library,
+	};
 	l->buf = f->buf;
 	send(l, loops);
 	if (l->n > MAX_CALL && l->taken) {

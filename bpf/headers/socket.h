@@ -182,14 +182,16 @@ static __always_inline void has_written(struct thread *t, struct sock *sk, __s32
 }
 
 static __always_inline int transfer(struct sock *sk, enum dir dir, __s32 n) {
+	if (n < 0) /* mostly that there is nothing to receive yet */
+		return 0;
 	__u64 id = bpf_get_current_pid_tgid();
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
 
 	if (!t)
 		return 0;
-	if (dir == IN && n >= 0)
+	if (dir == IN)
 		t->eof = n == 0;
-	if (n <= 0)
+	if (n == 0)
 		return 0;
 	__u64 depth = t->depth;
 	if (depth > 0 && depth <= FRAMES)
