@@ -2,8 +2,9 @@ package har
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
+	"strconv"
+	"unicode/utf8"
 
 	"ssltape/record"
 )
@@ -15,9 +16,9 @@ const spillSize = 64 << 10
 // A coder encodes entries, with memory that does not depend on the size of
 // their bodies.
 type coder struct {
-	req, res []byte       // a chunk of each body
-	meta     bytes.Buffer // the entry without the bodies
-	buf      []byte       // for who has no buffer of its own
+	req, res []byte // a chunk of each body
+	meta     []byte // the entry without the bodies
+	buf      []byte // for who has no buffer of its own
 }
 
 // A spill takes what a buffer holds, which ends within a string of which at
@@ -40,31 +41,27 @@ func (c *coder) encode(b []byte, x *record.Exchange, pageRef string, spill spill
 	}
 	e := newEntry(x, &req, &res)
 	e.PageRef = pageRef
-	c.meta.Reset()
-	enc := json.NewEncoder(&c.meta)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, err
-	}
+	c.meta = e.append(c.meta[:0])
+	meta := c.meta
 	if e.Request.PostData != nil && e.Request.PostData.Text != nil {
-		if b, err = c.body(b, &req, c.req, spill); err != nil {
+		if b, meta, err = req.put(b, meta, c.req, spill); err != nil {
 			return b, err
 		}
 	}
 	if e.Response.Content.Text != nil {
-		if b, err = c.body(b, &res, c.res, spill); err != nil {
+		if b, meta, err = res.put(b, meta, c.res, spill); err != nil {
 			return b, err
 		}
 	}
-	return append(b, bytes.TrimSuffix(c.meta.Bytes(), []byte("\n"))...), nil
+	return append(b, meta...), nil
 }
 
-// body encodes what comes before the next placeholder, and p in place of it.
-func (c *coder) body(b []byte, p *payload, chunk []byte, spill spill) ([]byte, error) {
-	before, _, _ := bytes.Cut(c.meta.Bytes(), []byte(placeholder))
-	c.meta.Next(len(before) + len(placeholder))
-	b, err := p.appendTo(append(append(b, before...), `"text":"`...), chunk, spill)
-	return append(b, '"'), err
+// put appends what comes in meta before the next placeholder, and p in place of
+// it. It returns the rest of meta, too.
+func (p *payload) put(b, meta, chunk []byte, spill spill) (whole, rest []byte, err error) {
+	before, rest, _ := bytes.Cut(meta, []byte(placeholder))
+	b, err = p.appendTo(append(append(b, before...), `"text":"`...), chunk, spill)
+	return append(b, '"'), rest, err
 }
 
 // WriteEntry writes the entry of x to w, as one line of JSON without an end of
@@ -90,3 +87,279 @@ func writeTo(w io.Writer) spill {
 		return b[:0], err
 	}
 }
+
+// The methods below append the JSON of an entry, byte for byte as
+// package encoding/json writes it without escaping for HTML. That takes several
+// times as long, and a recorder shares the processors with what it records.
+
+// append appends the JSON of e to b.
+func (e *entry) append(b []byte) []byte {
+	b = append(b, '{')
+	if e.PageRef != "" {
+		b = append(appendString(append(b, `"pageref":`...), e.PageRef), ',')
+	}
+	b = appendString(append(b, `"startedDateTime":`...), string(e.Started))
+	b = e.Time.append(append(b, `,"time":`...))
+	b = e.Request.append(append(b, `,"request":`...))
+	b = e.Response.append(append(b, `,"response":`...))
+	b = e.Timings.append(append(b, `,"cache":{},"timings":`...))
+	b = appendText(b, `,"serverIPAddress":`, string(e.ServerIP))
+	b = appendText(b, `,"connection":`, string(e.Connection))
+	b = appendText(b, `,"comment":`, e.Comment)
+	b = appendText(b, `,"_connectionId":`, string(e.ConnectionID))
+	b = appendText(b, `,"_resourceType":`, e.ResourceType)
+	b = appendNumber(b, `,"_id":`, e.ID)
+	if e.Process != nil {
+		b = e.Process.append(append(b, `,"_process":`...))
+	}
+	b = appendFlag(b, `,"_server":`, e.Server)
+	b = appendText(b, `,"_serverName":`, e.ServerName)
+	b = appendText(b, `,"_clientAddress":`, e.ClientAddress)
+	if e.Plain != nil {
+		b = strconv.AppendBool(append(b, `,"_plain":`...), *e.Plain)
+	}
+	b = appendList(b, `,"_lost":`, e.Lost, (*lost).append)
+	b = appendList(b, `,"_anomalies":`, e.Anomalies, func(s *string, b []byte) []byte { return appendString(b, *s) })
+	b = appendList(b, `,"_eventSourceMessages":`, e.Events, (*event).append)
+	b = appendList(b, `,"_webSocketMessages":`, e.WebSocket, (*webSocketMessage).append)
+	return append(b, '}')
+}
+
+func (p *process) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"pid":`...), int64(p.PID), 10)
+	b = appendString(append(b, `,"comm":`...), p.Comm)
+	b = appendString(append(b, `,"exe":`...), p.Exe)
+	return append(appendText(b, `,"library":`, p.Library), '}')
+}
+
+func (r *request) append(b []byte) []byte {
+	b = appendString(append(b, `{"method":`...), r.Method)
+	b = appendString(append(b, `,"url":`...), r.URL)
+	b = appendString(append(b, `,"httpVersion":`...), r.HTTPVersion)
+	b = appendAll(append(b, `,"cookies":`...), r.Cookies, (*cookie).append)
+	b = appendAll(append(b, `,"headers":`...), r.Headers, (*nameValue).append)
+	b = appendAll(append(b, `,"queryString":`...), r.QueryString, (*nameValue).append)
+	if r.PostData != nil {
+		b = r.PostData.append(append(b, `,"postData":`...))
+	}
+	b = strconv.AppendInt(append(b, `,"headersSize":`...), int64(r.HeadersSize), 10)
+	b = strconv.AppendInt(append(b, `,"bodySize":`...), int64(r.BodySize), 10)
+	b = appendNumber(b, `,"_transferSize":`, r.TransferSize)
+	if r.Target != nil {
+		b = appendString(append(b, `,"_target":`...), *r.Target)
+	}
+	b = appendList(b, `,"_trailers":`, r.Trailers, (*nameValue).append)
+	return append(appendFlag(b, `,"_incomplete":`, r.Incomplete), '}')
+}
+
+func (r *response) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"status":`...), int64(r.Status), 10)
+	b = appendString(append(b, `,"statusText":`...), string(r.StatusText))
+	b = appendString(append(b, `,"httpVersion":`...), r.HTTPVersion)
+	b = appendAll(append(b, `,"cookies":`...), r.Cookies, (*cookie).append)
+	b = appendAll(append(b, `,"headers":`...), r.Headers, (*nameValue).append)
+	b = r.Content.append(append(b, `,"content":`...))
+	b = appendString(append(b, `,"redirectURL":`...), r.RedirectURL)
+	b = strconv.AppendInt(append(b, `,"headersSize":`...), int64(r.HeadersSize), 10)
+	b = strconv.AppendInt(append(b, `,"bodySize":`...), int64(r.BodySize), 10)
+	b = appendNumber(b, `,"_transferSize":`, r.TransferSize)
+	b = appendText(b, `,"_error":`, r.Error)
+	b = appendText(b, `,"_failureText":`, r.FailureText)
+	b = appendList(b, `,"_interim":`, r.Interim, (*interim).append)
+	b = appendList(b, `,"_trailers":`, r.Trailers, (*nameValue).append)
+	return append(appendFlag(b, `,"_incomplete":`, r.Incomplete), '}')
+}
+
+func (p *postData) append(b []byte) []byte {
+	b = appendString(append(b, `{"mimeType":`...), p.MimeType)
+	b = appendList(b, `,"params":`, p.Params, (*nameValue).append)
+	return append(p.bodyText.append(b), '}')
+}
+
+func (c *content) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"size":`...), int64(c.Size), 10)
+	b = appendNumber(b, `,"compression":`, c.Compression)
+	b = appendString(append(b, `,"mimeType":`...), c.MimeType)
+	return append(c.bodyText.append(b), '}')
+}
+
+// append appends the fields of t, of which there are some before.
+func (t *bodyText) append(b []byte) []byte {
+	if t.Text != nil {
+		b = append(append(b, ','), placeholder...)
+	}
+	b = appendText(b, `,"_file":`, t.File)
+	b = appendText(b, `,"encoding":`, t.Encoding)
+	b = appendText(b, `,"comment":`, t.Comment)
+	b = appendFlag(b, `,"_encoded":`, t.Encoded)
+	return appendNumber(b, `,"_cut":`, t.Cut)
+}
+
+func (n *nameValue) append(b []byte) []byte {
+	b = appendString(append(b, `{"name":`...), string(n.Name))
+	return append(appendString(append(b, `,"value":`...), string(n.Value)), '}')
+}
+
+func (c *cookie) append(b []byte) []byte {
+	b = appendString(append(b, `{"name":`...), c.Name)
+	b = appendString(append(b, `,"value":`...), c.Value)
+	b = appendText(b, `,"path":`, c.Path)
+	b = appendText(b, `,"domain":`, c.Domain)
+	b = appendText(b, `,"expires":`, c.Expires)
+	b = appendFlag(b, `,"httpOnly":`, c.HTTPOnly)
+	b = appendFlag(b, `,"secure":`, c.Secure)
+	return append(appendText(b, `,"sameSite":`, c.SameSite), '}')
+}
+
+func (t *timings) append(b []byte) []byte {
+	b = t.Blocked.append(append(b, `{"blocked":`...))
+	b = t.DNS.append(append(b, `,"dns":`...))
+	b = t.Connect.append(append(b, `,"connect":`...))
+	b = t.SSL.append(append(b, `,"ssl":`...))
+	b = t.Send.append(append(b, `,"send":`...))
+	b = t.Wait.append(append(b, `,"wait":`...))
+	b = t.Receive.append(append(b, `,"receive":`...))
+	if t.Overlap != 0 {
+		b = t.Overlap.append(append(b, `,"_overlap":`...))
+	}
+	return append(b, '}')
+}
+
+func (l *lost) append(b []byte) []byte {
+	b = append(appendString(append(b, `{"side":`...), l.Side), `,"offset":`...)
+	if l.Offset == nil {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendInt(b, int64(*l.Offset), 10)
+	}
+	return append(strconv.AppendInt(append(b, `,"length":`...), int64(l.Length), 10), '}')
+}
+
+func (i *interim) append(b []byte) []byte {
+	b = strconv.AppendInt(append(b, `{"status":`...), int64(i.Status), 10)
+	b = appendString(append(b, `,"statusText":`...), i.StatusText)
+	b = appendAll(append(b, `,"headers":`...), i.Headers, (*nameValue).append)
+	return append(appendString(append(b, `,"startedDateTime":`...), i.Started), '}')
+}
+
+func (e *event) append(b []byte) []byte {
+	b = e.Time.append(append(b, `{"time":`...))
+	b = appendString(append(b, `,"eventName":`...), e.Name)
+	b = appendString(append(b, `,"eventId":`...), e.ID)
+	return append(appendString(append(b, `,"data":`...), e.Data), '}')
+}
+
+func (m *webSocketMessage) append(b []byte) []byte {
+	b = appendString(append(b, `{"type":`...), m.Type)
+	b = m.Time.append(append(b, `,"time":`...))
+	b = strconv.AppendInt(append(b, `,"opcode":`...), int64(m.Opcode), 10)
+	b = appendString(append(b, `,"data":`...), m.Data)
+	b = appendFlag(b, `,"_base64":`, m.Base64)
+	b = appendFlag(b, `,"_deflated":`, m.Deflated)
+	b = appendNumber(b, `,"_lost":`, m.Lost)
+	return append(appendNumber(b, `,"_cut":`, m.Cut), '}')
+}
+
+// appendAll appends a list, which is null where there is none.
+func appendAll[T any](b []byte, list []T, element func(*T, []byte) []byte) []byte {
+	if list == nil {
+		return append(b, "null"...)
+	}
+	b = append(b, '[')
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = element(&list[i], b)
+	}
+	return append(b, ']')
+}
+
+// appendList appends a list with the key before it, unless it is empty.
+func appendList[T any](b []byte, key string, list []T, element func(*T, []byte) []byte) []byte {
+	if len(list) == 0 {
+		return b
+	}
+	return appendAll(append(b, key...), list, element)
+}
+
+// appendText, appendNumber and appendFlag are the same for other values.
+func appendText(b []byte, key, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return appendString(append(b, key...), s)
+}
+
+func appendNumber(b []byte, key string, n integer) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendInt(append(b, key...), int64(n), 10)
+}
+
+func appendFlag(b []byte, key string, v bool) []byte {
+	if !v {
+		return b
+	}
+	return append(append(b, key...), "true"...)
+}
+
+// appendString appends s as a JSON string (RFC 8259, section 7).
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		if verbatim[s[i]] {
+			i++
+			continue
+		}
+		if s[i] < utf8.RuneSelf {
+			b = appendEscape(append(b, s[start:i]...), s[i])
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			b = append(append(b, s[start:i]...), `\ufffd`...)
+			start = i + n
+		case r == '\u2028', r == '\u2029': // which end a line in JavaScript
+			b = append(append(b, s[start:i]...), `\u202`...)
+			b = append(b, hexDigits[r&15])
+			start = i + n
+		}
+		i += n
+	}
+	return append(append(b, s[start:]...), '"')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendEscape appends the escape of c, which is of ASCII.
+func appendEscape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\b':
+		return append(b, '\\', 'b')
+	case '\f':
+		return append(b, '\\', 'f')
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\r':
+		return append(b, '\\', 'r')
+	case '\t':
+		return append(b, '\\', 't')
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+}
+
+// verbatim are the bytes that stand in a string as they are.
+var verbatim = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()

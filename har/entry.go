@@ -86,9 +86,12 @@ func (e *entry) setTimes(x *record.Exchange) {
 // setSetup sets what came before the request was sent. What took no time did
 // not apply.
 func (t *timings) setSetup(s record.Setup) {
-	for to, d := range map[*millis]time.Duration{&t.Blocked: s.Blocked, &t.DNS: s.DNS, &t.Connect: s.Connect, &t.SSL: s.TLS} {
-		if d > 0 {
-			*to = millis(d.Microseconds())
+	for _, v := range [...]struct {
+		to *millis
+		d  time.Duration
+	}{{&t.Blocked, s.Blocked}, {&t.DNS, s.DNS}, {&t.Connect, s.Connect}, {&t.SSL, s.TLS}} {
+		if v.d > 0 {
+			*v.to = millis(v.d.Microseconds())
 		}
 	}
 }
@@ -106,11 +109,9 @@ func between(from, to time.Time) millis {
 
 // setConn sets what is known of x's connection.
 func (e *entry) setConn(x *record.Exchange) {
-	if !record.IsOpaque(e.Request.URL) {
-		e.Connection = word(portOf(e.Request.URL))
-	}
 	c := x.Conn
 	if c == nil {
+		e.Connection = portOf(e.Request.URL)
 		return
 	}
 	if plain := strings.HasPrefix(e.Request.URL, "http://"); plain != c.Plain {
@@ -123,6 +124,8 @@ func (e *entry) setConn(x *record.Exchange) {
 	if server.IsValid() {
 		e.ServerIP = word(bareAddr(server.Addr()).String())
 		e.Connection = word(strconv.Itoa(int(server.Port())))
+	} else {
+		e.Connection = portOf(e.Request.URL)
 	}
 	if client.IsValid() {
 		e.ClientAddress = netip.AddrPortFrom(bareAddr(client.Addr()), client.Port()).String()
@@ -147,7 +150,7 @@ func newRequest(x *record.Exchange, p *payload) request {
 		URL:          urlOf(x),
 		HTTPVersion:  versionOf(m.Proto),
 		Cookies:      requestCookies(m.Header),
-		Headers:      append(newFields(m.Pseudo), newFields(m.Header)...),
+		Headers:      newFields(m.Pseudo, m.Header),
 		HeadersSize:  integer(m.HeadSize),
 		BodySize:     integer(m.BodySize),
 		TransferSize: integer(m.WireSize),
@@ -166,7 +169,7 @@ func newRequest(x *record.Exchange, p *payload) request {
 		if r.PostData.MimeType == "" {
 			r.PostData.MimeType = "application/octet-stream" // RFC 9110, section 8.3
 		}
-		if m.MediaType() == "application/x-www-form-urlencoded" && p.whole != nil && !p.base64 {
+		if m.MediaType() == "application/x-www-form-urlencoded" && p.whole != nil && len(p.whole) <= chunkSize && !p.base64 {
 			r.PostData.Params = parseQuery(string(p.whole))
 		}
 	}
@@ -220,10 +223,16 @@ func newResponse(x *record.Exchange, p *payload) response {
 // hasBody reports whether m had a body, which need not have been kept.
 func hasBody(m *record.Message) bool { return m.Body.Len() > 0 || m.BodySize > 0 || m.Cut > 0 }
 
-func newFields(fs record.Fields) fields {
-	out := make(fields, 0, len(fs))
-	for _, f := range fs {
-		out = append(out, nameValue{word(asUTF8(f.Name)), word(asUTF8(f.Value))})
+func newFields(sections ...record.Fields) fields {
+	n := 0
+	for _, fs := range sections {
+		n += len(fs)
+	}
+	out := make(fields, 0, n)
+	for _, fs := range sections {
+		for _, f := range fs {
+			out = append(out, nameValue{word(asUTF8(f.Name)), word(asUTF8(f.Value))})
+		}
 	}
 	return out
 }

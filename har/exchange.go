@@ -388,7 +388,7 @@ func (e *entry) serverAddr() netip.AddrPort {
 	}
 	port := string(e.Connection)
 	if e.ID == 0 {
-		port = portOf(e.Request.URL)
+		port = string(portOf(e.Request.URL))
 	}
 	n, _ := strconv.ParseUint(port, 10, 16)
 	return netip.AddrPortFrom(a, uint16(n))

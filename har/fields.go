@@ -36,13 +36,17 @@ func safeURL(u string) string {
 
 // safePath returns s with what no URL has percent-encoded.
 func safePath(s string) string {
-	unsafe := func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"#<>\\^`{|}", c) }
-	if strings.IndexFunc(s, unsafe) < 0 {
+	unsafe := func(c byte) bool { return c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>\\^`{|}", c) >= 0 }
+	safe := 0
+	for safe < len(s) && !unsafe(s[safe]) {
+		safe++
+	}
+	if safe == len(s) {
 		return s
 	}
 	var b strings.Builder
 	for i := range len(s) {
-		if unsafe(rune(s[i])) {
+		if unsafe(s[i]) {
 			fmt.Fprintf(&b, "%%%02X", s[i])
 		} else {
 			b.WriteByte(s[i])
@@ -91,6 +95,9 @@ func safeAuthority(a string) string {
 			return "unknown"
 		}
 	}
+	if isPlainHost(a) {
+		return a
+	}
 	u, err := url.Parse("https://" + a)
 	if err != nil || u.Hostname() == "" {
 		return "unknown"
@@ -99,6 +106,23 @@ func safeAuthority(a string) string {
 		return "unknown"
 	}
 	return a
+}
+
+// isPlainHost reports whether a is a name or an IPv4 address with a port or
+// without, for which nothing has to be parsed.
+func isPlainHost(a string) bool {
+	name, port, _ := strings.Cut(a, ":")
+	for i := range len(name) {
+		if c := name[i]; !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '-') {
+			return false
+		}
+	}
+	for i := range len(port) {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	return name != "" && (port != "" || len(name) == len(a)) && (len(port) < 5 || len(port) == 5 && port <= "65535")
 }
 
 // targetOf returns the request target in origin form (RFC 9112, section 3.2.1)
@@ -118,12 +142,16 @@ func targetOf(u string) string {
 	return rest[i:]
 }
 
-// portOf returns the port of the absolute URL u, or that of its scheme.
-func portOf(u string) string {
+// portOf returns the port of the URL u, or that of its scheme; none where it is
+// opaque.
+func portOf(u string) word {
+	if record.IsOpaque(u) {
+		return ""
+	}
 	p, err := url.Parse(u)
 	switch {
 	case err == nil && p.Port() != "":
-		return p.Port()
+		return word(p.Port())
 	case err == nil && (p.Scheme == "http" || p.Scheme == "ws"):
 		return "80"
 	}

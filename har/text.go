@@ -22,7 +22,7 @@ type payload struct {
 	size    int64  // bytes to write, without content coding
 	base64  bool   // they are not UTF-8
 	raw     bool   // they still have their content coding, for it could not be removed
-	whole   []byte // all of them, where they fit a chunk
+	whole   []byte // all of them, where they are in memory
 	comment string
 }
 
@@ -60,6 +60,10 @@ func survey(m *record.Message, chunk []byte) (payload, error) {
 // both are of what came before the error.
 func (p *payload) measure(chunk []byte) error {
 	p.size, p.base64, p.whole = 0, false, nil
+	if body, ok := p.m.Plain(); ok {
+		p.size, p.base64, p.whole = int64(len(body)), !utf8.Valid(body), body
+		return nil
+	}
 	r, err := p.open()
 	if err != nil {
 		return err
@@ -101,22 +105,23 @@ func (p *payload) text() bodyText {
 // spill whenever b has grown long, with whole characters in it and the number
 // of bytes that are at least to come, and goes on with what spill returns.
 func (p *payload) appendTo(b, chunk []byte, spill spill) ([]byte, error) {
-	if p.whole != nil {
-		return p.appendPiece(b, p.whole), nil
+	parts := wholePieces(p.whole, !p.base64)
+	if p.whole == nil {
+		r, err := p.open()
+		if err != nil {
+			return b, err
+		}
+		defer r.Close()
+		parts = pieces(io.LimitReader(r, p.size), chunk, !p.base64)
 	}
-	r, err := p.open()
-	if err != nil {
-		return b, err
-	}
-	defer r.Close()
 	left := p.size
-	for piece, err := range pieces(io.LimitReader(r, p.size), chunk, !p.base64) {
+	for piece, err := range parts {
 		if err != nil && left > 0 { // else it is that of which survey knows, and comes with the last bytes
 			return b, err
 		}
 		b = p.appendPiece(b, piece)
 		left -= int64(len(piece))
-		if len(b) >= spillSize {
+		if left > 0 && len(b) >= spillSize {
 			more := left // what JSON escapes becomes longer
 			if p.base64 {
 				more = left / 3 * 4
@@ -134,6 +139,22 @@ func (p *payload) appendPiece(b, piece []byte) []byte {
 		return base64.StdEncoding.AppendEncode(b, piece)
 	}
 	return appendEscaped(b, piece)
+}
+
+// wholePieces is pieces for what is in memory, with chunks of chunkSize.
+func wholePieces(p []byte, runes bool) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for len(p) > 0 {
+			n := min(len(p), chunkSize)
+			if runes && n < len(p) {
+				n -= partialRune(p[:n])
+			}
+			if !yield(p[:n], nil) {
+				return
+			}
+			p = p[n:]
+		}
+	}
 }
 
 // pieces yields what r holds in pieces that fill chunk, each valid until the

@@ -32,7 +32,9 @@ type millis int64
 const notApplicable millis = -1000
 
 // MarshalJSON implements [json.Marshaler].
-func (d millis) MarshalJSON() ([]byte, error) { return decimal(int64(d), 3), nil }
+func (d millis) MarshalJSON() ([]byte, error) { return d.append(nil), nil }
+
+func (d millis) append(b []byte) []byte { return appendDecimal(b, int64(d), 3) }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (d *millis) UnmarshalJSON(p []byte) error {
@@ -47,7 +49,9 @@ func (d *millis) UnmarshalJSON(p []byte) error {
 type seconds int64
 
 // MarshalJSON implements [json.Marshaler].
-func (s seconds) MarshalJSON() ([]byte, error) { return decimal(int64(s), 6), nil }
+func (s seconds) MarshalJSON() ([]byte, error) { return s.append(nil), nil }
+
+func (s seconds) append(b []byte) []byte { return appendDecimal(b, int64(s), 6) }
 
 // UnmarshalJSON implements [json.Unmarshaler]. A number too large for a time is
 // one of milliseconds, which Playwright has.
@@ -64,19 +68,26 @@ func (s *seconds) UnmarshalJSON(p []byte) error {
 
 func (s seconds) time() time.Time { return time.UnixMicro(int64(s)).UTC() }
 
-// decimal formats v / 10^digits without trailing zeros.
-func decimal(v int64, digits int) []byte {
-	var sign string
+// appendDecimal appends v / 10^digits without trailing zeros.
+func appendDecimal(b []byte, v int64, digits int) []byte {
 	if v < 0 {
-		sign, v = "-", -v
+		b, v = append(b, '-'), -v
 	}
-	unit := int64(math.Pow10(digits))
-	s := sign + strconv.FormatInt(v/unit, 10)
-	if v%unit != 0 {
-		frac := strconv.FormatInt(unit+v%unit, 10)[1:]
-		s += "." + strings.TrimRight(frac, "0")
+	unit := int64(1)
+	for range digits {
+		unit *= 10
 	}
-	return []byte(s)
+	b = strconv.AppendInt(b, v/unit, 10)
+	rest := v % unit
+	if rest != 0 {
+		b = append(b, '.')
+	}
+	for rest != 0 {
+		rest *= 10
+		b = append(b, '0'+byte(rest/unit))
+		rest %= unit
+	}
+	return b
 }
 
 // number parses a JSON number, also a quoted one, and scales it.

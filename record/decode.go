@@ -75,6 +75,18 @@ func (m *Message) Decode() (io.ReadCloser, error) {
 	return d, nil
 }
 
+// Plain returns m's body, to be read only, where it is in memory and Decode
+// would give it as it is.
+func (m *Message) Plain() (p []byte, ok bool) {
+	p = m.Body.Memory()
+	if p == nil || m.Decoded {
+		return p, p != nil
+	}
+	codings, unknown := contentCodings(m.Header)
+	plain := len(codings) == 0 && unknown == nil && (m.isArchive() || recognize("", p[:min(len(p), probeDecoder)]) == "")
+	return p, plain
+}
+
 // contentCodings returns the codings of fs, outermost last, and an error for
 // those that are not known. Those of the transfer (RFC 9112, section 7) that
 // are still there are the outermost: all but a final chunked, which was removed
