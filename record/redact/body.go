@@ -143,7 +143,7 @@ func withoutIdentity(coding string) string {
 
 // magic is what the encodings begin with that bodies have though no field says
 // so. That of zlib (RFC 1950) is short, and its kinds the usual ones.
-var magic = []struct{ begin, coding string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"},
+var magic = [...]struct{ begin, coding string }{{"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"},
 	{"\x78\x01", "deflate"}, {"\x78\x5e", "deflate"}, {"\x78\x9c", "deflate"}, {"\x78\xda", "deflate"}}
 
 // hasMagic reports whether p begins as encoded bodies do, and whether it may

@@ -24,22 +24,22 @@ func Exchanges(w record.ExchangeWriter, p Profile) record.ExchangeWriter {
 	if p == None {
 		return w
 	}
-	return &exchanges{w: w, profile: p, twins: map[*record.Exchange]*twin{},
+	return &exchanges{w: w, texts: texts{profile: p, known: map[text]string{}}, twins: map[*record.Exchange]*twin{},
 		conns: map[*record.Conn]*record.Conn{}}
 }
 
 type exchanges struct {
-	w       record.ExchangeWriter
-	profile Profile
-	twins   map[*record.Exchange]*twin
-	conns   map[*record.Conn]*record.Conn // with what they became
+	w record.ExchangeWriter
+	texts
+	twins map[*record.Exchange]*twin
+	conns map[*record.Conn]*record.Conn // with what they became
 }
 
 // WriteExchange implements [record.ExchangeWriter].
 func (e *exchanges) WriteExchange(x *record.Exchange) error {
 	t := e.twins[x]
 	if t == nil {
-		t = newTwin(e.profile)
+		t = newTwin(&e.texts)
 		e.twins[x] = t
 	}
 	t.Conn = e.conn(x.Conn, x.Server)
@@ -88,17 +88,17 @@ func without(c *record.Conn, p Profile, server bool) record.Conn {
 // A twin is a redacted exchange and how far its source was read.
 type twin struct {
 	record.Exchange
-	profile           Profile
+	*texts
 	request, response half
-	events            *eventQueue
+	events            *eventQueue // nil where there was no event
 	anomalies         int
 	target            string // of the source
 }
 
-func newTwin(p Profile) *twin {
-	t := &twin{profile: p}
-	t.request = half{profile: p, dst: &t.Request.Message, scan: scan.Finder{Profile: p}}
-	t.response = half{profile: p, dst: &t.Response.Message, scan: scan.Finder{Profile: p}}
+func newTwin(s *texts) *twin {
+	t := &twin{texts: s}
+	t.request = half{texts: s, dst: &t.Request.Message, scan: scan.Finder{Profile: s.profile}}
+	t.response = half{texts: s, dst: &t.Response.Message, scan: scan.Finder{Profile: s.profile}}
 	return t
 }
 
@@ -107,14 +107,14 @@ func (t *twin) grow(x *record.Exchange) error {
 	t.ID, t.Server, t.Err = x.ID, x.Server, x.Err
 	t.Anomalies = append(t.Anomalies, x.Anomalies[min(t.anomalies, len(x.Anomalies)):]...)
 	t.anomalies = len(x.Anomalies)
-	t.Request.Method, t.Request.Pseudo = x.Request.Method, fields(x.Request.Pseudo, t.profile)
+	t.Request.Method, t.Request.Pseudo = x.Request.Method, t.fields(x.Request.Pseudo)
 	if t.target != x.Request.Target {
 		t.target = x.Request.Target
-		t.Request.Target = t.profile.URL(t.target)
+		t.Request.Target = t.of(text{kind: urlText, value: t.target})
 	}
-	t.Response.Status, t.Response.Reason = x.Response.Status, t.profile.Freely(x.Response.Reason)
+	t.Response.Status, t.Response.Reason = x.Response.Status, t.freely(x.Response.Reason)
 	for _, i := range x.Response.Interim[min(len(t.Response.Interim), len(x.Response.Interim)):] {
-		i.Header = fields(i.Header, t.profile)
+		i.Header = t.fields(i.Header)
 		t.Response.Interim = append(t.Response.Interim, i)
 	}
 	for _, m := range x.WebSocket[min(len(t.WebSocket), len(x.WebSocket)):] {
@@ -215,14 +215,70 @@ func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
 	return dst
 }
 
+// texts redacts short texts and remembers what became of them: most of those of
+// an exchange were the same in the one before.
+type texts struct {
+	profile Profile
+	known   map[text]string
+}
+
+// A text is the value of a field, or what else stands in heads.
+type text struct {
+	kind        kind
+	name, value string
+}
+
+type kind byte
+
+// Kinds of texts.
+const (
+	fieldText kind = iota
+	urlText
+	freeText
+)
+
+// Limits of what is remembered.
+const (
+	maxTexts = 1 << 10
+	maxText  = 256
+)
+
+// of returns the value of t without its secrets.
+func (s *texts) of(t text) string {
+	if t.value == "" {
+		return ""
+	}
+	as, ok := s.known[t]
+	if ok {
+		return as
+	}
+	switch t.kind {
+	case fieldText:
+		as = s.profile.Field(t.name, t.value)
+	case urlText:
+		as = s.profile.URL(t.value)
+	case freeText:
+		as = s.profile.Freely(t.value)
+	}
+	if len(t.name)+len(t.value) <= maxText {
+		if len(s.known) >= maxTexts {
+			clear(s.known)
+		}
+		s.known[t] = as
+	}
+	return as
+}
+
+func (s *texts) freely(value string) string { return s.of(text{kind: freeText, value: value}) }
+
 // fields returns fs without its secrets.
-func fields(fs record.Fields, p Profile) record.Fields {
+func (s *texts) fields(fs record.Fields) record.Fields {
 	if fs == nil {
 		return nil
 	}
 	out := make(record.Fields, len(fs))
 	for i, f := range fs {
-		out[i] = record.Field{Name: f.Name, Value: p.Field(f.Name, f.Value)}
+		out[i] = record.Field{Name: f.Name, Value: s.of(text{fieldText, f.Name, f.Value})}
 	}
 	return out
 }

@@ -12,7 +12,7 @@ import (
 
 // A half makes one message of a twin.
 type half struct {
-	profile Profile
+	*texts
 	dst     *record.Message
 	fields  int // of the source's header and trailer that were seen
 	trailer int
@@ -37,12 +37,12 @@ func (h *half) grow(m *record.Message, end bool) error {
 	d := h.dst
 	d.Proto, d.HeadSize, d.BodySize, d.Cut, d.WireSize = m.Proto, m.HeadSize, m.BodySize, m.Cut, m.WireSize
 	d.Start, d.End, d.Done = m.Start, m.End, m.Done
-	d.Comment = h.profile.Freely(m.Comment)
+	d.Comment = h.freely(m.Comment)
 	if h.fields != len(m.Header) {
-		h.fields, d.Header = len(m.Header), fields(m.Header, h.profile)
+		h.fields, d.Header = len(m.Header), h.texts.fields(m.Header)
 	}
 	if h.trailer != len(m.Trailer) {
-		h.trailer, d.Trailer = len(m.Trailer), fields(m.Trailer, h.profile)
+		h.trailer, d.Trailer = len(m.Trailer), h.texts.fields(m.Trailer)
 	}
 	if h.ended {
 		return nil
@@ -194,7 +194,7 @@ func (h *half) decode(m *record.Message) error {
 	if err := h.dst.Body.Close(); err != nil {
 		return err
 	}
-	*h = half{profile: h.profile, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true, scan: scan.Finder{Profile: h.profile}}
+	*h = half{texts: h.texts, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true, scan: scan.Finder{Profile: h.profile}}
 	switch {
 	case derr == nil || errors.Is(derr, io.ErrUnexpectedEOF):
 		_, err = io.Copy(&h.dst.Body, m.Body.Reader())
