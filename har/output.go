@@ -102,8 +102,11 @@ func (o *inPlace) spill(p []byte, more int64) error { return o.list.Spill(p, mor
 
 // commit writes as many entries as there is room for on the disk.
 func (o *inPlace) commit(p []byte, ends []int) error {
-	if len(ends) == 1 || o.list.Reserve(len(p)) == nil {
+	if len(ends) == 1 {
 		return o.list.Commit(p)
+	}
+	if o.list.Reserve(len(p)) == nil {
+		return o.list.Commit(p, ends...)
 	}
 	start := 0
 	for _, end := range ends {

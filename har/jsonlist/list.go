@@ -35,6 +35,7 @@ package jsonlist
 import (
 	"errors"
 	"io"
+	"slices"
 	"syscall"
 )
 
@@ -74,6 +75,7 @@ type List struct {
 	scan    scanner
 	base    scanner // between elements
 	held    []byte  // what is to be written when it can end
+	ends    []int   // places in what is added next that are between elements
 	more    int64   // bytes that are to come after it in the same string
 	far     int64   // where the closers are while the text before them is not there yet, else 0
 	buf     []byte
@@ -152,8 +154,9 @@ func (l *List) Spill(p []byte, more int64) error {
 func (l *List) Reserve(n int) error { return l.reserve(n + n/pageSize*maxStore + pageSize) }
 
 // Commit writes p, the rest of an element, after which it is one of the list. p
-// may hold further elements, with commas between.
-func (l *List) Commit(p []byte) error {
+// may hold further elements, with commas between; ends then may say where each
+// of them ends, so that not all of p has to be looked at.
+func (l *List) Commit(p []byte, ends ...int) error {
 	if l.mark == 0 {
 		room := pageSize - int(l.pos%pageSize)
 		if n := len(l.comma) + len(p); n+len(ending) <= room {
@@ -169,7 +172,12 @@ func (l *List) Commit(p []byte) error {
 			return nil
 		}
 	}
-	if err := l.Spill(p, 0); err != nil {
+	if len(l.held) == 0 {
+		l.ends = ends
+	}
+	err := l.Spill(p, 0)
+	l.ends = nil
+	if err != nil {
 		return err
 	}
 	if err := l.flush(); err != nil {
@@ -234,7 +242,7 @@ func (l *List) addWhole(p []byte) (done int, err error) {
 		rest, old, room := p[done:], l.scan.size(), pageSize-int(l.pos%pageSize)
 		n := 0
 		if old <= room { // else it is being crossed
-			n = l.scan.cut(rest, room)
+			n = l.cut(rest, done, room)
 		}
 		if n > 0 {
 			if err := l.writeWhole(rest, n, old); err != nil {
@@ -253,6 +261,18 @@ func (l *List) addWhole(p []byte) (done int, err error) {
 			return done, err
 		}
 	}
+}
+
+// cut is that of the scanner for the rest of what is added, of which done bytes
+// went before. It begins at the last place between elements.
+func (l *List) cut(rest []byte, done, room int) int {
+	i, _ := slices.BinarySearch(l.ends, done+room-len(ending)+1)
+	if i == 0 || l.ends[i-1] <= done {
+		return l.scan.cut(rest, room)
+	}
+	n := l.ends[i-1] - done
+	l.scan = l.base
+	return n + l.scan.cut(rest[n:], room-n)
 }
 
 // writeWhole writes p[:n] and closers after it, over old bytes of others.

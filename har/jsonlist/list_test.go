@@ -124,13 +124,13 @@ func TestEveryMoment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		moments, count := 0, 0
+		moments, count, batch := 0, 0, 1
 		check := func(data []byte) {
 			var v text
 			if err := json.Unmarshal(data, &v); err != nil || !utf8.Valid(data) {
 				t.Fatalf("seed %d, %d elements, %d bytes: %v: …%q", seed, count, len(data), err, tail(data))
 			}
-			if n := len(v.Log.Entries); n != count && n != count+1 {
+			if n := len(v.Log.Entries); n != count && n != count+batch {
 				t.Fatalf("seed %d: %d elements, want %d", seed, n, count)
 			}
 			moments++
@@ -153,17 +153,25 @@ func TestEveryMoment(t *testing.T) {
 				want = append(want, v)
 			}
 			rest := []byte(v)
-			for len(rest) > 100 && r.IntN(3) > 0 {
+			var ends []int
+			if batch = 1; r.IntN(2) == 0 {
+				ends = append(ends, len(rest))
+				for batch = 1 + r.IntN(30); len(ends) < batch; ends = append(ends, len(rest)) {
+					want = append(want, value(r, 0))
+					rest = append(append(rest, ",\n"...), want[len(want)-1]...)
+				}
+			}
+			for ends == nil && len(rest) > 100 && r.IntN(3) > 0 {
 				n := 1 + r.IntN(len(rest)-1)
 				if err := l.Spill(rest[:n], 0); err != nil {
 					t.Fatal(err)
 				}
 				rest = rest[n:]
 			}
-			if err := l.Commit(rest); err != nil {
+			if err := l.Commit(rest, ends...); err != nil {
 				t.Fatal(err)
 			}
-			count++
+			count += batch
 			if err := l.SetHead([]byte(fmt.Sprintf(`{"log":{"head":"%d"`, count))); err != nil {
 				t.Fatal(err)
 			}
