@@ -278,6 +278,7 @@ type typeInfo struct {
 	kind   reflect.Kind
 	custom bool             // implements json.Unmarshaler
 	fields map[string][]int // of a struct, by name in JSON
+	lower  map[string][]int // the same, in lower case
 }
 
 var types sync.Map // reflect.Type -> *typeInfo
@@ -288,11 +289,11 @@ func typeOf(t reflect.Type) *typeInfo {
 	}
 	info := &typeInfo{kind: t.Kind(), custom: reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())}
 	if info.kind == reflect.Struct {
-		info.fields = map[string][]int{}
+		info.fields, info.lower = map[string][]int{}, map[string][]int{}
 		for _, f := range reflect.VisibleFields(t) {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if f.IsExported() && name != "" && name != "-" {
-				info.fields[name] = f.Index
+				info.fields[name], info.lower[strings.ToLower(name)] = f.Index, f.Index
 			}
 		}
 	}
@@ -302,10 +303,6 @@ func typeOf(t reflect.Type) *typeInfo {
 
 // folded returns the field whose name differs from name in case only.
 func (t *typeInfo) folded(name string) ([]int, bool) {
-	for known, index := range t.fields {
-		if len(known) == len(name) && strings.EqualFold(known, name) {
-			return index, true
-		}
-	}
-	return nil, false
+	index, ok := t.lower[strings.ToLower(name)]
+	return index, ok
 }

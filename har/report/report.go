@@ -109,7 +109,8 @@ type summary struct {
 	Cut      int64   `json:"cut,omitempty"`
 	LLM      bool    `json:"llm,omitempty"`
 	Model    string  `json:"model,omitempty"`
-	Wrong    string  `json:"wrong,omitempty"` // what went wrong in the talk with a model
+	Wrong    string  `json:"wrong,omitempty"`  // what went wrong in the talk with a model
+	Failed   bool    `json:"failed,omitempty"` // it is what the provider said
 }
 
 func newSummary(x *record.Exchange) summary {
@@ -150,6 +151,7 @@ func (p *Writer) WriteExchange(x *record.Exchange) error {
 		talk = &chat{c, p.history.Add(x.ID, c)}
 		c.Messages = c.Messages[talk.Known.Messages:]
 		s.LLM, s.Model = true, c.Model
+		s.Failed = c.Error != ""
 		if s.Wrong = c.Error; s.Wrong == "" {
 			s.Wrong = c.Broken
 		}

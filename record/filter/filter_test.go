@@ -259,3 +259,41 @@ func FuzzParse(f *testing.F) {
 		filter(&record.Exchange{})
 	})
 }
+
+// TestModelErrors checks that is:error finds what a model said went wrong
+// under a status of 200.
+func TestModelErrors(t *testing.T) {
+	const anthropic, chat, responses, gemini = "/v1/messages", "/v1/chat/completions", "/v1/responses", "/v1beta/models/gemini-2.0-flash:streamGenerateContent?alt=sse"
+	is, err := Parse("is:error")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		target, mime, body string
+		want               Verdict
+	}{
+		{anthropic, "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}\n\n", Yes},
+		{anthropic, "text/event-stream", "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n", No},
+		{anthropic, "application/json", `{"type":"error","error":{"type":"api_error","message":"x"}}`, Yes},
+		{chat, "text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"error\":{\"message\":\"The server had an error\",\"type\":\"server_error\"}}\n\n", Yes},
+		{chat, "text/event-stream", "data: {\"choices\":[{\"delta\":{\"content\":\"error\"}}]}\n\ndata: [DONE]\n\n", No},
+		{responses, "text/event-stream", "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"x\"}}}\n\n", Yes},
+		{responses, "text/event-stream", "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":null}}\n\n", Yes},
+		{responses, "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"x\"}\n\n", Yes},
+		{responses, "application/json", `{"status":"completed","error":null,"output":[]}`, No},
+		{gemini, "text/event-stream", "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\ndata: {\"error\":{\"code\":503,\"message\":\"overloaded\",\"status\":\"UNAVAILABLE\"}}\n\n", Yes},
+		{gemini, "application/json", `[{"candidates":[]},{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]`, Yes},
+		{"/other", "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n", No},
+	} {
+		x := &record.Exchange{Request: record.Request{Method: "POST", Target: c.target}, Response: record.Response{Status: 200}}
+		x.Request.Proto, x.Request.Done, x.Response.Proto, x.Response.Done = "HTTP/1.1", true, "HTTP/1.1", true
+		x.Response.Header = record.Fields{{Name: "Content-Type", Value: c.mime}}
+		x.Response.Body = record.NewBody([]byte(c.body))
+		if c.mime == "text/event-stream" {
+			x.Response.Events, _ = record.ParseEvents(strings.NewReader(c.body))
+		}
+		if got := is(x); got != c.want {
+			t.Errorf("%s %s: %v, want %v", c.target, c.body, got, c.want)
+		}
+	}
+}

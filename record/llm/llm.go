@@ -146,6 +146,22 @@ func Read(x *record.Exchange) (c *Chat, ok bool) {
 	return c, true
 }
 
+// Failed reports whether the answer of x says that something went wrong, which
+// a stream can do after a status of 200.
+func Failed(x *record.Exchange) bool {
+	a, ok := find(x)
+	if !ok {
+		return false
+	}
+	c := &Chat{Usage: noUsage}
+	if len(x.WebSocket) > 0 {
+		talk(c, x)
+	} else {
+		a.reply(c, &x.Response)
+	}
+	return c.Error != ""
+}
+
 // match gives results the names of the tools that they are of.
 func (c *Chat) match() {
 	names := map[string]string{}

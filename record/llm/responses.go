@@ -168,6 +168,9 @@ type responsesObject struct {
 // chat returns r as an answer.
 func (r *responsesObject) chat() *Chat {
 	c := &Chat{Model: r.Model, Stop: r.Status, Error: r.Error.String(), Answer: Message{Role: "assistant"}}
+	if r.Status == "failed" {
+		set(&c.Error, first(c.Error, "failed"))
+	}
 	if r.Incomplete != nil && r.Incomplete.Reason != "" {
 		c.Stop += ": " + r.Incomplete.Reason
 	}

@@ -15,8 +15,14 @@ type column struct {
 	value func(*printer, *record.Exchange) string
 }
 
-// urlColumn is the column that takes the room that others leave.
-const urlColumn = "URL"
+// urlColumn is the column that takes the room that others leave, numberColumn
+// the one that is never cut.
+const (
+	urlColumn    = "URL"
+	numberColumn = "#"
+)
+
+const processWidth = 14
 
 // minURL is how narrow the URL may become before other columns give way.
 const minURL = 24
@@ -24,13 +30,18 @@ const minURL = 24
 // listColumns returns the columns of the list, fitted to the width of p.
 func listColumns(p *printer) []column {
 	all := []column{
-		{"#", 4, true, func(_ *printer, x *record.Exchange) string { return strconv.FormatUint(x.ID, 10) }},
+		{numberColumn, 4, true, func(_ *printer, x *record.Exchange) string { return strconv.FormatUint(x.ID, 10) }},
 		{"TIME", 12, false, func(p *printer, x *record.Exchange) string { return p.clock(x.Start()) }},
-		{"PROCESS", 14, false, func(_ *printer, x *record.Exchange) string { return process(x) }},
+		{"PROCESS", processWidth, false, func(p *printer, x *record.Exchange) string {
+			if p.Width == 0 {
+				return process(x)
+			}
+			return shortProcess(x)
+		}},
 		{"METHOD", 7, false, func(_ *printer, x *record.Exchange) string { return Escape(orDash(x.Request.Method)) }},
 		{urlColumn, 0, false, func(_ *printer, x *record.Exchange) string { return hostPath(x) }},
 		{"STAT", 4, false, func(_ *printer, x *record.Exchange) string { return status(x) }},
-		{"TYPE", 10, false, func(_ *printer, x *record.Exchange) string { return shortType(x) }},
+		{"TYPE", 12, false, func(_ *printer, x *record.Exchange) string { return shortType(x) }},
 		{"BYTES", 11, true, func(_ *printer, x *record.Exchange) string { return bytesOf(x) }},
 		{"WAIT/TOTAL", 11, true, func(_ *printer, x *record.Exchange) string { return span(wait(x)) + "/" + span(x.Duration()) }},
 		{"FLAGS", 5, false, func(_ *printer, x *record.Exchange) string { return flags(x) }},
@@ -45,7 +56,7 @@ func listColumns(p *printer) []column {
 			return withURL(all, room)
 		}
 	}
-	return withURL(all, minURL)
+	return withURL(all, max(minURL/3, p.Width-taken(all)))
 }
 
 // taken returns the width of all columns but the URL, with the spaces between.
@@ -106,13 +117,19 @@ func (v *list) row(x *record.Exchange) {
 // line of titles, are in style st.
 func (v *list) line(cell func(column) string, st style) {
 	var b strings.Builder
+	over := 0 // columns that the number took of the URL
 	for i, c := range v.columns {
-		text := cell(c)
-		if c.title != urlColumn || v.Width > 0 {
-			text = fit(text, c.width, c.right)
-		} else if n := textWidth(text); n < c.width { // a file has room for all of it
-			text = fit(text, c.width, c.right)
+		text, width := cell(c), c.width
+		switch {
+		case c.title == numberColumn:
+			over = max(0, textWidth(text)-width)
+			width += over
+		case v.Width == 0: // a file has room for all of it
+			width = max(width, textWidth(text))
+		case c.title == urlColumn:
+			width = max(1, width-over)
 		}
+		text = fit(text, width, c.right)
 		if i > 0 {
 			b.WriteByte(' ')
 		}
@@ -136,6 +153,17 @@ func statusStyle(x *record.Exchange) style {
 		return cyan
 	}
 	return green
+}
+
+// shortProcess is process with the name cut, rather than the number, where both
+// do not fit their column.
+func shortProcess(x *record.Exchange) string {
+	s := process(x)
+	i := strings.LastIndexByte(s, '[')
+	if i < 0 || textWidth(s) <= processWidth {
+		return s
+	}
+	return cut(s[:i], processWidth-1-(len(s)-i)) + "…" + s[i:]
 }
 
 func orDash(s string) string {

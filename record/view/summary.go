@@ -89,7 +89,12 @@ func (v *summary) Close() error {
 }
 
 func (v *summary) line(title, text string) {
-	v.WriteString(v.paint(dim, fmt.Sprintf("%-10s", title)) + " " + text + "\n")
+	const indent = 11
+	rows := v.wrap(text, indent)
+	v.WriteString(v.paint(dim, fmt.Sprintf("%-*s", indent, title)) + rows[0] + "\n")
+	for _, row := range rows[1:] {
+		v.WriteString(strings.Repeat(" ", indent) + row + "\n")
+	}
 }
 
 // top returns the most frequent keys with their counts.

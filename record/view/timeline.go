@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -67,12 +68,16 @@ func (v *timeline) Close() error {
 	if width == 0 {
 		width = usualWidth
 	}
-	label := min(labelWidth, max(8, width/3))
-	room := max(10, width-label-len("#0000  | 100ms"))
-	scale := fmt.Sprintf("%s + %s", v.clock(first), span(last.Sub(first)))
-	v.WriteString(v.paint(dim, strings.Repeat(" ", label+7)+scale) + "\n")
+	number := 4
 	for _, b := range v.rows {
-		v.printf("#%-4d %s |%s %s\n", b.id, fit(b.label, label, false),
+		number = max(number, len(strconv.FormatUint(b.id, 10)))
+	}
+	label := min(labelWidth, max(8, width/3))
+	room := max(10, width-label-number-len("#  | 100ms"))
+	scale := fmt.Sprintf("%s + %s", v.clock(first), span(last.Sub(first)))
+	v.WriteString(v.paint(dim, strings.Repeat(" ", min(label+number+3, max(0, width-len(scale))))+scale) + "\n")
+	for _, b := range v.rows {
+		v.printf("#%-*d %s |%s %s\n", number, b.id, fit(b.label, label, false),
 			v.paint(b.status, b.draw(first, last, room)), span(b.done.Sub(b.sent)))
 	}
 	return v.Flush()
