@@ -201,6 +201,10 @@ func (g *guess) decide() {
 
 // choose takes for the body what begins with p.
 func (g *guess) choose(p []byte) {
+	if big, is := isWide(p, g.contentType); is {
+		g.is = scan.NewWide(g.s, g.contentType, big)
+		return
+	}
 	g.is = scan.NewBody(g.s, g.contentType)
 	if g.depth < maxPacking && isCoded(p, g.contentType) {
 		g.is = scan.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
@@ -232,6 +236,17 @@ func (g *guess) GiveUp() {
 	}
 	g.is.End()
 	g.is = scan.NewJSON(g.s)
+}
+
+// isWide reports whether a body that begins with p is in UTF-16, and whether
+// that is big-endian (RFC 2781, section 3.2).
+func isWide(p []byte, contentType string) (big, is bool) {
+	big = bytes.HasPrefix(p, []byte("\xfe\xff"))
+	if big || bytes.HasPrefix(p, []byte("\xff\xfe")) {
+		return big, true
+	}
+	contentType = strings.ToLower(contentType)
+	return !strings.Contains(contentType, "utf-16le"), strings.Contains(contentType, "utf-16")
 }
 
 // isCoded reports whether a body that begins with p may be encoded. As long as

@@ -107,7 +107,7 @@ func (t *twin) grow(x *record.Exchange) error {
 	t.ID, t.Server, t.Err = x.ID, x.Server, x.Err
 	t.Anomalies = append(t.Anomalies, x.Anomalies[min(t.anomalies, len(x.Anomalies)):]...)
 	t.anomalies = len(x.Anomalies)
-	t.Request.Method, t.Request.Pseudo = x.Request.Method, t.fields(x.Request.Pseudo)
+	t.Request.Method, t.Request.Pseudo = t.freely(x.Request.Method), t.fields(x.Request.Pseudo)
 	if t.target != x.Request.Target {
 		t.target = x.Request.Target
 		t.Request.Target = t.of(text{kind: urlText, value: t.target})
@@ -279,6 +279,9 @@ func (s *texts) fields(fs record.Fields) record.Fields {
 	out := make(record.Fields, len(fs))
 	for i, f := range fs {
 		out[i] = record.Field{Name: f.Name, Value: s.of(text{fieldText, f.Name, f.Value})}
+		if len(f.Name) > maxFieldName {
+			out[i].Name = s.freely(f.Name)
+		}
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 const (
 	maxLine      = 1 << 20  // of a line in a head
 	maxStartLine = 16 << 10 // of a start line where none need be
+	maxFieldName = 20       // of a name that is not looked at
 	maxPipeline  = 1000     // requests that wait for a response
 )
 
@@ -27,8 +28,7 @@ type stream struct {
 	head   head
 	line   scan.Held // lines of a head, or what may begin one
 	start  int       // of the last line in line
-	size   []byte
-	left   int64 // bytes to come of a body or chunk of known length
+	left   int64     // bytes to come of a body or chunk of known length
 	body   scan.Sink
 	fresh  bool // of the body nothing was given on yet
 	lossy  bool // of the head something is missing
@@ -158,6 +158,9 @@ func (t *stream) End() {
 		t.field(0, len(t.line.Text))
 		t.line.Reset()
 	}
+	if t.state == inChunkSize || t.state == afterChunk {
+		t.line.Reset()
+	}
 	t.line.Feed(t.body.Write, 0, len(t.line.Text))
 	t.doubt()
 }
@@ -232,6 +235,7 @@ func (t *stream) begin() {
 		t.scan.Freely(&t.line, len(text)-len(rest), len(text))
 	} else {
 		t.head.method = string(first)
+		t.scan.Freely(&t.line, 0, len(first))
 		t.scan.URL(&t.line, len(first)+1, bytes.LastIndexByte(text, ' '))
 	}
 	t.line.Reset()
@@ -246,9 +250,13 @@ func (t *stream) lines(p []byte, at int64) int {
 		n = len(p)
 	}
 	if t.state == inChunkSize || t.state == afterChunk {
-		if t.size = append(t.size, p[:n]...); whole || len(t.size) > maxStartLine {
-			t.framing(strings.TrimSpace(string(t.size)))
-			t.size = t.size[:0]
+		if t.line.Add(p[:n], at, n); whole || len(t.line.Text) > maxStartLine {
+			text := string(t.line.Text)
+			if i := strings.IndexByte(text, ';'); i >= 0 { // an extension
+				t.scan.Freely(&t.line, i, len(text))
+			}
+			t.line.Reset()
+			t.framing(strings.TrimSpace(text))
 		}
 		return n
 	}
@@ -297,6 +305,9 @@ func (t *stream) field(from, to int) {
 		return
 	}
 	name, value := strings.TrimSpace(string(text[:i])), text[i+1:]
+	if len(name) > maxFieldName {
+		t.scan.Freely(&t.line, from, from+i)
+	}
 	t.scan.Field(name, &t.line, from+i+1, to)
 	if t.state != inHead {
 		return

@@ -51,7 +51,7 @@ func mayName(p []byte) bool {
 			return true
 		}
 		word := lastWord(p[:i])
-		return isScheme(word) || len(word) == i
+		return isScheme(word) || len(word) == i || bytes.HasSuffix(word, []byte("password")) || isUserOption(word)
 	}
 	return true // what is before p may
 }
@@ -113,6 +113,9 @@ func (p Profile) named(before []byte) verdict {
 	case '=', ':':
 		b = bytes.TrimRight(b, "=:")
 	default:
+		if bytes.HasSuffix(b, []byte("password")) && bytes.Contains(b[max(0, len(b)-maxTail/2):], []byte("login ")) { // of a .netrc file
+			return goes
+		}
 		return stays
 	}
 	v := p.judgeKey(lastWord(bytes.TrimRight(bytes.TrimRight(b, " \t"), "\"'`\\]")))
@@ -121,6 +124,26 @@ func (p Profile) named(before []byte) verdict {
 	}
 	return v
 }
+
+// isUserOption reports whether word is the option of curl and the like before
+// user:password.
+func isUserOption(word []byte) bool {
+	return string(word) == "-u" || bytes.HasSuffix(word, []byte("-user"))
+}
+
+// login reports whether tok is the user:password of a command in before.
+func (t *text) login(tok, before []byte, raw bool) bool {
+	user, password, ok := bytes.Cut(tok, []byte(":"))
+	if !ok || len(user) == 0 || len(password) < 4 || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
+		return false
+	}
+	b := t.context(before, raw)
+	b = bytes.TrimRight(b[max(0, len(b)-maxTail/2):], " \"'\\")
+	return isUserOption(lastWord(b)) && bytes.Contains(b, []byte("curl "))
+}
+
+// placeholders are what documentation has for passwords.
+var placeholders = set("pass password passwd secret token PASSWORD your-password yourpassword")
 
 // lastWord returns the name that p ends with.
 func lastWord(p []byte) []byte {
@@ -239,3 +262,107 @@ func isMixed(p []byte, long int) bool {
 	}
 	return len(p) >= minLoose && letters > 0 && digits*30 >= len(p) && (changes > 0 || len(p) >= max(long, minToken))
 }
+
+// A graphql is the sink for a document of GraphQL: a string that is the value of
+// an argument or field with the name of a secret goes. The rest is scanned as
+// text.
+type graphql struct {
+	s      *Finder
+	txt    text
+	name   []byte // the last word
+	gap    bool   // a space came after it
+	after  bool   // a colon did
+	string bool
+	escape bool // a backslash was before, in a string
+	taking bool // the string under way goes to col
+	col    collector
+}
+
+func newGraphQL(s *Finder) *graphql { return &graphql{s: s, txt: text{s: s}, col: collector{s: s}} }
+
+// Write implements [Sink].
+func (g *graphql) Write(p []byte, at int64, n int) {
+	if len(p) != n {
+		was := g.taking
+		if len(p) > 0 {
+			g.step(p[0])
+		}
+		g.give(p, at, n, was)
+		return
+	}
+	from, was := 0, g.taking
+	for i, c := range p {
+		if g.step(c); g.taking == was {
+			continue
+		}
+		to := i // a quote that ends a value
+		if g.taking {
+			to = i + 1 // one that begins it
+		}
+		g.give(p[from:to], at+int64(from), to-from, was)
+		if was {
+			g.col.End()
+		}
+		from, was = to, g.taking
+	}
+	g.give(p[from:], at+int64(from), len(p)-from, g.taking)
+}
+
+// give hands on p, of a value that goes or not.
+func (g *graphql) give(p []byte, at int64, n int, taken bool) {
+	switch {
+	case n == 0:
+	case taken && g.taking:
+		g.col.Write(p, at, n)
+	case taken && len(p) != n: // an escaped quote ends the value
+		g.col.End()
+		g.txt.Write(p, at, n)
+	case taken:
+		g.col.Write(p, at, n)
+	default:
+		g.txt.Write(p, at, n)
+	}
+}
+
+// step takes one byte.
+func (g *graphql) step(c byte) {
+	switch {
+	case g.string && g.escape:
+		g.escape = false
+	case g.string && c == '\\':
+		g.escape = true
+	case c == '"' && g.string:
+		g.string, g.taking = false, false
+	case g.string:
+	case c == '"':
+		g.string = true
+		v := g.s.Profile.judgeKey(g.name)
+		if g.taking = g.after && (v == goes || v == opaque || v == pass); g.taking {
+			g.col.begin(v, inText)
+		}
+	case c == ':':
+		g.after = true
+	case isWord(c):
+		if g.after || g.gap {
+			g.name, g.after, g.gap = g.name[:0], false, false
+		}
+		g.name = append(g.name, c)
+		g.name = g.name[:min(len(g.name), maxName+1)]
+	case isSpace(c):
+		g.gap = true
+	default:
+		g.name, g.after = g.name[:0], false
+	}
+}
+
+// End implements [Sink].
+func (g *graphql) End() {
+	if g.taking {
+		g.col.End()
+	}
+	g.txt.End()
+	*g = graphql{s: g.s, txt: g.txt, name: g.name[:0], col: g.col}
+}
+
+// Pending implements [Sink].
+func (g *graphql) Pending() int64 { return min(g.txt.Pending(), g.col.Pending()) }

@@ -284,8 +284,101 @@ func newBody(s *Finder, contentType string, level int) Sink {
 		return newMultipart(s, contentType, level)
 	case strings.HasSuffix(media, "json"), strings.HasSuffix(media, "json-seq"):
 		return newLexer(s, 0)
+	case strings.HasSuffix(media, "xml"), media == "text/html":
+		return newMarkup(s, strings.Contains(media, "html"))
+	case media == "application/graphql":
+		return newGraphQL(s)
+	case media == "application/http", media == "message/http":
+		return newFields(s, NewBody(s, ""))
+	case isSettings(media):
+		return newSettings(s)
 	}
 	return newLoose(s)
+}
+
+// A wide is the sink for a body in UTF-16. The sink within is given a byte for
+// each unit, and what it finds becomes UTF-16 again.
+type wide struct {
+	s     *Finder
+	inner Finder
+	is    Sink
+	big   bool  // the more significant byte comes first
+	base  int64 // of the units
+	begun bool
+	half  []byte // the first byte of a unit
+	text  []byte
+}
+
+// NewWide returns the sink for a body in UTF-16, big-endian or not.
+func NewWide(s *Finder, contentType string, big bool) Sink {
+	w := &wide{s: s, inner: Finder{Profile: s.Profile, Fill: s.Fill}, big: big}
+	media, _, _ := strings.Cut(contentType, ";")
+	w.is = newBody(&w.inner, media, 0)
+	return w
+}
+
+func (w *wide) Write(p []byte, at int64, n int) {
+	if !w.begun {
+		w.begun, w.base = true, at
+	}
+	w.text = w.text[:0]
+	unit := (at - w.base - int64(len(w.half))) / 2
+	for _, c := range p {
+		if len(w.half) == 0 {
+			w.half = append(w.half, c)
+			continue
+		}
+		high, low := w.half[0], c
+		if !w.big {
+			high, low = low, high
+		}
+		if high != 0 {
+			low = 0xff // a letter that is not ASCII
+		}
+		w.half, w.text = w.half[:0], append(w.text, low)
+	}
+	w.is.Write(w.text, unit, len(w.text))
+	w.pass()
+}
+
+// pass hands on what was found.
+func (w *wide) pass() {
+	for _, s := range w.inner.Take(Settled) {
+		text := make([]byte, 0, 2*len(s.Text))
+		for i := range len(s.Text) {
+			if w.big {
+				text = append(text, 0, s.Text[i])
+			} else {
+				text = append(text, s.Text[i], 0)
+			}
+		}
+		w.s.Found++
+		w.s.spans = append(w.s.spans, Span{At: w.base + 2*s.At, N: 2 * s.N, Text: string(text)})
+	}
+}
+
+func (w *wide) End() {
+	w.is.End()
+	w.pass()
+	w.begun, w.half = false, w.half[:0]
+}
+
+func (w *wide) Pending() int64 {
+	p := w.is.Pending()
+	if p == Settled {
+		return Settled
+	}
+	return w.base + 2*p
+}
+
+// isSettings reports whether a media type is that of files of settings.
+func isSettings(media string) bool {
+	for _, part := range []string{"yaml", "toml", "/ini", "x-ini", "properties", "dotenv", "x-env"} {
+		if strings.Contains(media, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxPacked is the length of the longest encoded body that is looked into. A

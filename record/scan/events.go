@@ -161,6 +161,55 @@ func (d *EventData) End() {
 // Pending implements [Sink].
 func (d *EventData) Pending() int64 { return min(d.lexer.Pending(), d.deltas.Pending()) }
 
+// Messages is the sink for one message after the other, as on a WebSocket. In
+// those that are JSON the strings of deltas go on from message to message.
+type Messages struct {
+	s    *Finder
+	json *EventData
+	is   Sink // what the message under way is, or nil
+}
+
+// NewMessages returns a Messages that reports to s.
+func NewMessages(s *Finder) *Messages { return &Messages{s: s, json: NewEventData(s)} }
+
+// Write implements [Sink].
+func (m *Messages) Write(p []byte, at int64, n int) {
+	if m.is == nil && len(p) > 0 {
+		if m.is = m.json; p[0] != '{' {
+			m.is = newBody(m.s, "", 0)
+		}
+	}
+	if m.is != nil {
+		m.is.Write(p, at, n)
+	}
+}
+
+// Next ends a message.
+func (m *Messages) Next() {
+	switch m.is {
+	case nil:
+	case Sink(m.json):
+		m.json.Next()
+	default:
+		m.is.End()
+	}
+	m.is = nil
+}
+
+// End ends the last message, and with it all strings.
+func (m *Messages) End() {
+	m.Next()
+	m.json.End()
+}
+
+// Pending implements [Sink].
+func (m *Messages) Pending() int64 {
+	if m.is == nil || m.is == Sink(m.json) {
+		return m.json.Pending()
+	}
+	return min(m.is.Pending(), m.json.Pending())
+}
+
 // A deltas holds the strings that arrive in pieces, each in an event of its
 // own, as language models send them: {"index":0,"delta":{"text":"Hel"}}.
 type deltas struct {
@@ -208,6 +257,7 @@ func (d *deltas) sink(key []byte) *delta {
 			d.End()
 		}
 		o = &delta{value{s: d.s, txt: text{s: d.s, soft: true}}}
+		o.esc = &escapes{txt: &o.txt}
 		d.open[string(d.name)] = o
 	}
 	return o

@@ -119,6 +119,8 @@ func (f *form) beginValue() {
 	if v := f.s.Profile.judgeKey(f.name); v != stays {
 		f.col.begin(v, inURL)
 		f.value = &f.col
+	} else if string(f.name) == "query" {
+		f.value = newGraphQL(f.s)
 	}
 }
 
@@ -254,7 +256,7 @@ func (m *multipart) head(p []byte, at int64) {
 		return
 	}
 	m.part = m.choose(string(m.line.Text))
-	m.s.Freely(&m.line, 0, len(m.line.Text))
+	m.s.head(&m.line)
 	m.line.Reset()
 	m.start, m.state = 0, inPart
 }
@@ -309,4 +311,74 @@ func (s *Finder) unpackBase64(p []byte) (instead []byte, ok bool) {
 		return []byte{}, true
 	}
 	return nil, err == nil
+}
+
+// A fields is the sink for a message within a body (RFC 9112, section 2.1): a
+// start line, fields and what follows them.
+type fields struct {
+	s    *Finder
+	head Held
+	body Sink
+	over bool // the head is
+}
+
+func newFields(s *Finder, body Sink) *fields { return &fields{s: s, body: body} }
+
+// Write implements [Sink].
+func (f *fields) Write(p []byte, at int64, n int) {
+	if f.over || len(p) != n {
+		f.body.Write(p, at, n)
+		return
+	}
+	before := max(0, len(f.head.Text)-len("\n\r"))
+	f.head.Add(p, at, n)
+	for i, c := range f.head.Text[before:] {
+		if k := before + i; c == '\n' && k > 0 && (f.head.Text[k-1] == '\n' || k > 1 && f.head.Text[k-1] == '\r' && f.head.Text[k-2] == '\n') {
+			f.endHead(k + 1)
+			return
+		}
+	}
+	if len(f.head.Text) > maxPartHead {
+		f.endHead(len(f.head.Text))
+	}
+}
+
+// endHead ends the head after n bytes.
+func (f *fields) endHead(n int) {
+	f.over = true
+	rest := f.head
+	f.head = Held{}
+	rest.Feed(f.head.Add, 0, n)
+	f.s.head(&f.head)
+	rest.Feed(f.body.Write, n, len(rest.Text))
+	f.head.Reset()
+}
+
+// End implements [Sink].
+func (f *fields) End() {
+	if !f.over {
+		f.endHead(len(f.head.Text))
+	}
+	f.over = false
+	f.body.End()
+}
+
+// Pending implements [Sink].
+func (f *fields) Pending() int64 { return min(f.head.Start(0), f.body.Pending()) }
+
+// head scans the lines of h: fields, and what else there may be.
+func (s *Finder) head(h *Held) {
+	for from := 0; from < len(h.Text); {
+		to := len(h.Text)
+		if k := bytes.IndexByte(h.Text[from:], '\n'); k >= 0 {
+			to = from + k + 1
+		}
+		name, _, ok := bytes.Cut(h.Text[from:to], []byte(":"))
+		if ok && TokenLen(name) == len(name) {
+			s.Field(string(name), h, from+len(name)+1, to)
+		} else {
+			s.Freely(h, from, to)
+		}
+		from = to
+	}
 }

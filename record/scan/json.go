@@ -3,7 +3,6 @@ package scan
 import (
 	"bytes"
 	"strconv"
-	"unicode/utf8"
 )
 
 // maxNesting is how many levels of JSON within JSON strings are looked into.
@@ -39,6 +38,13 @@ type lexer struct {
 	deep    int       // braces open since the one of the input of a tool
 	deltas  *deltas   // the strings that continue those of events before, or nil
 	trial   *trial    // of JSON in strings
+	last    bool      // the token before was a string
+	beside  verdict   // on the string after it in a list
+	isValue bool      // the key is "value"
+	named   bool      // a "name" came in the object
+	keeps   bool      // the string under way goes to early too
+	early   Held      // a "value" that came before its "name"
+	query   *graphql  // made when it is first needed
 }
 
 // NewJSON returns the sink for JSON (RFC 8259), and for what has some in it.
@@ -87,7 +93,7 @@ func (l *lexer) Write(p []byte, at int64, n int) {
 // quote at p[quote], if that is not escaped. It returns where it got to, and
 // the next quote.
 func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
-	if t := l.plainText(p[i:]); t != nil {
+	if t := l.plainText(p[i:]); t != nil && !l.keeps {
 		end, quote := simple(p, i, quote)
 		if end > i {
 			if len(l.name) <= maxName {
@@ -116,76 +122,6 @@ func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
 
 // maxEscape is the length of the longest escape.
 const maxEscape = len(`\u0000`)
-
-// simple returns the end of the part of a string from p[i] on in which all
-// escapes stand for what separates tokens, and the next quote after it.
-func simple(p []byte, i, quote int) (end, nextQuote int) {
-	for end = i; ; {
-		if end == quote || p[end] != '\\' {
-			n := bytes.IndexByte(p[end:quote], '\\')
-			if n < 0 {
-				return quote, quote
-			}
-			end += n
-		}
-		size := separator(p[end:])
-		if size == 0 {
-			return end, quote
-		}
-		if end += size; quote < end { // it was escaped
-			if quote = bytes.IndexByte(p[end:], '"'); quote < 0 {
-				quote = len(p)
-			} else {
-				quote += end
-			}
-		}
-	}
-}
-
-// separator returns the length of the escape that p begins with if it stands
-// for what separates tokens, else 0.
-func separator(p []byte) int {
-	if len(p) < 2 {
-		return 0
-	}
-	if c := p[1]; c != 'u' {
-		if c = unescaped[c]; c == 0 || classes[c] != 0 {
-			return 0
-		}
-		return 2
-	}
-	if len(p) < maxEscape || !isHexFour(p[2:maxEscape]) || p[2] == '0' && p[3] == '0' && '2' <= p[4] && p[4] <= '7' {
-		return 0
-	}
-	return maxEscape
-}
-
-// isHexFour reports whether p is four hexadecimal digits.
-func isHexFour(p []byte) bool {
-	return hexDigits[p[0]] && hexDigits[p[1]] && hexDigits[p[2]] && hexDigits[p[3]]
-}
-
-// appendUnescaped appends to dst what p stands for, in which escapes are those
-// that simple finds, until dst has limit bytes.
-func appendUnescaped(dst, p []byte, limit int) []byte {
-	for len(dst) < limit {
-		i := bytes.IndexByte(p, '\\')
-		if i < 0 {
-			i = len(p)
-		}
-		dst = append(dst, p[:min(i, limit-len(dst))]...)
-		if p = p[i:]; len(p) < 2 || p[1] == 'u' && len(p) < maxEscape {
-			return dst
-		}
-		if p[1] != 'u' {
-			dst, p = append(dst, unescaped[p[1]]), p[2:]
-			continue
-		}
-		r := rune(hexValue(p[2]))<<12 | rune(hexValue(p[3]))<<8 | rune(hexValue(p[4]))<<4 | rune(hexValue(p[5]))
-		dst, p = utf8.AppendRune(dst, r), p[maxEscape:]
-	}
-	return dst[:limit]
-}
 
 // plainText returns the sink for the string under way, which goes on with p, if
 // that is text and no token is under way, else nil.
@@ -257,20 +193,21 @@ func (l *lexer) step(p []byte, at int64, n int) {
 func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 	switch c {
 	case ' ', '\t', '\r', '\n':
+		return
 	case '"':
 		l.open()
+		return
 	case ':':
-		l.after = true
-		l.verdict = l.s.Profile.judgeKey(l.name)
-		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
-		if l.paired != stays && bytes.EqualFold(l.name, []byte("value")) {
-			l.verdict = l.paired
-		}
-		if l.deltas != nil {
-			l.deltas.key(l.name)
-		}
+		l.colon()
 	case ',':
 		l.after = l.lists > 0
+		if l.beside != armored || !l.last || bytes.HasPrefix(l.name, []byte(pemEnd)) {
+			if l.beside = stays; l.last {
+				l.beside = judgeListed(l.name)
+			}
+		}
+		l.last = false
+		return
 	case '[':
 		if l.after {
 			l.lists++
@@ -280,7 +217,11 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		l.after = l.lists > 0
 	case '{', '}':
 		l.nest(c)
-		l.after, l.lists, l.paired = false, 0, stays
+		if l.paired = stays; c == '{' && l.after && l.verdict != words {
+			l.paired = l.verdict
+		}
+		l.after, l.lists, l.named = false, 0, false
+		l.early.Reset()
 	default:
 		if isBare(c) {
 			l.state = inBare
@@ -289,6 +230,26 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		}
 		l.begin(l.value)
 		l.step(p, at, n)
+	}
+	l.last, l.beside = false, stays
+}
+
+// colon takes what was before for a key.
+func (l *lexer) colon() {
+	l.after = true
+	l.verdict = l.s.Profile.judgeKey(l.name)
+	l.isName, l.isValue = false, false
+	switch len(l.name) {
+	case len("key"), len("name"):
+		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
+		l.named = l.named || l.isName
+	case len("value"):
+		if l.isValue = bytes.EqualFold(l.name, []byte("value")); l.isValue && l.paired != stays {
+			l.verdict = l.paired
+		}
+	}
+	if l.deltas != nil {
+		l.deltas.key(l.name)
 	}
 }
 
@@ -305,14 +266,17 @@ func (l *lexer) nest(c byte) {
 // open begins the string after a quote.
 func (l *lexer) open() {
 	switch {
-	case !l.after:
-		l.begin(l.value)
-	case l.verdict == words, l.deep > 0 && l.verdict == stays:
+	case l.after && l.verdict == words, l.after && l.deep > 0 && l.verdict == stays:
 		l.col.begin(words, message)
 		l.begin(&l.col)
-	case l.verdict != stays:
+	case l.after && l.verdict != stays:
 		l.col.begin(l.verdict, inText)
 		l.begin(&l.col)
+	case l.beside != stays:
+		l.col.begin(l.beside, inText)
+		l.begin(&l.col)
+	case !l.after:
+		l.begin(l.value)
 	default:
 		var str Sink = l.value
 		if l.deltas != nil {
@@ -320,6 +284,13 @@ func (l *lexer) open() {
 				str = d
 			}
 		}
+		if string(l.name) == "query" {
+			if l.query == nil {
+				l.query = newGraphQL(l.s)
+			}
+			str = l.query
+		}
+		l.keeps = l.isValue && !l.named
 		l.begin(str)
 	}
 }
@@ -333,6 +304,9 @@ func (l *lexer) content(p []byte, at int64, n int) {
 	if k := min(maxName+1-len(l.name), len(p)); k > 0 {
 		l.name = append(l.name, p[:k]...)
 	}
+	if l.keeps && len(l.early.Text) < maxEarly {
+		l.early.Add(p, at, n)
+	}
 	l.str.Write(p, at, n)
 }
 
@@ -341,9 +315,19 @@ func (l *lexer) close() {
 	l.endString()
 	l.state = outside
 	if l.after && l.isName {
-		l.paired = l.s.Profile.judgeBeside(l.name)
+		l.pair()
 	}
-	l.after = l.lists > 0
+	l.after, l.last, l.keeps = l.lists > 0, true, false
+}
+
+// pair judges the value beside a name, which may have come before it.
+func (l *lexer) pair() {
+	l.paired = l.s.Profile.judgeBeside(l.name)
+	if v := l.early.Text; l.paired.confirms(v) && len(v) > 0 && len(v) < maxEarly {
+		from := credentials(v)
+		l.s.redact(l.early.Places(from, len(v)), v[from:], inText)
+	}
+	l.early.Reset()
 }
 
 func (l *lexer) endString() {
@@ -391,7 +375,7 @@ func (l *lexer) endBare(c byte) {
 	_, err := strconv.ParseFloat(string(word), 64)
 	number := err == nil && (isDigit(word[len(word)-1]))
 	literal := string(word) == "true" || string(word) == "false" || string(word) == "null"
-	l.state = outside
+	l.state, l.last = outside, false
 	switch {
 	case (number || literal) && bytes.IndexByte([]byte(" \t\r\n,]}:"), c) >= 0:
 		if number && l.after && (l.verdict == goes || l.deep > 0) {
@@ -420,11 +404,13 @@ func (l *lexer) End() {
 		l.endString()
 	}
 	l.esc.Reset()
+	l.early.Reset()
 	l.state, l.after, l.lists, l.paired, l.deep, l.name = outside, false, 0, stays, 0, l.name[:0]
+	l.last, l.beside, l.named, l.keeps = false, stays, false, false
 }
 
 func (l *lexer) Pending() int64 {
-	p := min(l.bare.Start(0), l.esc.Start(0))
+	p := min(l.bare.Start(0), l.esc.Start(0), l.early.Start(0))
 	if l.state == inString || l.state == inEscape {
 		p = min(p, l.str.Pending())
 	}

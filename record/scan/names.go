@@ -11,7 +11,7 @@ import (
 var secretKeys = set("codeverifier password passwd passphrase secret signature apikey sessionkey privatekey secretkey " +
 	"accesstoken refreshtoken idtoken authtoken csrftoken xsrftoken sessiontoken apitoken bearertoken " +
 	"xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie cookie2 setcookie setcookie2 " +
-	"xcsrf xxsrf clientassertion passwordconfirmation confirmpassword samlresponse xauthkey xauth")
+	"xcsrf xxsrf authenticationinfo proxyauthenticationinfo clientassertion passwordconfirmation confirmpassword samlresponse xauthkey xauth")
 
 // secretEndings are what keys and fields end with whose values go.
 var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret", "apikey", "secretkey", "secretaccesskey",
@@ -19,7 +19,7 @@ var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret",
 
 // opaqueEndings are what keys end with whose values go if they look like keys.
 var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "authkey", "functionskey", "signingkey", "encryptionkey",
-	"customerkey", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "licensekey",
+	"customerkey", "keydata", "rspauth", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "licensekey",
 	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "passcode", "otp"}
 
 // passKeys are short for password where the value looks like one.
@@ -53,6 +53,7 @@ var nameRules, keyEnds = func() (rules map[[2]byte][]nameRule, ends pairSet) {
 		add(nameRule{prefix + "token", true, stays})
 	}
 	add(nameRule{"token", false, opaque})
+	add(nameRule{"auth", true, opaque}) // of container registries
 	for key := range passKeys {
 		add(nameRule{key, true, pass})
 	}
@@ -87,6 +88,8 @@ const (
 	cookies         // it is a Cookie field: values go, names stay
 	crumb           // it is a Set-Cookie field: the value goes, attributes stay
 	words           // what people wrote: its length stays
+	listed          // it goes where it looks like the value of a field
+	armored         // it goes where it is not the end of a PEM block
 )
 
 // judgeField returns what becomes of the values of the field called name.
@@ -184,6 +187,27 @@ func foldKey(dst, key []byte) []byte {
 	return dst
 }
 
+// listedFields are the fields whose values go where they stand after the name
+// in a list.
+var listedFields = set("authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key x-auth-token " +
+	"x-amz-security-token x-csrf-token x-xsrf-token private-token")
+
+// judgeListed returns what becomes of the string after name in a list, as in
+// ["Authorization", "Bearer …"].
+func judgeListed(name []byte) verdict {
+	n := len(name)
+	if n < 6 || n > maxName {
+		return stays
+	}
+	if bytes.HasPrefix(name, []byte(pemBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) {
+		return armored
+	}
+	if keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) && listedFields[string(bytes.ToLower(name))] {
+		return listed
+	}
+	return stays
+}
+
 // confirms reports whether value is one that goes by the verdict v on its name.
 func (v verdict) confirms(value []byte) bool {
 	switch v {
@@ -191,6 +215,10 @@ func (v verdict) confirms(value []byte) bool {
 		return looksOpaque(value)
 	case pass:
 		return looksPassword(value)
+	case listed:
+		return credentials(value) > 0 || looksOpaque(value) && bytes.ContainsAny(value, "0123456789")
+	case armored:
+		return !bytes.HasPrefix(value, []byte(pemEnd))
 	}
 	return v != stays
 }
@@ -274,63 +302,6 @@ func strictKey(name string) verdict {
 		return words
 	}
 	return stays
-}
-
-// identities finds what says who it was: mail addresses, UUIDs (RFC 9562) and
-// the names of home folders.
-func identities(out []find, tok []byte) []find {
-	for i := 0; ; {
-		k := bytes.IndexByte(tok[i:], '@')
-		if k < 0 {
-			break
-		}
-		at := i + k
-		from, to := at, at+1
-		for from > 0 && isMailbox(tok[from-1]) {
-			from--
-		}
-		to += run(tok[to:], isDomain)
-		for to > at && (tok[to-1] == '.' || tok[to-1] == '-') {
-			to--
-		}
-		if from < at && bytes.IndexByte(tok[at:to], '.') > 1 {
-			out = append(out, find{from: from, to: to})
-		}
-		i = at + 1
-	}
-	for i := 8; i+28 <= len(tok); i++ {
-		if tok[i] == '-' && isUUID(tok[i-8:i+28]) {
-			out = append(out, find{from: i - 8, to: i + 28})
-			i += 27
-		}
-	}
-	for _, home := range []string{"/home/", "/Users/"} {
-		if i := bytes.Index(tok, []byte(home)); i >= 0 {
-			from := i + len(home)
-			if n := run(tok[from:], isHomeName); n > 0 {
-				out = append(out, find{from: from, to: from + n})
-			}
-		}
-	}
-	return out
-}
-
-func isMailbox(c byte) bool { return isWord(c) || bytes.IndexByte([]byte(".+-%"), c) >= 0 }
-func isDomain(c byte) bool  { return isLetterOrDigit(c) || c == '-' || c == '.' }
-
-func isHomeName(c byte) bool { return isWord(c) || c == '-' || c == '.' || c == '*' }
-
-func isUUID(p []byte) bool {
-	for i, c := range p {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-		} else if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // Field scans the value of the field called name (RFC 9110, section 5), which

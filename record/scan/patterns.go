@@ -33,6 +33,9 @@ func (t *text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	if m&equals != 0 && (m&between != 0 || t.url) {
 		out = t.parameters(out, tok)
 	}
+	if m&colon != 0 && t.login(tok, before, raw) {
+		out = append(out, find{from: 0, to: len(tok)})
+	}
 	if m&digit != 0 {
 		out = t.assigned(out, tok, m, before, raw)
 	}
@@ -141,7 +144,16 @@ func (t *text) parameter(name, value []byte, whole bool) bool {
 	if v := t.s.Profile.judgeKey(name); v != stays {
 		return v.confirms(decoded)
 	}
-	return whole && urlKeys[string(bytes.ToLower(name))] || len(decoded) < len(value) && t.s.holdsSecret(decoded)
+	return whole && urlKeys[string(bytes.ToLower(name))] || string(name) == "query" && t.s.documentHolds(decoded) || len(decoded) < len(value) && t.s.holdsSecret(decoded)
+}
+
+// documentHolds reports whether p is a document of GraphQL with a secret in it.
+func (s *Finder) documentHolds(p []byte) bool {
+	f := Finder{Profile: s.Profile, depth: s.depth}
+	g := newGraphQL(&f)
+	g.Write(p, 0, len(p))
+	g.End()
+	return f.Found > 0
 }
 
 func unescapeQuery(p []byte) []byte {

@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"math"
+	"unicode/utf8"
 )
 
 // Most of JSON is structure and short strings in which there is no secret. Here
@@ -75,7 +76,7 @@ func (l *lexer) quick(p []byte, i int) int {
 // quickString takes the string that begins with the quote p[i], if it is one of
 // those that quick takes, and returns where it got to.
 func (l *lexer) quickString(p []byte, i int) int {
-	if l.after && (l.verdict != stays || l.deltas != nil && l.deltas.on && pieceKeys[string(l.name)]) {
+	if l.beside != stays || l.after && (l.verdict != stays || l.isValue && !l.named || l.deltas != nil && l.deltas.on && pieceKeys[string(l.name)]) {
 		return i
 	}
 	from := i + 1
@@ -99,9 +100,9 @@ func (l *lexer) quickString(p []byte, i int) int {
 	}
 	l.name = append(l.name[:0], str...)
 	if l.after && l.isName {
-		l.paired = l.s.Profile.judgeBeside(l.name)
+		l.pair()
 	}
-	l.after = l.lists > 0
+	l.after, l.last = l.lists > 0, true
 	return to + 1
 }
 
@@ -112,7 +113,7 @@ func (s *Finder) harmlessText(str []byte, seen byte) bool {
 	case len(str) < minLoose:
 		return true
 	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
-		seen&quickName != 0 && namesSecret(str), seen&quickDigit != 0 && mayBear(str):
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&quickDigit != 0 && mayBear(str):
 		return false
 	}
 	return len(str) < minKey || !s.mayBeKey(str, true)
@@ -181,7 +182,7 @@ func (l *lexer) quickBare(p []byte, i int) int {
 	if isNumber && l.after && l.deltas != nil {
 		l.deltas.index(l.name, p[i:i+n])
 	}
-	l.after = l.lists > 0
+	l.after, l.last = l.lists > 0, false
 	return i + n
 }
 
@@ -267,7 +268,7 @@ func (l *lexer) quickNested(p []byte, i int) int {
 		return i
 	}
 	l.name = append(l.name[:0], p[i+1:min(to, i+2+maxName)]...)
-	l.after = l.lists > 0
+	l.after, l.last = l.lists > 0, true
 	return to + 1
 }
 
@@ -286,7 +287,7 @@ func (f *form) quick(p []byte) int {
 	t.text = appendForm(t.text[:0], name)
 	k := len(t.text)
 	t.text = appendForm(t.text, value)
-	if f.s.Profile.judgeKey(t.text[:k]) != stays || !t.harmless(t.text[:k]) || !t.harmless(t.text[k:]) {
+	if f.s.Profile.judgeKey(t.text[:k]) != stays || string(name) == "query" || !t.harmless(t.text[:k]) || !t.harmless(t.text[k:]) {
 		return 0
 	}
 	return n + 1
@@ -320,6 +321,76 @@ func hexValue(c byte) byte {
 		return c - '0'
 	}
 	return c | 0x20 - 'a' + 10
+}
+
+// simple returns the end of the part of a string from p[i] on in which all
+// escapes stand for what separates tokens, and the next quote after it.
+func simple(p []byte, i, quote int) (end, nextQuote int) {
+	for end = i; ; {
+		if end == quote || p[end] != '\\' {
+			n := bytes.IndexByte(p[end:quote], '\\')
+			if n < 0 {
+				return quote, quote
+			}
+			end += n
+		}
+		size := separator(p[end:])
+		if size == 0 {
+			return end, quote
+		}
+		if end += size; quote < end { // it was escaped
+			if quote = bytes.IndexByte(p[end:], '"'); quote < 0 {
+				quote = len(p)
+			} else {
+				quote += end
+			}
+		}
+	}
+}
+
+// separator returns the length of the escape that p begins with if it stands
+// for what separates tokens, else 0.
+func separator(p []byte) int {
+	if len(p) < 2 {
+		return 0
+	}
+	if c := p[1]; c != 'u' {
+		if c = unescaped[c]; c == 0 || classes[c] != 0 {
+			return 0
+		}
+		return 2
+	}
+	if len(p) < maxEscape || !isHexFour(p[2:maxEscape]) || p[2] == '0' && p[3] == '0' && '2' <= p[4] && p[4] <= '7' {
+		return 0
+	}
+	return maxEscape
+}
+
+// isHexFour reports whether p is four hexadecimal digits.
+func isHexFour(p []byte) bool {
+	return hexDigits[p[0]] && hexDigits[p[1]] && hexDigits[p[2]] && hexDigits[p[3]]
+}
+
+// appendUnescaped appends to dst what p stands for, in which escapes are those
+// that simple finds, until dst has limit bytes.
+func appendUnescaped(dst, p []byte, limit int) []byte {
+	for len(dst) < limit {
+		i := bytes.IndexByte(p, '\\')
+		if i < 0 {
+			i = len(p)
+		}
+		dst = append(dst, p[:min(i, limit-len(dst))]...)
+		if p = p[i:]; len(p) < 2 || p[1] == 'u' && len(p) < maxEscape {
+			return dst
+		}
+		if p[1] != 'u' {
+			dst, p = append(dst, unescaped[p[1]]), p[2:]
+			continue
+		}
+		r := rune(hexValue(p[2]))<<12 | rune(hexValue(p[3]))<<8 | rune(hexValue(p[4]))<<4 | rune(hexValue(p[5]))
+		dst, p = utf8.AppendRune(dst, r), p[maxEscape:]
+	}
+	return dst[:limit]
 }
 
 // closing returns the place of the quote that ends the string that goes on at

@@ -69,7 +69,7 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 	switch {
 	case t.s.Profile == Strict, m&percent != 0, m&(atSign|colon) == atSign|colon:
 		return true
-	case m&(equals|colon) != 0 && t.mayAssign(tok):
+	case m&(equals|colon) != 0 && t.mayAssign(tok), m&colon != 0 && t.login(tok, p[:from], raw):
 		return true
 	case m&digit != 0 && (t.loose || n >= minKey) && t.verdict(p[:from], raw) != stays:
 		return true
@@ -187,4 +187,227 @@ func longRun(p []byte, i, k int) int {
 		i += 64 - (k - 1)
 	}
 	return len(p)
+}
+
+// identities finds what says who it was: mail addresses, UUIDs (RFC 9562) and
+// the names of home folders.
+func identities(out []find, tok []byte) []find {
+	for i := 0; ; {
+		k := bytes.IndexByte(tok[i:], '@')
+		if k < 0 {
+			break
+		}
+		at := i + k
+		from, to := at, at+1
+		for from > 0 && isMailbox(tok[from-1]) {
+			from--
+		}
+		to += run(tok[to:], isDomain)
+		for to > at && (tok[to-1] == '.' || tok[to-1] == '-') {
+			to--
+		}
+		if from < at && bytes.IndexByte(tok[at:to], '.') > 1 {
+			out = append(out, find{from: from, to: to})
+		}
+		i = at + 1
+	}
+	for i := 8; i+28 <= len(tok); i++ {
+		if tok[i] == '-' && isUUID(tok[i-8:i+28]) {
+			out = append(out, find{from: i - 8, to: i + 28})
+			i += 27
+		}
+	}
+	for _, home := range []string{"/home/", "/Users/"} {
+		if i := bytes.Index(tok, []byte(home)); i >= 0 {
+			from := i + len(home)
+			if n := run(tok[from:], isHomeName); n > 0 {
+				out = append(out, find{from: from, to: from + n})
+			}
+		}
+	}
+	return out
+}
+
+func isMailbox(c byte) bool { return isWord(c) || bytes.IndexByte([]byte(".+-%"), c) >= 0 }
+func isDomain(c byte) bool  { return isLetterOrDigit(c) || c == '-' || c == '.' }
+
+func isHomeName(c byte) bool { return isWord(c) || c == '-' || c == '.' || c == '*' }
+
+func isUUID(p []byte) bool {
+	for i, c := range p {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	pemBegin = "-----BEGIN"
+	pemEnd   = "-----END"
+	pemKey   = "KEY-----"   // the last word of the line that begins a private key
+	pemBlock = "BLOCK-----" // the same of OpenPGP (RFC 9580, section 6.2)
+)
+
+// A pem is what may be a PEM block (RFC 7468) that holds a private key. It is
+// made of many tokens, and goes as a whole but for its first and last line.
+type pem struct {
+	s     *Finder
+	h     Held // what stands between the lines
+	label bool // the first line is complete
+	words int  // of the label, or before anything that looks like a key
+	keyed bool // PRIVATE was the last of them
+	block bool // and KEY
+	solid bool // something that looks like a key came
+}
+
+// beginPEM returns a pem if tok is what begins one, else nil.
+func beginPEM(s *Finder, tok []byte) stretch {
+	if !bytes.HasSuffix(tok, []byte(pemBegin)) {
+		return nil
+	}
+	return &pem{s: s}
+}
+
+func (p *pem) token(h *Held) bool {
+	from := 0
+	if !p.label {
+		switch {
+		case p.keyed && bytes.HasPrefix(h.Text, []byte(pemKey)):
+			p.label, p.words, from = true, 0, len(pemKey)
+		case p.block && bytes.HasPrefix(h.Text, []byte(pemBlock)):
+			p.label, p.words, from = true, 0, len(pemBlock)
+		case p.words > 3 || run(h.Text, isUpperOrDigit) < len(h.Text):
+			return false
+		default:
+			p.block = p.keyed && bytes.Equal(h.Text, []byte("KEY"))
+			p.keyed = bytes.Equal(h.Text, []byte("PRIVATE"))
+			p.words++
+			return true
+		}
+	}
+	if i := bytes.Index(h.Text[from:], []byte(pemEnd)); i >= 0 {
+		p.body(h, from, from+i)
+		p.end()
+		return false
+	}
+	if from == 0 && (run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
+		p.end()
+		return false
+	}
+	p.body(h, from, len(h.Text))
+	return true
+}
+
+// body adds h.text[from:to] to what goes.
+func (p *pem) body(h *Held, from, to int) {
+	p.words++
+	p.solid = p.solid || to-from >= 32
+	h.Feed(p.h.Add, from, to)
+	p.limit()
+}
+
+func (p *pem) space(b []byte, at int64, n int) {
+	if p.label {
+		p.h.Add(b, at, n)
+		p.limit()
+	}
+}
+
+// limit bounds what is held back. A key is shorter than that by far.
+func (p *pem) limit() {
+	if len(p.h.Text) < maxValue {
+		return
+	}
+	if p.solid {
+		p.s.discard(p.h.Places(0, len(p.h.Text)))
+	}
+	p.h.Reset()
+}
+
+func (p *pem) held() *Held { return &p.h }
+
+// end takes out what came if it looked like a key, and judges it as text if it
+// did not.
+func (p *pem) end() {
+	v := bytes.TrimSpace(p.h.Text)
+	from := bytes.Index(p.h.Text, v)
+	switch {
+	case len(v) == 0:
+	case p.solid:
+		p.s.redact(p.h.Places(from, from+len(v)), v, inText)
+	default:
+		t := text{s: p.s}
+		p.h.Feed(t.Write, from, from+len(v))
+		t.End()
+	}
+	p.h.Reset()
+}
+
+// isPEM reports whether c may stand in the tokens of a block: base64 and the
+// fields of encrypted keys (RFC 1421, section 4.6).
+func isPEM(c byte) bool { return isBase64(c) || c == '=' || c == ':' || c == ',' }
+
+// minLine is the length of the shortest line that a block of base64 is taken
+// to begin with.
+const minLine = 40
+
+// A block is base64 that is broken into lines (RFC 2045, section 6.8). It goes
+// as a whole if it holds a secret: one that stands on two lines shows in none.
+type block struct {
+	s     *Finder
+	h     Held  // the lines without the breaks
+	lines []int // where they end
+	over  bool  // no more lines follow
+}
+
+// beginBlock returns a block if the token h may be its first line, else nil.
+func beginBlock(s *Finder, h *Held) stretch {
+	n := len(h.Text)
+	if n < minLine || n > maxName*4 || n%4 != 0 || s.depth >= maxDepth || run(h.Text, isBase64) < n || !plausible(h.Text) {
+		return nil
+	}
+	b := &block{s: s}
+	b.add(h)
+	return b
+}
+
+func (b *block) add(h *Held) {
+	h.Feed(b.h.Add, 0, len(h.Text))
+	b.lines = append(b.lines, len(b.h.Text))
+}
+
+func (b *block) token(h *Held) bool {
+	n := len(h.Text)
+	if b.over || n > b.lines[0] || n%4 != 0 || run(h.Text, isPadded) < n || len(b.h.Text) >= maxValue {
+		b.end()
+		return false
+	}
+	b.add(h)
+	b.over = n < b.lines[0]
+	return true
+}
+
+func (b *block) space(p []byte, _ int64, _ int) {
+	b.over = b.over || len(bytes.TrimLeft(p, "\r\n\t ")) > 0
+}
+
+func (b *block) held() *Held { return &b.h }
+
+func (b *block) end() {
+	if n := len(b.h.Text); len(b.lines) > 1 && b.s.base64HoldsSecret(bytes.TrimRight(b.h.Text, "=")) {
+		b.s.redact(b.h.Places(0, n), b.h.Text, inText)
+	} else {
+		t := text{s: b.s}
+		for i := 1; i < len(b.lines); i++ { // the first one was judged
+			b.h.Feed(t.Write, b.lines[i-1], b.lines[i])
+			t.endToken()
+			t.run = nil
+		}
+	}
+	b.h.Reset()
 }
