@@ -187,7 +187,7 @@ func (g *guess) Write(p []byte, at int64, n int) {
 		g.is.Write(p, at, n)
 		return
 	}
-	if g.begin.Add(p, at, n); len(g.begin.Text) >= guessSize || !isCoded(g.begin.Text, "") {
+	if g.begin.Add(p, at, n); len(g.begin.Text) >= guessSize || !isCoded(g.begin.Text, "") && !mayBeWide(g.begin.Text) {
 		g.decide()
 	}
 }
@@ -248,6 +248,9 @@ func isWide(p []byte, contentType string) (big, is bool) {
 	contentType = strings.ToLower(contentType)
 	return !strings.Contains(contentType, "utf-16le"), strings.Contains(contentType, "utf-16")
 }
+
+// mayBeWide reports whether p may be the first byte of what isWide tells.
+func mayBeWide(p []byte) bool { return len(p) == 1 && p[0] >= 0xfe }
 
 // isCoded reports whether a body that begins with p may be encoded. As long as
 // p is short it says yes to what could be.

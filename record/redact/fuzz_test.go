@@ -20,6 +20,9 @@ func FuzzChunks(f *testing.F) {
 			}
 		}
 	}
+	for _, p := range plants() {
+		f.Add([]byte(p.in), uint8(2), false)
+	}
 	f.Add([]byte(h2(true)), uint8(9), false)
 	f.Add([]byte(h2(false)), uint8(2), true)
 	for _, fresh := range []bool{false, true} {

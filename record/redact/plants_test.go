@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf16"
+
+	"ssltape/record/redact"
 )
 
 // wide returns s in UTF-16, in the order of bytes that is given, with the mark
@@ -127,5 +129,38 @@ func TestPlants(t *testing.T) {
 			t.Fatalf("%s: the secret is not in it", name)
 		}
 		attack(t, name, p.in, []string{p.secret})
+		whole := redactChunks(t, redact.Secrets, 1<<30, p.in)
+		for _, n := range pieces {
+			if out := redactChunks(t, redact.Secrets, n, p.in); out != whole {
+				t.Errorf("%s in pieces of %d\n%q\nas a whole\n%q", name, n, out, whole)
+			}
+		}
+	}
+}
+
+// TestNoPlants holds that what has the name of a secret near it and is none, or
+// only looks like one, stays.
+func TestNoPlants(t *testing.T) {
+	for name, in := range map[string]string{
+		"yaml":       answer("application/yaml", "# password: see the vault\nusers:\n- name: bob\n  password: ${DB_PASSWORD}\n  token_count: 12\n  description: the password of the user\ntokens: [a, b]\nsecrets:\n- name: x\nmax_tokens: 100\n"),
+		"xml":        answer("application/xml", "<?xml version=\"1.0\"?><a><!-- password --><name>bob smith</name><passwordPolicy min=\"8\">strict rules</passwordPolicy><token>identifier</token><key>color</key><string>dark blue</string></a>"),
+		"html":       answer("text/html", "<!doctype html><label for=\"password\">Enter your password</label><input name=\"q\" value=\"two words\"><a href=\"/password/reset\">Forgot password?</a><script>if(a<b){c=\"x\"}</script>"),
+		"schema":     post("application/json", `{"tools":[{"name":"login","input_schema":{"type":"object","properties":{"password":{"type":"string","description":"the password of the user"},"token":{"type":"string"}},"required":["password","token","authorization","x-request-identifier"]}}]}`),
+		"headers":    answer("application/json", `{"allow":["Authorization","Content-Type","X-Requested-With"],"value":"plain text","name":"Accept"}`),
+		"graphql":    post("application/json", `{"query":"query { user(name: \"password policy\") { id token } }","variables":{"name":"x y"}}`),
+		"prose":      post("application/json", `{"content":"The password: it must have eight letters. Use curl -u user:password to log in, token: string, or secret=null."}`),
+		"code":       answer("text/javascript", `function login(password){const token=getToken(password);return fetch(url,{headers:{authorization:token}})}`),
+		"curl":       post("application/json", `{"content":"curl -u $USER:$PASS https://x and docker run -u 1000:1000 image"}`),
+		"hashes":     answer("application/json", `{"sha256":"`+random(1, 64, hexes)+`","commit":"`+random(2, 40, hexes)+`","id":"3f2504e0-4f89-41d3-9a0c-0305e82c3301","etag":"W/\"`+random(3, 32, hexes)+`\""}`),
+		"chunks":     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;name=value\r\nok\r\n0\r\n\r\n",
+		"utf-16":     answer("text/plain; charset=utf-16", wide("nothing of interest, the password is long", false)),
+		"properties": answer("text/x-java-properties", "password.min.length=8\nlogin.password.label=\nhost=example.com\n"),
+	} {
+		if out := redactChunks(t, redact.Secrets, 1<<30, in); out != in {
+			t.Errorf("%s: %q", name, out)
+		}
+		if out := redactExchanges(t, redact.Secrets, 1<<30, in); strings.Contains(out, "redacted") {
+			t.Errorf("%s: %q", name, out)
+		}
 	}
 }

@@ -134,7 +134,7 @@ func isUserOption(word []byte) bool {
 // login reports whether tok is the user:password of a command in before.
 func (t *text) login(tok, before []byte, raw bool) bool {
 	user, password, ok := bytes.Cut(tok, []byte(":"))
-	if !ok || len(user) == 0 || len(password) < 4 || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
+	if !ok || len(user) == 0 || len(password) < 4 || run(tok, func(c byte) bool { return isDigit(c) || c == ':' }) == len(tok) || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
 		return false
 	}
 	b := t.context(before, raw)

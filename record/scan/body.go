@@ -305,7 +305,7 @@ type wide struct {
 	big   bool  // the more significant byte comes first
 	base  int64 // of the units
 	begun bool
-	half  []byte // the first byte of a unit
+	half  Held // the first byte of a unit
 	text  []byte
 }
 
@@ -322,20 +322,21 @@ func (w *wide) Write(p []byte, at int64, n int) {
 		w.begun, w.base = true, at
 	}
 	w.text = w.text[:0]
-	unit := (at - w.base - int64(len(w.half))) / 2
-	for _, c := range p {
-		if len(w.half) == 0 {
-			w.half = append(w.half, c)
+	unit := (at - w.base) / 2
+	for i, c := range p {
+		if len(w.half.Text) == 0 {
+			w.half.Add(p[i:i+1], at+int64(i), 1)
 			continue
 		}
-		high, low := w.half[0], c
+		high, low := w.half.Text[0], c
 		if !w.big {
 			high, low = low, high
 		}
 		if high != 0 {
 			low = 0xff // a letter that is not ASCII
 		}
-		w.half, w.text = w.half[:0], append(w.text, low)
+		w.half.Reset()
+		w.text = append(w.text, low)
 	}
 	w.is.Write(w.text, unit, len(w.text))
 	w.pass()
@@ -360,15 +361,16 @@ func (w *wide) pass() {
 func (w *wide) End() {
 	w.is.End()
 	w.pass()
-	w.begun, w.half = false, w.half[:0]
+	w.begun = false
+	w.half.Reset()
 }
 
 func (w *wide) Pending() int64 {
 	p := w.is.Pending()
-	if p == Settled {
-		return Settled
+	if p != Settled {
+		p = w.base + 2*p
 	}
-	return w.base + 2*p
+	return min(p, w.half.Start(0))
 }
 
 // isSettings reports whether a media type is that of files of settings.
