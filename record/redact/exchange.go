@@ -90,7 +90,8 @@ type twin struct {
 	record.Exchange
 	*texts
 	request, response half
-	events            *eventQueue // nil where there was no event
+	events            *eventQueue   // or nil
+	messages          *messageQueue // or nil
 	anomalies         int
 	target            string // of the source
 }
@@ -117,8 +118,11 @@ func (t *twin) grow(x *record.Exchange) error {
 		i.Header = t.fields(i.Header)
 		t.Response.Interim = append(t.Response.Interim, i)
 	}
-	for _, m := range x.WebSocket[min(len(t.WebSocket), len(x.WebSocket)):] {
-		t.WebSocket = append(t.WebSocket, message(m, t.profile))
+	if t.messages == nil && len(x.WebSocket) > 0 {
+		t.messages = newMessageQueue(t.profile)
+	}
+	if t.messages != nil {
+		t.WebSocket = t.messages.take(t.WebSocket, x.WebSocket, x.Done())
 	}
 	if t.events == nil && len(x.Response.Events) > 0 {
 		t.events = newEventQueue(t.profile)
@@ -136,23 +140,6 @@ func (t *twin) grow(x *record.Exchange) error {
 		t.Anomalies = append(t.Anomalies, AnomalyBody)
 	}
 	return nil
-}
-
-// message returns m without its secrets. What cannot be looked into goes.
-func message(m record.WebSocketMessage, p Profile) record.WebSocketMessage {
-	if m.Deflated {
-		m.Cut += int64(len(m.Data))
-		m.Data = ""
-		return m
-	}
-	find := scan.Finder{Profile: p}
-	sink := scan.NewBody(&find, "")
-	sink.Write([]byte(m.Data), 0, len(m.Data))
-	sink.End()
-	if spans := find.Take(scan.Settled); len(spans) > 0 {
-		m.Data = string(scan.Replace(nil, []byte(m.Data), 0, spans))
-	}
-	return m
 }
 
 // AnomalyBody marks an exchange of which a body was taken out as a whole, since
@@ -270,6 +257,82 @@ func (s *texts) of(t text) string {
 }
 
 func (s *texts) freely(value string) string { return s.of(text{kind: freeText, value: value}) }
+
+// A messageQueue holds the messages of a WebSocket until they are decided.
+type messageQueue struct {
+	sides   [2]messageSide // the server's and the client's
+	seen    int
+	waiting []waiting
+}
+
+// A messageSide is what one side sent.
+type messageSide struct {
+	scan  scan.Finder
+	data  *scan.Messages
+	at    int64 // where the next message begins
+	spans []scan.Span
+}
+
+// waiting is a message that is not decided, and where it is.
+type waiting struct {
+	record.WebSocketMessage
+	side *messageSide
+	from int64
+}
+
+func newMessageQueue(p Profile) *messageQueue {
+	q := new(messageQueue)
+	for i := range q.sides {
+		s := &q.sides[i]
+		s.scan.Profile = p
+		s.data = scan.NewMessages(&s.scan)
+	}
+	return q
+}
+
+// take appends to dst what is decided of src, of which it has seen the
+// beginning, and all of it at the end. What cannot be looked into goes.
+func (q *messageQueue) take(dst, src []record.WebSocketMessage, end bool) []record.WebSocketMessage {
+	for _, m := range src[min(q.seen, len(src)):] {
+		s := &q.sides[0]
+		if m.FromClient {
+			s = &q.sides[1]
+		}
+		if m.Deflated {
+			m.Cut += int64(len(m.Data))
+			m.Data = ""
+		}
+		s.data.Write([]byte(m.Data), s.at, len(m.Data))
+		s.data.Next()
+		q.waiting = append(q.waiting, waiting{m, s, s.at})
+		s.at += int64(len(m.Data)) + 1 // apart, so that no span is in two messages
+	}
+	q.seen = len(src)
+	for i := range q.sides {
+		s := &q.sides[i]
+		if end {
+			s.data.End()
+		}
+		s.spans = append(s.spans, s.scan.Take(s.data.Pending())...)
+	}
+	for len(q.waiting) > 0 {
+		m := q.waiting[0]
+		to := m.from + int64(len(m.Data))
+		if to > m.side.data.Pending() {
+			break
+		}
+		k := 0
+		for k < len(m.side.spans) && m.side.spans[k].Stop() <= to {
+			k++
+		}
+		if k > 0 {
+			m.Data = string(scan.Replace(nil, []byte(m.Data), m.from, m.side.spans[:k]))
+			m.side.spans = m.side.spans[k:]
+		}
+		dst, q.waiting = append(dst, m.WebSocketMessage), q.waiting[1:]
+	}
+	return dst
+}
 
 // fields returns fs without its secrets.
 func (s *texts) fields(fs record.Fields) record.Fields {

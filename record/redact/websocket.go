@@ -15,7 +15,7 @@ import (
 type webSocket struct {
 	scan    *scan.Finder
 	inner   scan.Finder // of the messages without their masks
-	message scan.Sink
+	message *scan.Messages
 	head    []byte
 	headAt  int64
 	opcode  byte
@@ -58,7 +58,7 @@ const (
 // compressed unless d is nil.
 func newWebSocket(f *scan.Finder, d *deflater) *webSocket {
 	w := &webSocket{scan: f, deflate: d, inner: scan.Finder{Profile: f.Profile, Fill: true}, left: -1}
-	w.message = scan.NewBody(&w.inner, "")
+	w.message = scan.NewMessages(&w.inner)
 	return w
 }
 
@@ -154,7 +154,7 @@ func (w *webSocket) endFrame() {
 		return
 	}
 	if w.final && w.opcode < opControl {
-		w.message.End()
+		w.message.Next()
 	}
 }
 

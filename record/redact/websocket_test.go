@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -201,3 +202,75 @@ func TestChunksDeflated(t *testing.T) {
 		}
 	}
 }
+
+// A key that comes in the deltas of many messages goes, and all else stays.
+func TestWebSocketDeltas(t *testing.T) {
+	text := "The key is " + show("oauth") + ", which I found in the file. Do not share it with anybody."
+	var frames, want strings.Builder
+	var x record.Exchange
+	add := func(text string) {
+		m := fmt.Sprintf(`{"type":"response.output_text.delta","event_id":"event_%d","item_id":"item_1","output_index":0,"content_index":0,"delta":%s}`, len(x.WebSocket), quote(text))
+		frames.WriteString(wsFrame(0x81, "", m))
+		want.WriteString(m)
+		x.WebSocket = append(x.WebSocket, record.WebSocketMessage{Opcode: 1, Data: m})
+	}
+	for i := 0; i < len(text); i += 5 {
+		add(text[i:min(i+5, len(text))])
+	}
+	in := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" + frames.String()
+	delta := regexp.MustCompile(`"delta":"((?:[^"\\]|\\.)*)"`)
+	joined := func(out string) string {
+		var b strings.Builder
+		for _, m := range delta.FindAllStringSubmatch(out, -1) {
+			b.WriteString(m[1])
+		}
+		return b.String()
+	}
+	check := func(how, out string) {
+		said := joined(out)
+		if strings.Contains(said, evident["oauth"][20:32]) || !strings.HasPrefix(said, "The key is ") || !strings.HasSuffix(said, ", which I found in the file. Do not share it with anybody.") {
+			t.Errorf("%s: %q", how, said)
+		}
+	}
+	for _, n := range pieces {
+		var out collect
+		w := redact.Chunks(&out, redact.Secrets)
+		conn := &record.Conn{ID: 1}
+		if err := w.WriteChunk(record.Chunk{Conn: conn, Dir: record.Out, Data: []byte("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")}); err != nil {
+			t.Fatal(err)
+		}
+		s := recordtest.Splitter{N: n, W: w}
+		if err := s.WriteChunk(record.Chunk{Conn: conn, Dir: record.In, Data: []byte(in)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		check(fmt.Sprint("pieces of ", n), out.data[record.In].String())
+	}
+	all := x.WebSocket
+	var said strings.Builder
+	w := redact.Exchanges(exchangeFunc(func(twin *record.Exchange) error {
+		said.Reset()
+		for _, m := range twin.WebSocket {
+			said.WriteString(m.Data)
+		}
+		return nil
+	}), redact.Secrets)
+	for n := range all {
+		if x.WebSocket = all[:n+1]; n == len(all)-1 {
+			x.Request.Done, x.Response.Done = true, true
+		}
+		if err := w.WriteExchange(&x); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(joined(said.String()), evident["oauth"][20:32]) {
+			t.Fatalf("after %d messages: %q", n, said.String())
+		}
+	}
+	check("exchange", said.String())
+}
+
+type exchangeFunc func(*record.Exchange) error
+
+func (f exchangeFunc) WriteExchange(x *record.Exchange) error { return f(x) }
