@@ -63,24 +63,26 @@ const v4, v6 = "127.0.0.1", "::1"
 // absent.
 func TestAddresses(t *testing.T) {
 	const js = "testdata/addresses/client.js"
-	t.Run("node", func(t *testing.T) { addresses(t, program(t, "node"), program(t, "node"), js) })
-	for _, version := range []string{"1.4.5", "1.3.14"} {
+	t.Run("node", func(t *testing.T) { addresses(t, 50, program(t, "node"), program(t, "node"), js) })
+	// Bun 1.3 takes a connection that is free, whoever opened it.
+	for version, fewest := range map[string]int{"1.4.5": 50, "1.3.14": 25} {
 		t.Run("bun "+version, func(t *testing.T) {
 			bun := unpackBun(t, version)
-			addresses(t, bun, bun, js)
+			addresses(t, fewest, bun, bun, js)
 		})
 	}
 	t.Run("python", func(t *testing.T) {
-		addresses(t, libssl(t), program(t, "python3"), "testdata/addresses/client.py")
+		addresses(t, 50, libssl(t), program(t, "python3"), "testdata/addresses/client.py")
 	})
 	t.Run("go", func(t *testing.T) {
 		client := buildAddresses(t)
-		addresses(t, client, client)
+		addresses(t, 50, client, client)
 	})
 }
 
-// addresses records a client of which the functions are in a library.
-func addresses(t *testing.T, library string, argv ...string) {
+// addresses records a client of which the functions are in a library, and that
+// has so many connections at least.
+func addresses(t *testing.T, fewest int, library string, argv ...string) {
 	l := &ledger{seen: map[string]string{}}
 	secure, plain := l.servers(t, true, v4, v6, v4, v6, v4), l.servers(t, false, v4, v6)
 	goOn, wait := runReady(t, append(argv, strings.Join(secure, ","), strings.Join(plain, ","))...)
@@ -93,7 +95,7 @@ func addresses(t *testing.T, library string, argv ...string) {
 	p.Stop()
 	right, absent := l.compare(t, read(t, p))
 	t.Logf("%d addresses right, %d absent", right, absent)
-	if right+absent < 45 || absent*20 > right { // bun 1.3 may use one for another
+	if right+absent < fewest || absent*20 > right {
 		t.Errorf("%d addresses right, %d absent", right, absent)
 	}
 }

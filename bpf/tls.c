@@ -155,8 +155,8 @@ static __always_inline void pass(struct pt_regs *ctx, struct thread *t, struct f
 		if (i < t->depth && t->frames[i].ssl == f->ssl && t->frames[i].dir == f->dir)
 			t->frames[i].counted = 1;
 	}
-	struct load l = {.key = &key, .n = n};
-	struct conn *c = deliver(&l, f, loops);
+	struct load l = {.key = &key, .f = f, .n = n};
+	struct conn *c = deliver(&l, loops);
 	if (!c)
 		return;
 	if (f->dir == OUT)

@@ -6,7 +6,7 @@
 #include "socket.h"
 #include "tables.h"
 
-static __always_inline void send_end(struct conn_key *key, struct conn *c, enum dir dir, enum end end) {
+OWN_STACK int send_end(struct conn_key *key, struct conn *c, enum dir dir, enum end end) {
 	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
 	if (!e) {
@@ -16,13 +16,14 @@ static __always_inline void send_end(struct conn_key *key, struct conn *c, enum 
 		COUNT(ring_events, 1);
 		if (bpf_map_update_elem(&ends, &k, &v, BPF_ANY))
 			COUNT(table_events, 1);
-		return;
+		return 0;
 	}
 	*e = conn_head(END, key, c);
 	e->off = c->off[dir];
 	e->dir = dir;
 	e->end = end;
 	submit(e, sizeof(*e));
+	return 0;
 }
 
 /* A load is what a call has passed, which is sent once. */
@@ -30,10 +31,12 @@ struct load {
 	struct conn_key *key;
 	struct conn *c; /* 0 where there was no room for it */
 	struct loss *loss;
-	__u64 n, buf;           /* how much it is, and where */
+	struct frame *f;        /* the call */
+	__u64 n;
+	__u64 off;              /* in the stream of its direction */
+	__u64 time;
 	struct go_place *place; /* of a call of Go; else 0 */
-	bool shared, taken;
-	struct head head;
+	bool taken;
 };
 
 #define LOSE(l, field, n) __sync_fetch_and_add(&(l)->loss->field, n)
@@ -51,13 +54,21 @@ static __always_inline bool go_claim(struct conn_key *key, struct go_place *plac
 static __always_inline bool take(struct load *l) {
 	if (l->taken)
 		return true;
-	if (l->place && l->shared && !go_claim(l->key, l->place))
+	if (l->place && l->f->shared && !go_claim(l->key, l->place))
 		return false;
 	l->taken = true;
 	if (l->c)
-		l->c->off[l->head.dir & 1] += l->n;
+		l->c->off[l->f->dir & 1] += l->n;
 	LOSE(l, passed, l->n);
 	return true;
+}
+
+/* load_head returns the head of an event with the n bytes at off of l. */
+static __always_inline struct head load_head(struct load *l, __u64 off, __u32 n) {
+	return (struct head){
+		.time = l->time, .ssl = l->key->ssl, .epoch = l->key->epoch, .born = l->c->born, .off = l->off + off,
+		.tgid = l->key->tgid, .pid = l->c->pid, .len = n, .kind = DATA, .dir = l->f->dir & 1, .library = l->c->library,
+	};
 }
 
 /* send_piece copies the n <= size bytes at off of l. Its size must be a power of
@@ -78,14 +89,12 @@ static __always_inline bool take(struct load *l) {
 			LOSE(l, ring_bytes, n);                                \
 			break;                                                 \
 		}                                                              \
-		e_->head = (l)->head;                                          \
-		e_->head.off += off_;                                          \
-		e_->head.len = n;                                              \
+		e_->head = load_head(l, off_, n);                              \
 		__u64 n_ = n;                                                  \
 		asm volatile("" : "+r"(n_)); /* shows the verifier the bound */ \
 		if (n_ > size)                                                 \
 			n_ = size;                                             \
-		if (bpf_probe_read_user(e_->data, n_, (void *)((l)->buf + (off_)))) { \
+		if (bpf_probe_read_user(e_->data, n_, (void *)((l)->f->buf + (off_)))) { \
 			bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);             \
 			LOSE(l, fault_events, 1);                              \
 			LOSE(l, fault_bytes, n);                               \
@@ -147,19 +156,20 @@ static long send_next(__u32 i, struct load *l) {
 	return 1;
 }
 
-/* send copies l in pieces. Before Linux 5.17 there is no bpf_loop, and the
- * verifier walks through all that these loops may do, which takes a while. */
-static __always_inline void send(struct load *l, bool loops) {
+/* send copies l in pieces. */
+OWN_STACK int send(struct load *l) {
+	if (l->n < PIECE) /* as nearly always */
+		send_tail(l, 0);
+	else
+		bpf_loop(MAX_BULKS + BULK / PIECE, send_next, l, 0);
+	return 0;
+}
+
+/* send_old is for kernels before Linux 5.17, which have no bpf_loop. The verifier
+ * walks through all that these loops may do, which takes a while. */
+static __always_inline void send_old(struct load *l) {
 	__u64 bulks = l->n / BULK, records = l->n % BULK / PIECE, off = 0;
 
-	if (l->n < PIECE) { /* as nearly always: at once */
-		send_tail(l, 0);
-		return;
-	}
-	if (loops) {
-		bpf_loop(MAX_BULKS + BULK / PIECE, send_next, l, 0);
-		return;
-	}
 	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++, off += BULK) {
 		if (!send_bulk(l, off))
 			return;
@@ -173,13 +183,14 @@ static __always_inline void send(struct load *l, bool loops) {
 	send_tail(l, off);
 }
 
-/* deliver sends the l->n > 0 bytes that the call f has passed, at l->place if
+/* deliver sends the l->n > 0 bytes that the call l->f has passed, at l->place if
  * it is Go's. It returns their connection, or 0 where there is no room for one. */
-static __always_inline struct conn *deliver(struct load *l, struct frame *f, bool loops) {
+static __always_inline struct conn *deliver(struct load *l, bool loops) {
+	struct frame *f = l->f;
 	struct conn *c = find_conn(l->key, f->pid, f->library);
-	__u32 zero = 0, dir = f->dir & 1;
+	__u32 zero = 0;
 
-	if (c && c->closed && dir == IN) { /* used again without SSL_clear */
+	if (c && c->closed && f->dir == IN) { /* used again without SSL_clear */
 		send_end(l->key, c, OUT, END_CLEAN);
 		bpf_map_delete_elem(&conns, l->key);
 		c = find_conn(l->key, f->pid, f->library);
@@ -188,7 +199,6 @@ static __always_inline struct conn *deliver(struct load *l, struct frame *f, boo
 	if (!l->loss)
 		return 0; /* does not happen */
 	l->c = c;
-	l->shared = f->shared;
 	if (!c) {
 		if (take(l)) {
 			LOSE(l, table_events, 1);
@@ -196,12 +206,12 @@ static __always_inline struct conn *deliver(struct load *l, struct frame *f, boo
 		}
 		return 0;
 	}
-	l->head = (struct head){
-		.time = dir == OUT ? f->time : bpf_ktime_get_ns(), .ssl = f->ssl, .epoch = f->epoch, .born = c->born,
-		.off = c->off[dir], .tgid = l->key->tgid, .pid = c->pid, .kind = DATA, .dir = dir, .library = c->library,
-	};
-	l->buf = f->buf;
-	send(l, loops);
+	l->off = c->off[f->dir & 1];
+	l->time = f->dir == OUT ? f->time : bpf_ktime_get_ns();
+	if (loops)
+		send(l);
+	else
+		send_old(l);
 	if (l->n > MAX_CALL && l->taken) {
 		LOSE(l, long_events, 1);
 		LOSE(l, long_bytes, l->n - MAX_CALL);

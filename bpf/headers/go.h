@@ -139,17 +139,15 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 	return 0;
 }
 
-/* go_bind tells the socket of the connection that the call at a place uses. It
- * has a stack of its own. */
-static __attribute__((noinline)) int go_bind(struct conn_key *key, struct go_place *at) {
+/* go_bind tells the socket of the connection c that the call at a place uses. */
+OWN_STACK int go_bind(struct conn_key *key, struct conn *c, struct go_place *at) {
 	struct go_call *call = bpf_map_lookup_elem(&go_calls, at);
 
-	if (!call || !call->proven)
+	if (!c || !call || !call->proven)
 		return 0;
 	struct address address = call->address;
 	__u64 socket = call->socket;
-	struct conn *c = find_conn(key, call->head.frame.pid, call->head.frame.library);
-	if (c && call->head.frame.ssl == key->ssl) /* still: it may have returned meanwhile */
+	if (call->head.frame.ssl == key->ssl) /* still: it may have returned meanwhile */
 		bind(key, c, socket, &address);
 	return 0;
 }
@@ -168,12 +166,13 @@ static __always_inline void go_flush(struct load *l, bool loops) {
 	if (!call || call->head.frame.ssl != l->key->ssl || call->head.frame.dir != OUT)
 		return;
 	struct frame f = call->head.frame;
+	l->f = &f;
 	l->n = call->head.len;
 	l->place = &at;
 	if (l->n == 0)
 		return;
-	go_bind(l->key, &at);
-	deliver(l, &f, loops);
+	go_bind(l->key, find_conn(l->key, f.pid, f.library), &at);
+	deliver(l, loops);
 }
 
 /* is_eof reports whether the error whose value is at data is io.EOF, an
@@ -212,11 +211,12 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 	if (n > 0 && n <= call->len) {
 		if (call->frame.dir == IN)
 			go_flush(&l, loops);
-		go_bind(&key, at);
+		go_bind(&key, find_conn(&key, call->frame.pid, call->frame.library), at);
+		l.f = &call->frame;
 		l.n = n;
 		l.place = at;
 		l.taken = false;
-		c = deliver(&l, &call->frame, loops);
+		c = deliver(&l, loops);
 	} else if (call->frame.shared) {
 		go_claim(&key, at); /* nothing was written */
 	}

@@ -24,7 +24,7 @@
 #define IPPROTO_TCP 6
 #define MSG_PEEK 2
 
-static __always_inline struct conn *find_conn(struct conn_key *key, __u32 pid, __u32 library) {
+OWN_STACK struct conn *find_conn(struct conn_key *key, __u32 pid, __u32 library) {
 	struct conn *c = bpf_map_lookup_elem(&conns, key);
 
 	if (c)

@@ -332,6 +332,10 @@ struct {
 	__type(value, struct loss);
 } losses SEC(".maps");
 
+/* Of a function with a stack of its own: a program has 512 bytes, and may use
+ * more than it has at once. */
+#define OWN_STACK static __attribute__((noinline))
+
 #define COUNT(field, n)                                                        \
 	do {                                                                   \
 		__u32 zero_ = 0;                                               \
