@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/assembly/socks"
 )
 
 // opening is the parser of a connection until the bytes tell what it speaks,
@@ -19,6 +20,8 @@ type opening struct {
 	lost [2]bool    // the direction did not start with a message: look for one
 	scan [2]finding // how far that was looked for
 	torn [2]bool    // what is held does not start with the direction
+
+	proxied [2]bool // a handshake of SOCKS, if there was one, is over
 }
 
 // A finding looks for messages of HTTP/1 and frames of other protocols at once.
@@ -229,6 +232,16 @@ func (o *opening) look(d record.Dir) {
 	v := undecided
 	if !o.lost[d] {
 		v = judge(o.buf[d])
+		if v == isOther && !o.proxied[d] {
+			n, more := socks.Handshake(o.buf[d])
+			if more {
+				return
+			}
+			o.proxied[d] = true
+			torn := o.torn[d]
+			o.forget(d, n)
+			v, o.torn[d] = judge(o.buf[d]), torn
+		}
 		if v == isOther {
 			o.lost[d] = true
 		}

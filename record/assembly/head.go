@@ -78,10 +78,10 @@ func parseRequestLine[T string | []byte](b T) (l requestLine, ok bool) {
 // 2326; ICE, of Icecast).
 func isRequestVersion(s string) bool {
 	name, v, ok := strings.Cut(s, "/")
-	if !ok || len(v) != 3 || v[1] != '.' || v[2] < '0' || v[2] > '9' || v[0] < '0' || v[0] > '9' || v[0] == '2' {
+	if !ok || len(v) < 3 || v[1] != '.' || v[2] < '0' || v[2] > '9' || v[0] < '0' || v[0] > '9' || v[0] == '2' {
 		return false
 	}
-	return isProtocol(name)
+	return isProtocol(name) && strings.Trim(v[3:], "0123456789.") == "" // some say HTTP/1.0.8
 }
 
 // isProtocol reports whether name is HTTP or a protocol that borrows its syntax.
