@@ -11,7 +11,8 @@ TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common editca
         tcpflow:tcpflow tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git nginx:nginx-light \
         wrk:wrk setcap:libcap2-bin gcc:gcc clang:clang ld.lld:lld objdump:binutils /usr/lib/chromium/chromium:chromium \
         /usr/include/openssl/ssl.h:libssl-dev /usr/include/mbedtls/ssl.h:libmbedtls-dev /usr/include/wolfssl/ssl.h:libwolfssl-dev \
-        /usr/lib/$(shell uname -m)-linux-gnu/libcurl-nss.so.4:libcurl3-nss zsh:zsh fish:fish mandoc:mandoc
+        /usr/lib/$(shell uname -m)-linux-gnu/libcurl-nss.so.4:libcurl3-nss zsh:zsh fish:fish mandoc:mandoc \
+        /usr/bin/rustc:rustc /usr/bin/cargo:cargo /usr/share/doc/librust-rustls-dev:librust-rustls-dev
 
 export CGO_ENABLED = 0
 
@@ -40,6 +41,9 @@ export SSLTAPE_NPM ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/npm
 # The folder of Debian's static builds of OpenSSL, likewise.
 export SSLTAPE_LIBSSL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/libssl
 
+# The folder of a program with rustls that is built once, likewise.
+export SSLTAPE_RUST ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/rust
+
 lint:
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
@@ -63,6 +67,7 @@ tools:
 	@.ci/packages $(TOOLS)
 	@.ci/npm $(SSLTAPE_NPM)
 	@.ci/libssl $(SSLTAPE_LIBSSL)
+	@.ci/rust $(SSLTAPE_RUST)
 
 clean:
 	rm -f ssltape demo.har demo.pcapng

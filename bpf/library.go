@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/arch/x86/x86asm"
 
@@ -34,12 +35,25 @@ const (
 	callGoWrite    call = "go_write"
 	callGoClose    call = "go_close"
 	callRecv       call = "tls_recv"
+
+	callRustRead      call = "rust_read"
+	callRustChunk     call = "rust_chunk"
+	callRustConsume   call = "rust_consume"
+	callRustWrite     call = "rust_write"
+	callRustSlices    call = "rust_write_slices"
+	callRustBegin     call = "rust_begin"
+	callRustFree      call = "rust_free"
+	callRustFreeState call = "rust_free_state"
 )
 
 // returns reports whether the call is followed to its return.
 func (c call) returns() bool {
-	return c != callFree && c != callClear && c != callCtrl && c != callGoClose
+	return !slices.Contains([]call{callFree, callClear, callCtrl, callGoClose, callRustConsume, callRustBegin, callRustFree, callRustFreeState}, c)
 }
+
+// isRust reports whether the call is one of rustls, which returns results in
+// its own way.
+func (c call) isRust() bool { return strings.HasPrefix(string(c), "rust_") }
 
 // A function is one of a TLS library.
 type function struct {
@@ -183,10 +197,25 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 		sites = append(sites, more...)
 	}
 	if !slices.ContainsFunc(sites, func(s site) bool { return s.call.returns() }) {
-		return a, nil, fmt.Errorf("%s: %w", path, ErrNoTLS)
+		return a, nil, a.refusal()
 	}
 	return a, sites, nil
 }
+
+// refusal is the error that says why nothing of a can be hooked.
+func (a *Attachment) refusal() error {
+	var refused []string
+	for _, s := range a.Stacks {
+		refused = append(refused, fmt.Sprintf("%s (%s)", s.title(), s.Refused))
+	}
+	if len(refused) == 0 {
+		return fmt.Errorf("%s: %w", a.Path, ErrNoTLS)
+	}
+	return fmt.Errorf("%s: %w: it has %s", a.Path, ErrNoTLS, strings.Join(refused, ", "))
+}
+
+// title is the name of s with its version.
+func (s Stack) title() string { return strings.TrimSpace(s.Name + " " + s.Version) }
 
 // with returns s with the functions of sites.
 func (s Stack) with(sites []site) Stack {

@@ -25,41 +25,42 @@ var linkedCalls = map[string]call{
 	"crypto/tls.(*Conn).Read": callGoRead, "crypto/tls.(*Conn).Write": callGoWrite, "crypto/tls.(*Conn).Close": callGoClose,
 }
 
-// linked finds the TLS functions that a file has no symbols of. It returns where
+// linked finds the TLS functions that a file has no symbols of, and those of
+// rustls, which are known by symbols that only the linker sees. It returns where
 // to probe and adds to a the stacks that a does not have, and what to call the
-// file in a recording. Where a library is known but none can be hooked, the
-// error says so and wraps [ErrNoTLS].
+// file in a recording.
 func (im *image) linked(a *Attachment) ([]site, error) {
-	if im.size < minLinked && im.syms[nssExport] == 0 {
+	rust, sites := im.rust()
+	if im.size < minLinked && im.syms[nssExport] == 0 && rust == nil {
 		return nil, nil
 	}
 	libs, err := locate.Cache{}.Find(a.Path)
-	if err != nil {
-		if format := (*locate.FormatError)(nil); errors.As(err, &format) || errors.Is(err, locate.ErrNotFound) {
-			return nil, nil
-		}
+	if format := (*locate.FormatError)(nil); err != nil && !errors.As(err, &format) && !errors.Is(err, locate.ErrNotFound) {
 		return nil, fmt.Errorf("search %s: %w", a.Path, err)
 	}
-	var sites []site
-	var found, refused []string
+	var found []string
 	for i := range libs {
 		stack := Stack{Name: string(libs[i].Stack), Version: libs[i].Version}
-		if a.has(stack.Name) {
+		switch s := im.linkedSites(&libs[i]); {
+		case a.has(stack.Name):
 			continue
-		}
-		s := im.linkedSites(&libs[i])
-		name := strings.TrimSpace(stack.Name + " " + stack.Version)
-		if len(s) == 0 {
+		case rust != nil && libs[i].Stack == locate.Rustls:
+			rust.Version = stack.Version
+			continue
+		case len(s) == 0:
 			stack.Refused = refusal(&libs[i])
-			refused = append(refused, fmt.Sprintf("%s (%s)", name, stack.Refused))
-		} else {
-			found = append(found, name)
+		default:
+			found = append(found, stack.title())
+			stack = stack.with(s)
+			sites = append(sites, s...)
 		}
-		a.Stacks = append(a.Stacks, stack.with(s))
-		sites = append(sites, s...)
+		a.Stacks = append(a.Stacks, stack)
 	}
-	if len(refused) > 0 && !slices.ContainsFunc(a.Stacks, func(s Stack) bool { return len(s.Functions) > 0 }) {
-		return nil, fmt.Errorf("%s: %w: it has %s", a.Path, ErrNoTLS, strings.Join(refused, ", "))
+	if rust != nil {
+		a.Stacks = append(a.Stacks, *rust)
+		if len(rust.Functions) > 0 {
+			found = append(found, rust.title())
+		}
 	}
 	if len(found) > 0 {
 		a.Library += " (" + strings.Join(found, ", ") + ")"

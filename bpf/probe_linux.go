@@ -216,10 +216,12 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 		return nil, fmt.Errorf("probe %s: %w", path, err)
 	}
 	at := map[string][]uint64{}
-	order := []string{tlsProgTlsReturn, tlsProgGoReturn}
+	order := []string{tlsProgTlsReturn, tlsProgGoReturn, tlsProgRustReturn}
 	for _, s := range sites {
 		if len(s.returns) > 0 {
 			at[tlsProgGoReturn] = append(at[tlsProgGoReturn], s.returns...)
+		} else if s.call.returns() && s.call.isRust() {
+			at[tlsProgRustReturn] = append(at[tlsProgRustReturn], s.Offset)
 		} else if s.call.returns() {
 			at[tlsProgTlsReturn] = append(at[tlsProgTlsReturn], s.Offset)
 		}
@@ -253,7 +255,7 @@ func (p *Probe) hook(ex *link.Executable, program string, offsets []uint64, cook
 	if err != nil {
 		return nil, err
 	}
-	returns := program == tlsProgTlsReturn || program == tlsProgShellLine
+	returns := program == tlsProgTlsReturn || program == tlsProgRustReturn || program == tlsProgShellLine
 	if p.multi {
 		attach := ex.UprobeMulti
 		if returns {

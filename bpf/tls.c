@@ -18,6 +18,7 @@
 #include "headers/go.h"
 #include "headers/loader.h"
 #include "headers/process.h"
+#include "headers/rust.h"
 #include "headers/shell.h"
 #include "headers/socket.h"
 #include "headers/tables.h"

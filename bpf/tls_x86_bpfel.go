@@ -218,6 +218,29 @@ type tlsProcess struct {
 	Library uint64
 }
 
+type tlsRustCall struct {
+	_       structs.HostLayout
+	Sp      uint64
+	Args    [4]uint64
+	Several tlsRustSlice
+	Start   uint64
+	State   uint64
+	Buf     uint64
+	N       uint64
+	Time    uint64
+	Epoch   uint64
+	Pid     uint32
+	Library uint32
+	Kind    uint32
+	Pad     uint32
+}
+
+type tlsRustSlice struct {
+	_   structs.HostLayout
+	Ptr uint64
+	Len uint64
+}
+
 type tlsStart struct {
 	_    structs.HostLayout
 	Head tlsHead
@@ -280,61 +303,73 @@ type tlsThread struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	tlsMapConns          = "conns"
-	tlsMapEnds           = "ends"
-	tlsMapEvents         = "events"
-	tlsMapExamined       = "examined"
-	tlsMapExecutables    = "executables"
-	tlsMapGoCalls        = "go_calls"
-	tlsMapGoUses         = "go_uses"
-	tlsMapGoWrites       = "go_writes"
-	tlsMapHeld           = "held"
-	tlsMapLosses         = "losses"
-	tlsMapPatterns       = "patterns"
-	tlsMapProcesses      = "processes"
-	tlsMapThreads        = "threads"
-	tlsMapWanted         = "wanted"
-	tlsProgGoClose       = "go_close"
-	tlsProgGoRead        = "go_read"
-	tlsProgGoReturn      = "go_return"
-	tlsProgGoReturnOld   = "go_return_old"
-	tlsProgGoUsesSock    = "go_uses_sock"
-	tlsProgGoUsesTcp     = "go_uses_tcp"
-	tlsProgGoWrite       = "go_write"
-	tlsProgLoaderChanged = "loader_changed"
-	tlsProgProcessExec   = "process_exec"
-	tlsProgProcessExit   = "process_exit"
-	tlsProgProcessFork   = "process_fork"
-	tlsProgShellLine     = "shell_line"
-	tlsProgSocketRecv    = "socket_recv"
-	tlsProgSocketSend    = "socket_send"
-	tlsProgTcpReceive    = "tcp_receive"
-	tlsProgTcpReceived   = "tcp_received"
-	tlsProgTcpSend       = "tcp_send"
-	tlsProgTlsClear      = "tls_clear"
-	tlsProgTlsCtrl       = "tls_ctrl"
-	tlsProgTlsFree       = "tls_free"
-	tlsProgTlsHandshake  = "tls_handshake"
-	tlsProgTlsHandshake0 = "tls_handshake0"
-	tlsProgTlsRead       = "tls_read"
-	tlsProgTlsReadEx     = "tls_read_ex"
-	tlsProgTlsReadInner  = "tls_read_inner"
-	tlsProgTlsRecv       = "tls_recv"
-	tlsProgTlsReturn     = "tls_return"
-	tlsProgTlsReturnOld  = "tls_return_old"
-	tlsProgTlsWrite      = "tls_write"
-	tlsProgTlsWriteEx    = "tls_write_ex"
-	tlsProgTlsWriteEx2   = "tls_write_ex2"
-	tlsVarAll            = "all"
-	tlsVarAwaits         = "awaits"
-	tlsVarCookies        = "cookies"
-	tlsVarFollow         = "follow"
-	tlsVarHolds          = "holds"
-	tlsVarNested         = "nested"
-	tlsVarPatternsLen    = "patterns_len"
-	tlsVarPidns          = "pidns"
-	tlsVarUid            = "uid"
-	tlsVarWatermark      = "watermark"
+	tlsMapConns            = "conns"
+	tlsMapEnds             = "ends"
+	tlsMapEvents           = "events"
+	tlsMapExamined         = "examined"
+	tlsMapExecutables      = "executables"
+	tlsMapGoCalls          = "go_calls"
+	tlsMapGoUses           = "go_uses"
+	tlsMapGoWrites         = "go_writes"
+	tlsMapHeld             = "held"
+	tlsMapLosses           = "losses"
+	tlsMapPatterns         = "patterns"
+	tlsMapProcesses        = "processes"
+	tlsMapRustCalls        = "rust_calls"
+	tlsMapRustLayout       = "rust_layout"
+	tlsMapRustShown        = "rust_shown"
+	tlsMapThreads          = "threads"
+	tlsMapWanted           = "wanted"
+	tlsProgGoClose         = "go_close"
+	tlsProgGoRead          = "go_read"
+	tlsProgGoReturn        = "go_return"
+	tlsProgGoReturnOld     = "go_return_old"
+	tlsProgGoUsesSock      = "go_uses_sock"
+	tlsProgGoUsesTcp       = "go_uses_tcp"
+	tlsProgGoWrite         = "go_write"
+	tlsProgLoaderChanged   = "loader_changed"
+	tlsProgProcessExec     = "process_exec"
+	tlsProgProcessExit     = "process_exit"
+	tlsProgProcessFork     = "process_fork"
+	tlsProgRustBegin       = "rust_begin"
+	tlsProgRustChunk       = "rust_chunk"
+	tlsProgRustConsume     = "rust_consume"
+	tlsProgRustFree        = "rust_free"
+	tlsProgRustFreeState   = "rust_free_state"
+	tlsProgRustRead        = "rust_read"
+	tlsProgRustReturn      = "rust_return"
+	tlsProgRustWrite       = "rust_write"
+	tlsProgRustWriteSlices = "rust_write_slices"
+	tlsProgShellLine       = "shell_line"
+	tlsProgSocketRecv      = "socket_recv"
+	tlsProgSocketSend      = "socket_send"
+	tlsProgTcpReceive      = "tcp_receive"
+	tlsProgTcpReceived     = "tcp_received"
+	tlsProgTcpSend         = "tcp_send"
+	tlsProgTlsClear        = "tls_clear"
+	tlsProgTlsCtrl         = "tls_ctrl"
+	tlsProgTlsFree         = "tls_free"
+	tlsProgTlsHandshake    = "tls_handshake"
+	tlsProgTlsHandshake0   = "tls_handshake0"
+	tlsProgTlsRead         = "tls_read"
+	tlsProgTlsReadEx       = "tls_read_ex"
+	tlsProgTlsReadInner    = "tls_read_inner"
+	tlsProgTlsRecv         = "tls_recv"
+	tlsProgTlsReturn       = "tls_return"
+	tlsProgTlsReturnOld    = "tls_return_old"
+	tlsProgTlsWrite        = "tls_write"
+	tlsProgTlsWriteEx      = "tls_write_ex"
+	tlsProgTlsWriteEx2     = "tls_write_ex2"
+	tlsVarAll              = "all"
+	tlsVarAwaits           = "awaits"
+	tlsVarCookies          = "cookies"
+	tlsVarFollow           = "follow"
+	tlsVarHolds            = "holds"
+	tlsVarNested           = "nested"
+	tlsVarPatternsLen      = "patterns_len"
+	tlsVarPidns            = "pidns"
+	tlsVarUid              = "uid"
+	tlsVarWatermark        = "watermark"
 )
 
 // loadTls returns the embedded CollectionSpec for tls.
@@ -379,37 +414,46 @@ type tlsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type tlsProgramSpecs struct {
-	GoClose       *ebpf.ProgramSpec `ebpf:"go_close"`
-	GoRead        *ebpf.ProgramSpec `ebpf:"go_read"`
-	GoReturn      *ebpf.ProgramSpec `ebpf:"go_return"`
-	GoReturnOld   *ebpf.ProgramSpec `ebpf:"go_return_old"`
-	GoUsesSock    *ebpf.ProgramSpec `ebpf:"go_uses_sock"`
-	GoUsesTcp     *ebpf.ProgramSpec `ebpf:"go_uses_tcp"`
-	GoWrite       *ebpf.ProgramSpec `ebpf:"go_write"`
-	LoaderChanged *ebpf.ProgramSpec `ebpf:"loader_changed"`
-	ProcessExec   *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit   *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork   *ebpf.ProgramSpec `ebpf:"process_fork"`
-	ShellLine     *ebpf.ProgramSpec `ebpf:"shell_line"`
-	SocketRecv    *ebpf.ProgramSpec `ebpf:"socket_recv"`
-	SocketSend    *ebpf.ProgramSpec `ebpf:"socket_send"`
-	TcpReceive    *ebpf.ProgramSpec `ebpf:"tcp_receive"`
-	TcpReceived   *ebpf.ProgramSpec `ebpf:"tcp_received"`
-	TcpSend       *ebpf.ProgramSpec `ebpf:"tcp_send"`
-	TlsClear      *ebpf.ProgramSpec `ebpf:"tls_clear"`
-	TlsCtrl       *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
-	TlsFree       *ebpf.ProgramSpec `ebpf:"tls_free"`
-	TlsHandshake  *ebpf.ProgramSpec `ebpf:"tls_handshake"`
-	TlsHandshake0 *ebpf.ProgramSpec `ebpf:"tls_handshake0"`
-	TlsRead       *ebpf.ProgramSpec `ebpf:"tls_read"`
-	TlsReadEx     *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
-	TlsReadInner  *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
-	TlsRecv       *ebpf.ProgramSpec `ebpf:"tls_recv"`
-	TlsReturn     *ebpf.ProgramSpec `ebpf:"tls_return"`
-	TlsReturnOld  *ebpf.ProgramSpec `ebpf:"tls_return_old"`
-	TlsWrite      *ebpf.ProgramSpec `ebpf:"tls_write"`
-	TlsWriteEx    *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
-	TlsWriteEx2   *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
+	GoClose         *ebpf.ProgramSpec `ebpf:"go_close"`
+	GoRead          *ebpf.ProgramSpec `ebpf:"go_read"`
+	GoReturn        *ebpf.ProgramSpec `ebpf:"go_return"`
+	GoReturnOld     *ebpf.ProgramSpec `ebpf:"go_return_old"`
+	GoUsesSock      *ebpf.ProgramSpec `ebpf:"go_uses_sock"`
+	GoUsesTcp       *ebpf.ProgramSpec `ebpf:"go_uses_tcp"`
+	GoWrite         *ebpf.ProgramSpec `ebpf:"go_write"`
+	LoaderChanged   *ebpf.ProgramSpec `ebpf:"loader_changed"`
+	ProcessExec     *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit     *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork     *ebpf.ProgramSpec `ebpf:"process_fork"`
+	RustBegin       *ebpf.ProgramSpec `ebpf:"rust_begin"`
+	RustChunk       *ebpf.ProgramSpec `ebpf:"rust_chunk"`
+	RustConsume     *ebpf.ProgramSpec `ebpf:"rust_consume"`
+	RustFree        *ebpf.ProgramSpec `ebpf:"rust_free"`
+	RustFreeState   *ebpf.ProgramSpec `ebpf:"rust_free_state"`
+	RustRead        *ebpf.ProgramSpec `ebpf:"rust_read"`
+	RustReturn      *ebpf.ProgramSpec `ebpf:"rust_return"`
+	RustWrite       *ebpf.ProgramSpec `ebpf:"rust_write"`
+	RustWriteSlices *ebpf.ProgramSpec `ebpf:"rust_write_slices"`
+	ShellLine       *ebpf.ProgramSpec `ebpf:"shell_line"`
+	SocketRecv      *ebpf.ProgramSpec `ebpf:"socket_recv"`
+	SocketSend      *ebpf.ProgramSpec `ebpf:"socket_send"`
+	TcpReceive      *ebpf.ProgramSpec `ebpf:"tcp_receive"`
+	TcpReceived     *ebpf.ProgramSpec `ebpf:"tcp_received"`
+	TcpSend         *ebpf.ProgramSpec `ebpf:"tcp_send"`
+	TlsClear        *ebpf.ProgramSpec `ebpf:"tls_clear"`
+	TlsCtrl         *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
+	TlsFree         *ebpf.ProgramSpec `ebpf:"tls_free"`
+	TlsHandshake    *ebpf.ProgramSpec `ebpf:"tls_handshake"`
+	TlsHandshake0   *ebpf.ProgramSpec `ebpf:"tls_handshake0"`
+	TlsRead         *ebpf.ProgramSpec `ebpf:"tls_read"`
+	TlsReadEx       *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
+	TlsReadInner    *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
+	TlsRecv         *ebpf.ProgramSpec `ebpf:"tls_recv"`
+	TlsReturn       *ebpf.ProgramSpec `ebpf:"tls_return"`
+	TlsReturnOld    *ebpf.ProgramSpec `ebpf:"tls_return_old"`
+	TlsWrite        *ebpf.ProgramSpec `ebpf:"tls_write"`
+	TlsWriteEx      *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
+	TlsWriteEx2     *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
 }
 
 // tlsMapSpecs contains maps before they are loaded into the kernel.
@@ -428,6 +472,9 @@ type tlsMapSpecs struct {
 	Losses      *ebpf.MapSpec `ebpf:"losses"`
 	Patterns    *ebpf.MapSpec `ebpf:"patterns"`
 	Processes   *ebpf.MapSpec `ebpf:"processes"`
+	RustCalls   *ebpf.MapSpec `ebpf:"rust_calls"`
+	RustLayout  *ebpf.MapSpec `ebpf:"rust_layout"`
+	RustShown   *ebpf.MapSpec `ebpf:"rust_shown"`
 	Threads     *ebpf.MapSpec `ebpf:"threads"`
 	Wanted      *ebpf.MapSpec `ebpf:"wanted"`
 }
@@ -480,6 +527,9 @@ type tlsMaps struct {
 	Losses      *ebpf.Map `ebpf:"losses"`
 	Patterns    *ebpf.Map `ebpf:"patterns"`
 	Processes   *ebpf.Map `ebpf:"processes"`
+	RustCalls   *ebpf.Map `ebpf:"rust_calls"`
+	RustLayout  *ebpf.Map `ebpf:"rust_layout"`
+	RustShown   *ebpf.Map `ebpf:"rust_shown"`
 	Threads     *ebpf.Map `ebpf:"threads"`
 	Wanted      *ebpf.Map `ebpf:"wanted"`
 }
@@ -498,6 +548,9 @@ func (m *tlsMaps) Close() error {
 		m.Losses,
 		m.Patterns,
 		m.Processes,
+		m.RustCalls,
+		m.RustLayout,
+		m.RustShown,
 		m.Threads,
 		m.Wanted,
 	)
@@ -523,37 +576,46 @@ type tlsVariables struct {
 //
 // It can be passed to loadTlsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type tlsPrograms struct {
-	GoClose       *ebpf.Program `ebpf:"go_close"`
-	GoRead        *ebpf.Program `ebpf:"go_read"`
-	GoReturn      *ebpf.Program `ebpf:"go_return"`
-	GoReturnOld   *ebpf.Program `ebpf:"go_return_old"`
-	GoUsesSock    *ebpf.Program `ebpf:"go_uses_sock"`
-	GoUsesTcp     *ebpf.Program `ebpf:"go_uses_tcp"`
-	GoWrite       *ebpf.Program `ebpf:"go_write"`
-	LoaderChanged *ebpf.Program `ebpf:"loader_changed"`
-	ProcessExec   *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit   *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork   *ebpf.Program `ebpf:"process_fork"`
-	ShellLine     *ebpf.Program `ebpf:"shell_line"`
-	SocketRecv    *ebpf.Program `ebpf:"socket_recv"`
-	SocketSend    *ebpf.Program `ebpf:"socket_send"`
-	TcpReceive    *ebpf.Program `ebpf:"tcp_receive"`
-	TcpReceived   *ebpf.Program `ebpf:"tcp_received"`
-	TcpSend       *ebpf.Program `ebpf:"tcp_send"`
-	TlsClear      *ebpf.Program `ebpf:"tls_clear"`
-	TlsCtrl       *ebpf.Program `ebpf:"tls_ctrl"`
-	TlsFree       *ebpf.Program `ebpf:"tls_free"`
-	TlsHandshake  *ebpf.Program `ebpf:"tls_handshake"`
-	TlsHandshake0 *ebpf.Program `ebpf:"tls_handshake0"`
-	TlsRead       *ebpf.Program `ebpf:"tls_read"`
-	TlsReadEx     *ebpf.Program `ebpf:"tls_read_ex"`
-	TlsReadInner  *ebpf.Program `ebpf:"tls_read_inner"`
-	TlsRecv       *ebpf.Program `ebpf:"tls_recv"`
-	TlsReturn     *ebpf.Program `ebpf:"tls_return"`
-	TlsReturnOld  *ebpf.Program `ebpf:"tls_return_old"`
-	TlsWrite      *ebpf.Program `ebpf:"tls_write"`
-	TlsWriteEx    *ebpf.Program `ebpf:"tls_write_ex"`
-	TlsWriteEx2   *ebpf.Program `ebpf:"tls_write_ex2"`
+	GoClose         *ebpf.Program `ebpf:"go_close"`
+	GoRead          *ebpf.Program `ebpf:"go_read"`
+	GoReturn        *ebpf.Program `ebpf:"go_return"`
+	GoReturnOld     *ebpf.Program `ebpf:"go_return_old"`
+	GoUsesSock      *ebpf.Program `ebpf:"go_uses_sock"`
+	GoUsesTcp       *ebpf.Program `ebpf:"go_uses_tcp"`
+	GoWrite         *ebpf.Program `ebpf:"go_write"`
+	LoaderChanged   *ebpf.Program `ebpf:"loader_changed"`
+	ProcessExec     *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit     *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork     *ebpf.Program `ebpf:"process_fork"`
+	RustBegin       *ebpf.Program `ebpf:"rust_begin"`
+	RustChunk       *ebpf.Program `ebpf:"rust_chunk"`
+	RustConsume     *ebpf.Program `ebpf:"rust_consume"`
+	RustFree        *ebpf.Program `ebpf:"rust_free"`
+	RustFreeState   *ebpf.Program `ebpf:"rust_free_state"`
+	RustRead        *ebpf.Program `ebpf:"rust_read"`
+	RustReturn      *ebpf.Program `ebpf:"rust_return"`
+	RustWrite       *ebpf.Program `ebpf:"rust_write"`
+	RustWriteSlices *ebpf.Program `ebpf:"rust_write_slices"`
+	ShellLine       *ebpf.Program `ebpf:"shell_line"`
+	SocketRecv      *ebpf.Program `ebpf:"socket_recv"`
+	SocketSend      *ebpf.Program `ebpf:"socket_send"`
+	TcpReceive      *ebpf.Program `ebpf:"tcp_receive"`
+	TcpReceived     *ebpf.Program `ebpf:"tcp_received"`
+	TcpSend         *ebpf.Program `ebpf:"tcp_send"`
+	TlsClear        *ebpf.Program `ebpf:"tls_clear"`
+	TlsCtrl         *ebpf.Program `ebpf:"tls_ctrl"`
+	TlsFree         *ebpf.Program `ebpf:"tls_free"`
+	TlsHandshake    *ebpf.Program `ebpf:"tls_handshake"`
+	TlsHandshake0   *ebpf.Program `ebpf:"tls_handshake0"`
+	TlsRead         *ebpf.Program `ebpf:"tls_read"`
+	TlsReadEx       *ebpf.Program `ebpf:"tls_read_ex"`
+	TlsReadInner    *ebpf.Program `ebpf:"tls_read_inner"`
+	TlsRecv         *ebpf.Program `ebpf:"tls_recv"`
+	TlsReturn       *ebpf.Program `ebpf:"tls_return"`
+	TlsReturnOld    *ebpf.Program `ebpf:"tls_return_old"`
+	TlsWrite        *ebpf.Program `ebpf:"tls_write"`
+	TlsWriteEx      *ebpf.Program `ebpf:"tls_write_ex"`
+	TlsWriteEx2     *ebpf.Program `ebpf:"tls_write_ex2"`
 }
 
 func (p *tlsPrograms) Close() error {
@@ -569,6 +631,15 @@ func (p *tlsPrograms) Close() error {
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
+		p.RustBegin,
+		p.RustChunk,
+		p.RustConsume,
+		p.RustFree,
+		p.RustFreeState,
+		p.RustRead,
+		p.RustReturn,
+		p.RustWrite,
+		p.RustWriteSlices,
 		p.ShellLine,
 		p.SocketRecv,
 		p.SocketSend,

@@ -30,7 +30,7 @@ const (
 	LibreSSL  Stack = "LibreSSL"      // named, without functions
 	GnuTLS    Stack = "GnuTLS"        // likewise
 	MbedTLS   Stack = "Mbed TLS"      // likewise
-	Rustls    Stack = "rustls"        // likewise
+	Rustls    Stack = "rustls"        // likewise; package bpf finds its functions by their symbols
 	WolfSSL   Stack = "wolfSSL"       // not looked for
 	S2N       Stack = "s2n-tls"       // likewise
 )

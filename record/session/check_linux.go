@@ -244,7 +244,7 @@ func wayOut(stack string) string {
 	const proxy = "let it go through a proxy that decrypts, such as mitmproxy (HTTPS_PROXY)"
 	switch stack {
 	case string(locate.Rustls):
-		return proxy + "; a build with OpenSSL (native-tls) can be recorded"
+		return "a build with its symbols (strip = false and no lto in Cargo.toml), or with OpenSSL (native-tls), can be recorded; or " + proxy
 	case string(locate.Go):
 		return "build it with Go 1.18 or later; or " + proxy
 	case jsse:

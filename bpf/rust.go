@@ -1,0 +1,93 @@
+package bpf
+
+import (
+	"debug/elf"
+	"slices"
+	"strings"
+
+	"github.com/ianlancetaylor/demangle"
+
+	"ssltape/bpf/locate"
+)
+
+// rustCalls are the functions of rustls from 0.20 to 0.23 that are hooked, by
+// their names without "rustls::" and the module that they are in, which
+// changes. Others stand between an application and these, and are often
+// compiled into it: rustls::Stream, those of tokio-rustls, rustls::Writer.
+var rustCalls = map[string]call{
+	"<Reader as std::io::Read>::read":         callRustRead,
+	"Reader::into_first_chunk":                callRustChunk,
+	"<Reader as std::io::BufRead>::consume":   callRustConsume,
+	"CommonState::send_some_plaintext":        callRustWrite,  // up to 0.22
+	"CommonState::buffer_plaintext":           callRustSlices, // from 0.23 on
+	"CommonState::start_outgoing_traffic":     callRustBegin,
+	"drop_in_place<CommonState>":              callRustFreeState,
+	"drop_in_place<ConnectionCommon<Client>>": callRustFree,
+	"drop_in_place<ConnectionCommon<Server>>": callRustFree,
+	"drop_in_place<ClientConnection>":         callRustFree, // which is nothing but a ConnectionCommon
+	"drop_in_place<ServerConnection>":         callRustFree,
+}
+
+// rustPaths shortens the names of rustls.
+var rustPaths = strings.NewReplacer("core::ptr::", "", "::<", "<",
+	"rustls::common_state::", "", "rustls::conn::connection::", "", "rustls::conn::", "",
+	"rustls::client::client_conn::connection::", "", "rustls::client::client_conn::", "",
+	"rustls::server::server_conn::connection::", "", "rustls::server::server_conn::", "",
+	"ClientConnectionData", "Client", "ServerConnectionData", "Server")
+
+// rust returns where to probe rustls, and what to tell of it, or nil where im
+// has no symbols of its functions.
+func (im *image) rust() (*Stack, []site) {
+	symbols, err := im.file.Symbols()
+	if err != nil {
+		return nil, nil
+	}
+	places := map[call][]uint64{}
+	var sites []site
+	any := false
+	for _, s := range symbols {
+		// The old way of mangling and the new one (RFC 2603) both keep the name.
+		if !strings.Contains(s.Name, "6rustls") && !strings.Contains(s.Name, "rustls..") || elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+			continue
+		}
+		any = true
+		name := rustPaths.Replace(demangle.Filter(s.Name))
+		if self, method, ok := strings.Cut(name, ">::"); ok && !strings.Contains(self, " as ") { // <Type>::method of the new way
+			name = strings.TrimPrefix(self, "<") + "::" + method
+		}
+		c, ok := rustCalls[name]
+		if !ok || slices.Contains(places[c], s.Value) {
+			continue
+		}
+		places[c] = append(places[c], s.Value)
+		sites = im.add(sites, function{name, c}, s.Value, "a symbol")
+	}
+	if !any {
+		return nil, nil
+	}
+	stack := &Stack{Name: string(locate.Rustls), Refused: im.rustRefusal(places)}
+	if stack.Refused != "" {
+		return stack, nil
+	}
+	*stack = stack.with(sites)
+	return stack, sites
+}
+
+// rustRefusal says why what is at places is not enough to record rustls.
+func (im *image) rustRefusal(places map[call][]uint64) string {
+	reads, shows, consumes := len(places[callRustRead]), len(places[callRustChunk]), len(places[callRustConsume])
+	writes := len(places[callRustWrite]) + len(places[callRustSlices])
+	switch {
+	case im.file.Machine != elf.EM_X86_64:
+		return "how its functions return results is known for x86-64 only"
+	case reads+writes+shows == 0:
+		return "its functions have no symbols, or it is older than 0.20"
+	case reads > 1 || shows > 1 || writes > 1:
+		return "it is there in several versions, which cannot be told apart"
+	case writes == 0 || reads == 0 && shows == 0 || shows != consumes:
+		return "the compiler has put functions of it into others"
+	case len(places[callRustFree])+len(places[callRustFreeState]) == 0:
+		return "where connections end cannot be hooked"
+	}
+	return ""
+}
