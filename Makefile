@@ -77,6 +77,11 @@ clean:
 test-kernels:
 	.ci/kernels $(KERNELS)
 
+# Reading, writing, redaction and parsing on one core, beside what is asked of each.
+.PHONY: bench
+bench:
+	.ci/bench $(BENCH)
+
 # What recording costs: against bare runs, and against empty probes. Takes minutes.
 .PHONY: bench-overhead
 bench-overhead:

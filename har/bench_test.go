@@ -2,6 +2,7 @@ package har_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -46,16 +47,43 @@ func BenchmarkWrite(b *testing.B) {
 		defer f.Close()
 		benchmarkWrite(b, f, []byte(`{"ok":true}`))
 	})
+	const pieces = 2000
+	b.Run("events/pipe", func(b *testing.B) {
+		x := exchange()
+		x.Response.Events = nil
+		var body []byte
+		for i := range pieces {
+			data := fmt.Sprintf(`{"type":"content_block_delta","index":%d,"delta":{"text":" some words"}}`, i)
+			body = fmt.Appendf(body, "data: %s\n\n", data)
+			x.Response.Events = append(x.Response.Events, record.Event{Time: x.Response.Start, Type: "message", Data: data})
+		}
+		x.Response.Body = record.NewBody(body)
+		benchmarkEntry(b, io.Discard, x, len(body))
+	})
+	b.Run("messages/pipe", func(b *testing.B) {
+		x, size := exchange(), 0
+		for i := range pieces {
+			data := fmt.Sprintf(`{"type":"response.text.delta","index":%d,"delta":" some words"}`, i)
+			x.WebSocket = append(x.WebSocket, record.WebSocketMessage{Time: x.Response.Start, Opcode: 1, Data: data})
+			size += len(data)
+		}
+		benchmarkEntry(b, io.Discard, x, size)
+	})
 }
 
 func benchmarkWrite(b *testing.B, out io.Writer, body []byte) {
 	x := exchange()
 	x.Response.Body = record.NewBody(body)
+	benchmarkEntry(b, out, x, len(body))
+}
+
+// benchmarkEntry writes x, which has size bytes of payload, again and again.
+func benchmarkEntry(b *testing.B, out io.Writer, x *record.Exchange, size int) {
 	w, err := har.NewWriter(out, har.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(int64(len(body)))
+	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := w.WriteExchange(x); err != nil {

@@ -189,8 +189,8 @@ func foldKey(dst, key []byte) []byte {
 
 // listedFields are the fields whose values go where they stand after the name
 // in a list.
-var listedFields = set("authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key x-auth-token " +
-	"x-amz-security-token x-csrf-token x-xsrf-token private-token")
+var listedFields = strings.Fields("authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key " +
+	"x-auth-token x-amz-security-token x-csrf-token x-xsrf-token private-token")
 
 // judgeListed returns what becomes of the string after name in a list, as in
 // ["Authorization", "Bearer …"].
@@ -202,10 +202,10 @@ func judgeListed(name []byte) verdict {
 	if bytes.HasPrefix(name, []byte(pemBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) {
 		return armored
 	}
-	if keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) && listedFields[string(bytes.ToLower(name))] {
-		return listed
+	if !keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) || !isAny(name, listedFields...) {
+		return stays
 	}
-	return stays
+	return listed
 }
 
 // confirms reports whether value is one that goes by the verdict v on its name.
