@@ -66,13 +66,20 @@ func (e *events) Write(p []byte, at int64, n int) {
 	}
 }
 
-// quick takes the name of the field that p begins with, if all of that is there,
-// and returns its length, or 0.
+// quick takes the name of the field that p begins with, if that is of data and
+// all of it is there, or a line without secrets, and returns the length, or 0.
 func (e *events) quick(p []byte) int {
-	if len(e.field.Text) > 0 || len(e.breaks.Text) > 0 || len(p) < len(dataName) {
+	switch {
+	case len(e.field.Text) > 0 || len(p) < len(dataName):
 		return 0
-	}
-	if string(p[:len(dataName)]) != dataName {
+	case string(p[:len(dataName)]) != dataName:
+		n := bytes.IndexByte(p[:min(len(p), maxQuick)], '\n')
+		if n <= 0 || e.data.s.Profile != Secrets || p[n-1] == '\r' || !e.data.s.harmlessBytes(p[:n]) {
+			return 0
+		}
+		e.blank, e.line = false, lineOther
+		return n
+	case len(e.breaks.Text) > 0:
 		return 0
 	}
 	e.blank, e.line = false, lineSpace

@@ -258,11 +258,11 @@ func (t *text) base64(out []find, tok []byte) []find {
 	return out
 }
 
-// leads are the sextets that a quantum of base64 begins with if it stands for
-// three bytes of ASCII text.
-var leads = func() (is [256]bool) {
+// leads are 1 for the sextets that a quantum of base64 begins with if it stands
+// for three bytes of ASCII text.
+var leads = func() (is [256]byte) {
 	for _, c := range []byte("CDIJKLMNOPQRSTUVWXYZabcdef") { // those of \t \n \r and of ' ' to '~'
-		is[c] = true
+		is[c] = 1
 	}
 	return is
 }()
@@ -281,10 +281,12 @@ func plausible(run []byte) bool {
 func textual(run []byte) (is [4]bool) {
 	var n [4]int
 	whole := min(len(run), 48) &^ 3
-	for i, c := range run[:whole] {
-		if leads[c] {
-			n[i&3]++
-		}
+	for i := 0; i+4 <= whole; i += 4 {
+		q := run[i : i+4]
+		n[0] += int(leads[q[0]])
+		n[1] += int(leads[q[1]])
+		n[2] += int(leads[q[2]])
+		n[3] += int(leads[q[3]])
 	}
 	for i := range is {
 		is[i] = n[i] >= whole/4*3/4

@@ -255,18 +255,18 @@ func (t *trial) clean(p []byte) bool {
 // quickNested takes the string that begins with the quote p[i] and has JSON in
 // it, if all of it is there and it has no secrets, and returns where it got to.
 func (l *lexer) quickNested(p []byte, i int) int {
-	to := closing(p, i+1)
-	if to < 0 || l.level >= maxNesting || l.after && l.isName {
+	if l.level >= maxNesting || l.after && l.isName {
 		return i
 	}
 	if l.trial == nil {
 		l.trial = newTrial(l.s, func(s *Finder) Sink { return newLexer(s, l.level+1) })
 	}
 	t := l.trial
-	var ok bool
-	if t.text, ok = appendDecoded(t.text[:0], p[i+1:to]); !ok || recognise(t.text) != isJSON || !t.clean(t.text) {
+	var n int
+	if t.text, n = appendString(t.text[:0], p[i+1:]); n < 0 || recognise(t.text) != isJSON || !t.clean(t.text) {
 		return i
 	}
+	to := i + 1 + n
 	l.name = append(l.name[:0], p[i+1:min(to, i+2+maxName)]...)
 	l.after, l.last = l.lists > 0, true
 	return to + 1
@@ -393,42 +393,30 @@ func appendUnescaped(dst, p []byte, limit int) []byte {
 	return dst[:limit]
 }
 
-// closing returns the place of the quote that ends the string that goes on at
-// p[i], or -1.
-func closing(p []byte, i int) int {
-	for {
-		k := bytes.IndexByte(p[i:], '"')
-		if k < 0 {
-			return -1
-		}
-		i += k
-		n := 1
-		for p[i-n] == '\\' {
-			n++
-		}
-		if n%2 == 1 {
-			return i
-		}
-		i++
-	}
-}
-
-// appendDecoded appends to dst what the inside of a JSON string stands for. ok is false where an escape is none.
-func appendDecoded(dst, p []byte) (out []byte, ok bool) {
-	for {
-		i := bytes.IndexByte(p, '\\')
-		if i < 0 {
-			return append(dst, p...), true
-		}
-		dst = append(dst, p[:i]...)
-		p = p[i:]
-		switch {
-		case len(p) > 1 && unescaped[p[1]] != 0:
-			dst, p = append(dst, unescaped[p[1]]), p[2:]
-		case len(p) >= maxEscape && p[1] == 'u' && isHexFour(p[2:maxEscape]):
-			dst, p = appendUnescaped(dst, p[:maxEscape], math.MaxInt), p[maxEscape:]
+// appendString appends to dst what the string stands for that goes on with p, up
+// to its quote, and returns where that is, or -1 where there is none or an
+// escape is not one.
+func appendString(dst, p []byte) (out []byte, n int) {
+	for from, i := 0, 0; i < len(p); {
+		switch p[i] {
+		case '"':
+			return append(dst, p[from:i]...), i
+		case '\\':
+			dst = append(dst, p[from:i]...)
+			switch rest := p[i:]; {
+			case len(rest) > 1 && unescaped[rest[1]] != 0:
+				dst = append(dst, unescaped[rest[1]])
+				i += 2
+			case len(rest) >= maxEscape && rest[1] == 'u' && isHexFour(rest[2:maxEscape]):
+				dst = appendUnescaped(dst, rest[:maxEscape], math.MaxInt)
+				i += maxEscape
+			default:
+				return dst, -1
+			}
+			from = i
 		default:
-			return dst, false
+			i++
 		}
 	}
+	return dst, -1
 }

@@ -291,7 +291,7 @@ func (t *text) Pending() int64 {
 
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
-	if t.run == nil && t.s.Profile != Strict && t.verdict(nil, false) == stays {
+	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != Strict && t.verdict(nil, false) == stays {
 		t.done = max(t.done, settled(t.h.Text))
 	}
 }
@@ -325,6 +325,9 @@ func (t *text) judgeHeld() {
 			return
 		}
 		t.run = nil
+	}
+	if !t.url && (len(tok) < t.shortest() || !t.mayHold(tok, 0, len(tok), false)) {
+		return
 	}
 	for _, f := range t.find(tok, t.flags, nil, false) {
 		value := f.of(tok)
