@@ -139,8 +139,8 @@ func TestPace(t *testing.T) {
 	p := newPace()
 	before := nice(p.thread)
 	p.set(true)
-	if got := nice(p.thread); got != min(priority, before) {
-		t.Errorf("behind, its priority is %d, want %d", got, priority)
+	if got := nice(p.thread); got != min(consumerPriority, before) {
+		t.Errorf("behind, its priority is %d, want %d", got, consumerPriority)
 	}
 	p.end()
 	if got := nice(p.thread); got != before {

@@ -18,6 +18,13 @@ const (
 	blockSize = 1 << 20
 	maxSample = 80 << 10 // no event of tls.c is larger
 	minQueue  = 256 << 20
+	// maxBehind is how much may wait for a consumer before it goes first. More
+	// would take memory that was not used before, and on some virtual machines
+	// that is slower to come by than what a core can encrypt.
+	maxBehind = 4 << 20
+	// warmBlocks have their memory from the start, and warmMore when there is
+	// much to record. The memory of maxFree is kept.
+	warmBlocks, warmMore, maxFree = 8, 24, 64
 )
 
 // queueLimit bounds the memory of a consumer that is slower than the recorded
@@ -41,12 +48,16 @@ type block struct {
 }
 
 // A queue takes blocks from the goroutine that empties the ring buffer to the
-// consumer of events, so that a slow consumer does not lose data at once.
+// consumer of events, so that a slow consumer does not lose data at once. They
+// are no memory of the garbage collector's, which would have the reader wait
+// and help each time that some of it is taken.
 type queue struct {
 	mu     sync.Mutex
 	cond   sync.Cond // queue has changed
 	blocks []*block
 	free   []*block
+	cold   []*block // free, and without memory
+	rest   []byte   // of what blocks are made of
 	bytes  int // of memory of blocks put and not recycled
 	limit  int
 	err    error // of the sender
@@ -57,6 +68,12 @@ type queue struct {
 func newQueue() *queue {
 	q := &queue{limit: queueLimit()}
 	q.cond.L = &q.mu
+	// A consumer may still be at a block when the queue is closed.
+	if mem, err := unix.Mmap(-1, 0, q.limit+2*maxFree*blockSize, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE); err == nil {
+		q.rest = mem
+		runtime.AddCleanup(q, func(mem []byte) { _ = unix.Munmap(mem) }, mem)
+	}
 	return q
 }
 
@@ -64,12 +81,24 @@ func newQueue() *queue {
 func (q *queue) empty() *block {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n := len(q.free); n > 0 {
-		b := q.free[n-1]
-		q.free = q.free[:n-1]
-		return b
+	for _, list := range []*[]*block{&q.free, &q.cold} {
+		if n := len(*list); n > 0 {
+			b := (*list)[n-1]
+			*list = (*list)[:n-1]
+			return b
+		}
 	}
-	return &block{buf: make([]byte, 0, blockSize)}
+	return q.fresh()
+}
+
+// fresh returns a block that was not used before. q.mu is held.
+func (q *queue) fresh() *block {
+	if len(q.rest) < blockSize {
+		return &block{buf: make([]byte, 0, blockSize)}
+	}
+	b := &block{buf: q.rest[:0:blockSize], ends: make([]int, 0, blockSize/4096)}
+	q.rest = q.rest[blockSize:]
+	return b
 }
 
 // put hands over b. It blocks while the queue is full.
@@ -84,11 +113,27 @@ func (q *queue) put(b *block) {
 	q.cond.Broadcast()
 }
 
+// warm makes n blocks with memory that is there already when it is needed.
+func (q *queue) warm(n int) {
+	for range n {
+		q.mu.Lock()
+		b := q.fresh()
+		q.mu.Unlock()
+		page := b.buf[:cap(b.buf)]
+		for i := 0; i < len(page); i += os.Getpagesize() {
+			page[i] = 1
+		}
+		q.mu.Lock()
+		q.free = append(q.free, b)
+		q.mu.Unlock()
+	}
+}
+
 // behind reports whether the consumer has much left to take.
 func (q *queue) behind() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.bytes > q.limit/16
+	return q.bytes > maxBehind
 }
 
 // idle reports whether the consumer has taken all that was put.
@@ -132,9 +177,11 @@ func (q *queue) recycle(b *block) {
 	defer q.mu.Unlock()
 	q.bytes -= cap(b.buf)
 	q.cond.Broadcast()
-	if len(q.free) < 8 {
-		*b = block{buf: b.buf[:0], ends: b.ends[:0]}
+	*b = block{buf: b.buf[:0], ends: b.ends[:0]}
+	if len(q.free) < maxFree {
 		q.free = append(q.free, b)
+	} else if unix.Madvise(b.buf[:cap(b.buf)], unix.MADV_DONTNEED) == nil {
+		q.cold = append(q.cold, b)
 	}
 }
 
@@ -146,9 +193,12 @@ func (q *queue) close() {
 	q.cond.Broadcast()
 }
 
-// priority is that of the reader of the ring buffer, and of a consumer that is
-// behind (setpriority(2)).
-const priority = -15
+// Priorities (setpriority(2)) of the reader of the ring buffer, and of a consumer
+// that is behind.
+const (
+	readerPriority   = -20
+	consumerPriority = -15
+)
 
 // A pace keeps a consumer from falling behind for good where it shares the
 // processors with what it records: it then goes first, so that the recorded
@@ -179,7 +229,7 @@ func (p *pace) set(first bool) {
 	p.raised = first
 	nice := p.usual
 	if first {
-		nice = min(nice, priority)
+		nice = min(nice, consumerPriority)
 	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, p.thread, nice)
 }
@@ -200,7 +250,7 @@ func (p *Probe) drain() {
 	// priority is refused, the ring buffer must do. The thread ends with the
 	// goroutine, since it is not unlocked.
 	runtime.LockOSThread()
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), priority)
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), readerPriority)
 	p.queue.finish(p.fill())
 }
 
@@ -209,12 +259,16 @@ func (p *Probe) fill() error {
 	var pending *snapshot
 	lost := uint64(0)
 	b := p.queue.empty()
+	full := 0 // blocks
 	p.ring.SetDeadline(time.Now().Add(pollPeriod))
 	for {
 		if cap(b.buf)-len(b.buf) < maxSample {
 			b.clock, b.lossy = clock(), p.Loss().RingEvents > 0
 			p.queue.put(b)
 			b = p.queue.empty()
+			if full++; full == warmBlocks/4 {
+				go p.queue.warm(warmMore)
+			}
 		}
 		rec.RawSample = b.buf[len(b.buf):]
 		stopping := p.stopping.Load()

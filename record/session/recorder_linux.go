@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -79,6 +80,9 @@ type recorder struct {
 
 // run records and returns the exit code.
 func (r *recorder) run(ctx context.Context) (int, error) {
+	// One more than there are processors: who empties the ring buffer then need
+	// not wait for one that the garbage collector or the consumer is on.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	if err := r.attach(); err != nil {
 		return 0, err
 	}
