@@ -58,7 +58,7 @@ type queue struct {
 	free   []*block
 	cold   []*block // free, and without memory
 	rest   []byte   // of what blocks are made of
-	bytes  int // of memory of blocks put and not recycled
+	bytes  int      // of memory of blocks put and not recycled
 	limit  int
 	err    error // of the sender
 	done   bool  // nothing will be put any more
