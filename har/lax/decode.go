@@ -57,16 +57,15 @@ func (c *cursor) unexpected() error {
 
 // value passes over the value that comes next and returns its text.
 func (c *cursor) value() ([]byte, error) {
+	b := c.next()
 	start := c.i
-	switch b := c.next(); {
-	case b == '{' || b == '[':
-		start = c.i
+	switch b {
+	case '{', '[':
 		if err := c.nested(); err != nil {
 			return nil, err
 		}
 		return c.p[start:c.i], nil
-	case b == '"':
-		start = c.i
+	case '"':
 		end, _ := endOfString(c.p, c.i+1)
 		if end < 0 {
 			return nil, io.ErrUnexpectedEOF
@@ -74,7 +73,6 @@ func (c *cursor) value() ([]byte, error) {
 		c.i = end
 		return c.p[start:end], nil
 	}
-	start = c.i
 	for c.i < len(c.p) && isWord(c.p[c.i]) {
 		c.i++
 	}
