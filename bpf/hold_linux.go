@@ -55,6 +55,7 @@ func (p *Probe) Release(program Program, known bool) {
 		}
 	}
 	if program.Held {
+		_ = p.table(tlsMapHeld).Delete(nobody) // programs are looked after again
 		resume(p.table(tlsMapHeld), program.tgid, program.PID)
 	}
 }
@@ -98,8 +99,13 @@ func (p *Probe) Held() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "held"), nil
 }
 
+// nobody is the key of an entry that says that nothing more is to be held
+// (NOBODY of tables.h).
+const nobody uint32 = 0
+
 // ResumeHeld lets those processes in the table of [Probe.Held] run that have
-// been held for longer than a while.
+// been held for longer than a while. If there are any, no other is held until
+// [Probe.Release] is called again: each would have to wait as long.
 func ResumeHeld(table *os.File, longer time.Duration) error {
 	fd, err := unix.FcntlInt(table.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -110,23 +116,27 @@ func ResumeHeld(table *os.File, longer time.Duration) error {
 		return fmt.Errorf("table of held processes: %w", err)
 	}
 	defer held.Close()
-	resumeAll(held, longer)
+	if resumeAll(held, longer) {
+		_ = held.Put(nobody, tlsStopped{})
+	}
 	return nil
 }
 
-func resumeAll(held *ebpf.Map, longer time.Duration) {
+// resumeAll reports whether there were any.
+func resumeAll(held *ebpf.Map, longer time.Duration) bool {
 	now := monotonic()
 	pids := map[uint32]int{}
 	var tgid uint32
 	var s tlsStopped
 	for it := held.Iterate(); it.Next(&tgid, &s); {
-		if now-int64(s.Time) >= int64(longer) {
+		if tgid != nobody && now-int64(s.Time) >= int64(longer) {
 			pids[tgid] = int(s.Pid)
 		}
 	}
 	for tgid, pid := range pids {
 		resume(held, tgid, pid)
 	}
+	return len(pids) > 0
 }
 
 // resume lets a process run. It is in the table until then, so that it is

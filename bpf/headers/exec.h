@@ -82,8 +82,9 @@ static __always_inline bool ours(struct task_struct *task) {
  * An event must be on its way that lets it run again. */
 static __always_inline bool hold(__u32 tgid, __u32 pid, struct task_struct *task) {
 	struct stopped h = {bpf_ktime_get_ns(), pid};
+	__u32 nobody = NOBODY;
 
-	if (!holds || !pid || BPF_CORE_READ(task, ptrace) || !ours(task) || may_care(task) ||
+	if (!holds || !pid || bpf_map_lookup_elem(&held, &nobody) || BPF_CORE_READ(task, ptrace) || !ours(task) || may_care(task) ||
 	    bpf_map_update_elem(&held, &tgid, &h, BPF_ANY))
 		return false;
 	if (!bpf_send_signal(SIGSTOP))

@@ -262,6 +262,8 @@ struct { /* files that user space has looked at for TLS functions */
 	__type(value, __u8);
 } examined SEC(".maps");
 
+#define NOBODY 0 /* with an entry for this tgid, nothing more is held */
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1024);
