@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"ssltape/har"
 	"ssltape/har/report"
@@ -58,16 +59,55 @@ func openHAR(w io.Writer, o OutputOptions) (sink, error) {
 
 func openGzip(w io.Writer, o OutputOptions) (sink, error) {
 	z := gzip.NewWriter(w)
-	s, err := openHAR(z, o)
+	h, err := openHAR(z, o)
 	if err != nil {
 		return sink{}, err
 	}
-	h := s
-	s.close = func() error { return errors.Join(h.close(), z.Close()) }
-	s.flush = func() error { return errors.Join(h.flush(), z.Flush()) }
-	s.idle = nil // each flush makes the file longer
-	return s, nil
+	g := &gzipped{sink: h, z: z}
+	return sink{exchanges: g, flush: g.flush, idle: g.idle, close: g.close, len: h.len}, nil
 }
+
+// A gzipped is a sink that compresses. What it was given is in the file a
+// second later at most, if anything comes by then: each flush makes the file
+// longer.
+type gzipped struct {
+	sink
+	z       *gzip.Writer
+	flushed time.Time
+	waits   bool // something is not in the file yet
+}
+
+// flushEvery is how long what is compressed may wait.
+const flushEvery = time.Second
+
+// WriteExchange implements [record.ExchangeWriter].
+func (g *gzipped) WriteExchange(x *record.Exchange) error {
+	g.waits = g.waits || x.Done()
+	return errors.Join(g.exchanges.WriteExchange(x), g.idle())
+}
+
+// WriteProcess implements [record.ProcessWriter].
+func (g *gzipped) WriteProcess(p *record.ProcessEvent) error {
+	w, ok := g.exchanges.(record.ProcessWriter)
+	if !ok {
+		return nil
+	}
+	return w.WriteProcess(p)
+}
+
+func (g *gzipped) idle() error {
+	if !g.waits || time.Since(g.flushed) < flushEvery {
+		return nil
+	}
+	return g.flush()
+}
+
+func (g *gzipped) flush() error {
+	g.waits, g.flushed = false, time.Now()
+	return errors.Join(g.sink.flush(), g.z.Flush())
+}
+
+func (g *gzipped) close() error { return errors.Join(g.sink.close(), g.z.Close()) }
 
 func openPcapng(w io.Writer, o OutputOptions) (sink, error) {
 	p, err := pcapng.NewWriter(w, pcapng.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction, Framing: o.Framing})
