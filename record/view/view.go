@@ -73,7 +73,7 @@ func All() []Info {
 		{"timeline", "when each exchange was, at the end", heads, newTimeline},
 		{"stats", "counts and times by host and by model, at the end", false, newStats},
 		{"curl", "a curl command for each request, which sends the same bytes", false, newCurl},
-		{"raw", "heads as sent, bodies as sent but for the transfer coding", false, newRaw},
+		{"raw", "heads as HTTP/1.1 has them, bodies without transfer coding; of a HAR without content coding too", false, newRaw},
 		{"hex", "what raw shows, as a hex dump", false, newHex},
 	}
 }
