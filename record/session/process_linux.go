@@ -387,13 +387,17 @@ func libraryPath(environ []string) []string {
 }
 
 // willLoad returns the TLS libraries that process pid, which has just become
-// another program, is about to load. Where it sees other files than we do,
-// nothing is known before.
+// another program, is about to load, or may load where it sees other files than
+// we do.
 func willLoad(pid int) []string {
+	root := fmt.Sprintf("/proc/%d/root", pid)
 	ours, err := os.Stat("/")
-	its, err2 := os.Stat(fmt.Sprintf("/proc/%d/root", pid))
-	if err != nil || err2 != nil || !os.SameFile(ours, its) {
+	its, err2 := os.Stat(root)
+	if err != nil || err2 != nil {
 		return nil
+	}
+	if !os.SameFile(ours, its) {
+		return program.LibrariesIn(root)
 	}
 	environ, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	libs, _ := program.Needed(fmt.Sprintf("/proc/%d/exe", pid), libraryPath(strings.Split(string(environ), "\x00"))...)

@@ -27,11 +27,11 @@ func Libraries() []string { return LibrariesNamed(tlsLibraries...) }
 func LibrariesNamed(prefixes ...string) []string {
 	cache, err := os.ReadFile(loaderCache)
 	if err != nil {
-		return globLibraries(prefixes)
+		return globLibraries("", prefixes)
 	}
 	paths, err := parseLoaderCache(cache)
 	if err != nil {
-		return globLibraries(prefixes)
+		return globLibraries("", prefixes)
 	}
 	var libs []string
 	for _, p := range paths {
@@ -64,13 +64,17 @@ func IsNamed(path string, prefixes ...string) bool {
 	})
 }
 
-// globLibraries looks where libraries usually are, for systems without a
-// cache, such as those with musl.
-func globLibraries(prefixes []string) []string {
+// LibrariesIn returns the TLS libraries where programs with the root folder root
+// usually find them.
+func LibrariesIn(root string) []string { return globLibraries(root, tlsLibraries) }
+
+// globLibraries looks where libraries usually are below the folder root, for
+// systems without a cache, such as those with musl.
+func globLibraries(root string, prefixes []string) []string {
 	var libs []string
 	for _, dir := range []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib/*-linux-*", "/usr/lib/*-linux-*"} {
 		for _, prefix := range prefixes {
-			found, _ := filepath.Glob(dir + "/" + prefix + "*")
+			found, _ := filepath.Glob(root + dir + "/" + prefix + "*")
 			libs = append(libs, found...)
 		}
 	}
