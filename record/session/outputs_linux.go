@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,6 +31,7 @@ type outputs struct {
 	exchanges record.ExchangeWriter
 	redact    redact.Profile
 	stderr    io.Writer
+	stdout    *waiting // nil where writing to it does not wait for anybody
 }
 
 // An output is one file or the live view.
@@ -49,7 +51,12 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: stdout, Framing: o.Framing, Live: true,
+	if f, ok := stdout.(*os.File); ok {
+		if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() {
+			out.stdout = newWaiting(f)
+		}
+	}
+	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: out.writer(stdout), Framing: o.Framing, Live: true,
 		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
@@ -71,7 +78,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		out.all = append(out.all, a)
 	}
 	if o.Print {
-		v, err := o.liveView(stdout)
+		v, err := o.liveView(stdout, out.writer(stdout))
 		if err != nil {
 			return nil, errors.Join(err, out.remove())
 		}
@@ -170,10 +177,11 @@ func (o *Options) comment() string {
 	return "recorded from " + strings.Join(parts, ", ")
 }
 
-// liveView returns what shows exchanges on stdout as they unfold.
-func (o *Options) liveView(stdout io.Writer) (*output, error) {
+// liveView returns what shows exchanges on stdout as they unfold. It writes them
+// to w, which is stdout in the end.
+func (o *Options) liveView(stdout, w io.Writer) (*output, error) {
 	if o.JSON {
-		w, err := replay.NewOutput("jsonl", "-", replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Stdout: stdout})
+		w, err := replay.NewOutput("jsonl", "-", replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Stdout: w})
 		if err != nil {
 			return nil, err
 		}
@@ -189,11 +197,64 @@ func (o *Options) liveView(stdout io.Writer) (*output, error) {
 		opts.Color = o.Color != "never" && (opts.Color || os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 		opts.Width, _, _ = term.GetSize(int(f.Fd()))
 	}
-	v, err := view.New(name, stdout, opts)
+	v, err := view.New(name, w, opts)
 	if err != nil {
 		return nil, usageError(err.Error(), "ssltape help replay lists the views")
 	}
 	return &output{ExchangeWriter: v, close: v.Close}, nil
+}
+
+// A waiting writes to a pipe or a terminal, which may take for ever: until who
+// waits for it gives up.
+type waiting struct {
+	to      chan []byte
+	done    chan error
+	gaveUp  chan struct{}
+	giveUps sync.Once
+}
+
+// errGaveUp says that what is written has not been read.
+var errGaveUp = errors.New("standard output: what follows was not waited for, since nobody reads it")
+
+func newWaiting(f io.Writer) *waiting {
+	w := &waiting{to: make(chan []byte), done: make(chan error, 1), gaveUp: make(chan struct{})}
+	go func() {
+		for p := range w.to {
+			_, err := f.Write(p)
+			w.done <- err
+		}
+	}()
+	return w
+}
+
+// Write writes p. After giveUp p may be read yet, when it has returned.
+func (w *waiting) Write(p []byte) (int, error) {
+	select {
+	case w.to <- p:
+	case <-w.gaveUp:
+		return 0, errGaveUp
+	}
+	select {
+	case err := <-w.done:
+		return len(p), err
+	case <-w.gaveUp:
+		return 0, errGaveUp
+	}
+}
+
+// writer returns what to write to for stdout.
+func (out *outputs) writer(stdout io.Writer) io.Writer {
+	if out.stdout == nil {
+		return stdout
+	}
+	return out.stdout
+}
+
+// giveUp ends a write to stdout that nobody reads.
+func (out *outputs) giveUp() {
+	if w := out.stdout; w != nil {
+		w.giveUps.Do(func() { close(w.gaveUp) })
+	}
 }
 
 // chunkOutputs and exchangeOutputs pass on what comes out of the redaction.

@@ -333,7 +333,11 @@ func (r *recorder) watch(ctx context.Context) (stop func()) {
 			case <-limit:
 				go r.stop()
 			case s := <-signals:
-				r.signal(s.(syscall.Signal))
+				if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 {
+					go r.signal(s.(syscall.Signal)) // it waits for outputs
+				} else {
+					r.signal(s.(syscall.Signal))
+				}
 			}
 		}
 	})
@@ -345,6 +349,7 @@ func (r *recorder) watch(ctx context.Context) (stop func()) {
 
 // signal does what the command line contract says of signal s.
 func (r *recorder) signal(s syscall.Signal) {
+	running := r.cmd != nil && len(r.exited) == 0 // else there is no command to end
 	switch {
 	case s == syscall.SIGUSR1:
 		r.mu.Lock()
@@ -356,12 +361,12 @@ func (r *recorder) signal(s syscall.Signal) {
 			r.out.flush()
 		}
 		r.mu.Unlock()
-	case r.cmd != nil && r.interrupts == 0:
+	case running && r.interrupts == 0:
 		r.interrupts++
 		if s != syscall.SIGINT { // which the terminal has sent to the command too
 			r.cmd.cmd.Process.Signal(s)
 		}
-	case r.interrupts == 0 || r.cmd != nil && r.interrupts == 1:
+	case r.interrupts == 0 || running && r.interrupts == 1:
 		r.interrupts++
 		go r.stop()
 	default: // wait for nothing: not for what is still in the ring, and not for the command
@@ -375,6 +380,7 @@ func (r *recorder) signal(s syscall.Signal) {
 
 // drop closes the probes with what they have not handed over yet.
 func (r *recorder) drop() {
+	r.out.giveUp()
 	r.stop()
 	loss := r.probe.Loss()
 	r.probe.Close()

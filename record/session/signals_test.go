@@ -76,6 +76,49 @@ func unpacked(path string) string {
 	return string(text)
 }
 
+// TestUnread records to a pipe that nobody reads: the second interrupt ends
+// that, and it is said what was not written.
+func TestUnread(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	har := filepath.Join(t.TempDir(), "a.har")
+	cmd := exec.Command(binary, "record", "-o", "jsonl:-", "-o", har, "--", "curl", "-s", "--cacert", s.CertFile,
+		"-o", "/dev/null", s.URL+"/bytes/1000000", "-o", "/dev/null", s.URL+"/bytes/1000")
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	waitFor(t, "a pipe that is full", func() bool {
+		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+		size, err2 := unix.FcntlInt(r.Fd(), unix.F_GETPIPE_SZ, 0)
+		return err == nil && err2 == nil && n > size/2 // in the middle of a line
+	})
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	waitFor(t, "its end", func() bool {
+		cmd.Process.Signal(syscall.SIGINT)
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "nobody reads it") {
+		t.Errorf("exit code %d, %s", code, stderr.String())
+	}
+	if readHAR(t, har).Log.Entries == nil {
+		t.Error("the other file has no exchange")
+	}
+}
+
 // The status line says what there is to say, fits the terminal also when that
 // becomes narrower, and is taken away at the end.
 func TestStatusLine(t *testing.T) {
