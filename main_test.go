@@ -83,13 +83,14 @@ var floors = map[string]int{
 
 // outside says which packages may use a module, by the first part of its path.
 var outside = map[string][]string{
-	"github.com/cilium/ebpf":        {"bpf", "record/session", ""},
-	"github.com/google/gopacket":    {"pcapng", "replay", "record/session", ""},
-	"github.com/spf13/pflag":        {"replay", "record/session", ""},
-	"github.com/andybalholm/brotli": nil, // nil: everywhere
-	"github.com/klauspost/compress": nil,
-	"github.com/ulikunitz/xz":       nil,
-	"golang.org/x/":                 nil,
+	"github.com/cilium/ebpf":             {"bpf", "record/session", ""},
+	"github.com/google/gopacket":         {"pcapng", "replay", "record/session", ""},
+	"github.com/spf13/pflag":             {"replay", "record/session", ""},
+	"github.com/ianlancetaylor/demangle": {"bpf", "record/session", ""}, // the names of Rust's functions
+	"github.com/andybalholm/brotli":      nil,                           // nil: everywhere
+	"github.com/klauspost/compress":      nil,
+	"github.com/ulikunitz/xz":            nil,
+	"golang.org/x/":                      nil,
 }
 
 // floor returns the place of a package: that of the longest entry of floors
