@@ -240,10 +240,10 @@ var bunOffsets = []struct {
 	ci                bool // required in CI
 }{
 	{"bun-linux-x64-1.4.5", 0x237e500, 0x23ffc30, 0x23ae4c0, true},
-	{"bun-linux-x64-1.3.14", 0x3a027c0, 0x3a02b50, 0x3a52ce0, false},
-	{"bun-linux-x64-1.0.0", 0x2a4fee0, 0x2a502f0, 0x2b63800, false},
-	{"bun-linux-x64-baseline-1.3.14", 0x367f3f0, 0x367f780, 0x36ca460, false},
-	{"bun-linux-x64-musl-1.4.5", 0x5fa7cc0, 0x5fa80b0, 0x5faa840, false},
+	{"bun-linux-x64-1.3.14", 0x3a027c0, 0x3a02b50, 0x3a52ce0, true},
+	{"bun-linux-x64-1.0.0", 0x2a4fee0, 0x2a502f0, 0x2b63800, true},
+	{"bun-linux-x64-baseline-1.3.14", 0x367f3f0, 0x367f780, 0x36ca460, true},
+	{"bun-linux-x64-musl-1.4.5", 0x5fa7cc0, 0x5fa80b0, 0x5faa840, true},
 	{"bun-linux-aarch64-1.4.5", 0x2125500, 0x21a07c0, 0x2158400, false},
 	{"bun-linux-aarch64-1.3.14", 0x34f6880, 0x34f6c40, 0x354c180, true},
 }
