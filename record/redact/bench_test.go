@@ -41,39 +41,10 @@ func (discard) WriteChunk(record.Chunk) error        { return nil }
 func (discard) WriteExchange(*record.Exchange) error { return nil }
 
 func BenchmarkChunks(b *testing.B) {
-	body := conversation(1 << 20)
-	in := []byte(post("application/json", string(body)))
-	b.SetBytes(int64(len(in)))
-	b.ReportAllocs()
-	for b.Loop() {
-		w := redact.Chunks(discard{}, redact.Secrets)
-		conn := &record.Conn{}
-		for off := 0; off < len(in); off += 16 << 10 {
-			p := in[off:min(off+16<<10, len(in))]
-			if err := w.WriteChunk(record.Chunk{Conn: conn, Off: int64(off), Data: p}); err != nil {
-				b.Fatal(err)
-			}
-		}
-		if err := w.Close(); err != nil {
-			b.Fatal(err)
-		}
-	}
+	benchChunks(b, []byte(post("application/json", string(conversation(1<<20)))))
 }
 
-func BenchmarkExchanges(b *testing.B) {
-	body := conversation(1 << 20)
-	x := &record.Exchange{}
-	x.Request.Proto, x.Request.Done, x.Response.Done = "HTTP/1.1", true, true
-	x.Request.Header = record.Fields{{Name: "Content-Type", Value: "application/json"}}
-	x.Request.Body = record.NewBody(body)
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := redact.Exchanges(discard{}, redact.Secrets).WriteExchange(x); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
+func BenchmarkExchanges(b *testing.B) { benchExchange(b, "application/json", conversation(1<<20)) }
 
 func BenchmarkText(b *testing.B) {
 	body := strings.Repeat("The quick brown fox jumps over the lazy dog, again and again.\n", 20000)

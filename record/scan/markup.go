@@ -1,6 +1,9 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // A markup is the sink for XML and HTML. The value of an attribute with the name
 // of a secret goes, that of an attribute beside such a name, as in <add
@@ -425,3 +428,13 @@ func (t *settings) End() {
 
 // Pending implements [Sink].
 func (t *settings) Pending() int64 { return min(t.line.Start(0), t.txt.Pending()) }
+
+// isSettings reports whether a media type is that of files of settings.
+func isSettings(media string) bool {
+	for _, part := range []string{"yaml", "toml", "/ini", "x-ini", "properties", "dotenv", "x-env"} {
+		if strings.Contains(media, part) {
+			return true
+		}
+	}
+	return false
+}

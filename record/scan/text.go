@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"math"
+	"strings"
 )
 
 // A text is the sink for text in which secrets give themselves away.
@@ -361,3 +362,80 @@ func settled(tok []byte) int {
 // out from: less than that says too little, and each longer word would wait for
 // the word after it.
 const softBase64 = 16
+
+// A wide is the sink for a body in UTF-16. The sink within is given a byte for
+// each unit, and what it finds becomes UTF-16 again.
+type wide struct {
+	s     *Finder
+	inner Finder
+	is    Sink
+	big   bool  // the more significant byte comes first
+	base  int64 // of the units
+	begun bool
+	half  Held // the first byte of a unit
+	text  []byte
+}
+
+// NewWide returns the sink for a body in UTF-16, big-endian or not.
+func NewWide(s *Finder, contentType string, big bool) Sink {
+	w := &wide{s: s, inner: Finder{Profile: s.Profile, Fill: s.Fill}, big: big}
+	media, _, _ := strings.Cut(contentType, ";")
+	w.is = newBody(&w.inner, media, 0)
+	return w
+}
+
+func (w *wide) Write(p []byte, at int64, n int) {
+	if !w.begun {
+		w.begun, w.base = true, at
+	}
+	w.text = w.text[:0]
+	unit := (at - w.base) / 2
+	for i, c := range p {
+		if len(w.half.Text) == 0 {
+			w.half.Add(p[i:i+1], at+int64(i), 1)
+			continue
+		}
+		high, low := w.half.Text[0], c
+		if !w.big {
+			high, low = low, high
+		}
+		if high != 0 {
+			low = 0xff // a letter that is not ASCII
+		}
+		w.half.Reset()
+		w.text = append(w.text, low)
+	}
+	w.is.Write(w.text, unit, len(w.text))
+	w.pass()
+}
+
+// pass hands on what was found.
+func (w *wide) pass() {
+	for _, s := range w.inner.Take(Settled) {
+		text := make([]byte, 0, 2*len(s.Text))
+		for i := range len(s.Text) {
+			if w.big {
+				text = append(text, 0, s.Text[i])
+			} else {
+				text = append(text, s.Text[i], 0)
+			}
+		}
+		w.s.Found++
+		w.s.spans = append(w.s.spans, Span{At: w.base + 2*s.At, N: 2 * s.N, Text: string(text)})
+	}
+}
+
+func (w *wide) End() {
+	w.is.End()
+	w.pass()
+	w.begun = false
+	w.half.Reset()
+}
+
+func (w *wide) Pending() int64 {
+	p := w.is.Pending()
+	if p != Settled {
+		p = w.base + 2*p
+	}
+	return min(p, w.half.Start(0))
+}

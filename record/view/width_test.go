@@ -47,24 +47,31 @@ var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // TestWidth checks that the views which are tables are not wider than the
 // terminal. The others show what may be copied, such as URLs and fields: they
 // leave it to the terminal to go on in the next line.
+// showWide returns what a view shows of the wide exchanges.
+func showWide(t *testing.T, name string, o Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	v, err := New(name, &b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range wideExchanges() {
+		if err := v.WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func TestWidth(t *testing.T) {
 	for _, name := range []string{"list", "summary", "stats", "timeline"} {
 		for _, width := range []int{40, 60, 80, 120, 200} {
 			for _, color := range []bool{false, true} {
-				var b bytes.Buffer
-				v, err := New(name, &b, Options{Terminal: true, Width: width, Zone: time.UTC, Color: color})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, x := range wideExchanges() {
-					if err := v.WriteExchange(x); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := v.Close(); err != nil {
-					t.Fatal(err)
-				}
-				for line := range strings.Lines(sgr.ReplaceAllString(b.String(), "")) {
+				shown := showWide(t, name, Options{Terminal: true, Width: width, Zone: time.UTC, Color: color})
+				for line := range strings.Lines(sgr.ReplaceAllString(shown, "")) {
 					line = strings.TrimSuffix(line, "\n")
 					if n := textWidth(line); n > width {
 						t.Errorf("%s at %d columns, colour %v: %d in %q", name, width, color, n, line)
@@ -79,31 +86,19 @@ func TestWidth(t *testing.T) {
 // processes and URLs are what scripts look for.
 func TestPipe(t *testing.T) {
 	for _, name := range []string{"list", "summary", "stats", "timeline", "headers"} {
-		var b bytes.Buffer
-		v, err := New(name, &b, Options{Zone: time.UTC})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, x := range wideExchanges() {
-			if err := v.WriteExchange(x); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := v.Close(); err != nil {
-			t.Fatal(err)
-		}
+		shown := showWide(t, name, Options{Zone: time.UTC})
 		want := map[string][]string{
 			"list":    {fmt.Sprint(9_999_999), "MKCALENDAR", "日本語プロセス名前[4194303]", "api.anthropic.com/v1/messages/" + strings.Repeat("路径", 60)},
 			"summary": {"日本語プロセス名前[4194303]", "api.anthropic.com (2)"},
 			"stats":   {"api.anthropic.com"}, "timeline": {"#9999999"}, "headers": {strings.Repeat("値", 100)},
 		}
 		for _, s := range want[name] {
-			if !strings.Contains(b.String(), s) {
-				t.Errorf("%s: no %q in %s", name, s, b.String())
+			if !strings.Contains(shown, s) {
+				t.Errorf("%s: no %q in %s", name, s, shown)
 			}
 		}
-		if strings.Contains(b.String(), "…") && name != "timeline" {
-			t.Errorf("%s: cut: %s", name, b.String())
+		if strings.Contains(shown, "…") && name != "timeline" {
+			t.Errorf("%s: cut: %s", name, shown)
 		}
 	}
 }
