@@ -36,6 +36,7 @@ type objects struct {
 	old     map[string]string // programs that stand for others on this kernel
 	multi   bool              // the kernel has uprobe_multi (6.6)
 	cookies bool              // the kernel has attach cookies (5.15)
+	nested  bool              // this is not the first pid namespace
 
 	mu       sync.Mutex
 	tables   map[string]*ebpf.Map
@@ -103,10 +104,11 @@ func (k *objects) configure(o Options) error {
 	if err != nil {
 		return err
 	}
+	k.nested = ns != initialPIDNamespace
 	for name, value := range map[string]any{
 		tlsVarWatermark: uint64(size) / 4, tlsVarPidns: ns, tlsVarAll: o.All, tlsVarFollow: o.Follow,
 		tlsVarHolds: o.Fresh != nil, tlsVarAwaits: o.Await || len(o.Comm) > 0, tlsVarPatternsLen: uint32(len(o.Comm)),
-		tlsVarUid: uint32(unix.Geteuid()), tlsVarCookies: k.cookies, tlsVarNested: ns != initialPIDNamespace,
+		tlsVarUid: uint32(unix.Geteuid()), tlsVarCookies: k.cookies, tlsVarNested: k.nested,
 	} {
 		if err := k.spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)

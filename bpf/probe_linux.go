@@ -20,7 +20,6 @@ import (
 // goroutines at once.
 type Probe struct {
 	*objects
-	nested bool // this is not the first pid namespace
 	ring   *ringbuf.Reader
 	queue  *queue
 	cursor *cursor
@@ -63,9 +62,8 @@ func Open(o Options) (*Probe, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ring buffer: %w", err), objs.Close())
 	}
-	ns, _ := pidNamespace()
 	p := &Probe{
-		objects: objs, nested: ns != initialPIDNamespace, ring: ring,
+		objects: objs, ring: ring,
 		queue: newQueue(), drained: make(chan struct{}),
 		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh, idle: o.Idle,
 	}

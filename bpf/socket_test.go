@@ -100,24 +100,30 @@ func addresses(t *testing.T, fewest int, library string, argv ...string) {
 	}
 }
 
-// runReady runs a command until it has printed a line. It is recorded from then
-// on, and reads one, when it is told to go on.
-func runReady(t *testing.T, argv ...string) (goOn func(*Probe), wait func()) {
+// startPiped starts a command that this test talks to.
+func startPiped(t *testing.T, argv ...string) (cmd *exec.Cmd, stdin io.WriteCloser, stdout io.ReadCloser) {
 	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd = exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
+	if stdout, err = cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd, stdin, stdout
+}
+
+// runReady runs a command until it has printed a line. It is recorded from then
+// on, and reads one, when it is told to go on.
+func runReady(t *testing.T, argv ...string) (goOn func(*Probe), wait func()) {
+	t.Helper()
+	cmd, stdin, stdout := startPiped(t, argv...)
 	if _, err := stdout.Read(make([]byte, 10)); err != nil {
 		t.Fatal(err)
 	}
@@ -146,19 +152,7 @@ func buildAddresses(t *testing.T) string {
 // A server of Go, which tells its clients the addresses that it sees.
 func TestAddressesGoServer(t *testing.T) {
 	path := buildAddresses(t)
-	cmd := exec.Command(path, "serve", v4, v6)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill() })
+	cmd, stdin, stdout := startPiped(t, path, "serve", v4, v6)
 	var urls [2]string
 	if _, err := fmt.Fscanln(stdout, &urls[0]); err != nil {
 		t.Fatal(err)
