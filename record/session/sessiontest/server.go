@@ -32,6 +32,7 @@ import (
 //	GET  /close/N      the same bytes, ended by the end of the connection
 //	GET  /gzip         a text in the gzip content coding
 //	GET  /echo?...     a small JSON object with the target
+//	GET  /client?...   the address and port that the request comes from
 //	POST /upload       {"length":N,"sha256":"..."} of the request's body
 //	POST /v1/messages  an event stream in the shape of Anthropic's API
 type Server struct {
@@ -68,6 +69,7 @@ func start(dir string, protocols ...string) (*Server, error) {
 	mux.HandleFunc("GET /close/{n}", s.close)
 	mux.HandleFunc("GET /gzip", s.gzip)
 	mux.HandleFunc("GET /echo", s.echo)
+	mux.HandleFunc("GET /client", s.client)
 	mux.HandleFunc("POST /upload", s.upload)
 	mux.HandleFunc("POST /v1/messages", s.messages)
 	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
@@ -127,6 +129,8 @@ func (s *Server) echo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]string{"target": r.URL.RequestURI()})
 }
+
+func (s *Server) client(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.RemoteAddr) }
 
 func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	h := sha256.New()

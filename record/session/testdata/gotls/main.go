@@ -2,6 +2,7 @@
 //
 //	gotls sizes URL CERT     downloads and uploads of several sizes, one after the other
 //	gotls many URL CERT      many connections at once, with uploads that differ
+//	gotls clients URL CERT   many connections, each of which asks for its own address
 //	gotls stack ADDR CERT    reads into a buffer on a stack that moves meanwhile
 //	gotls http2              a client and a server of HTTP/2, both in this process
 //	gotls serve DIR          a server; prints its port and leaves its certificate in DIR
@@ -32,6 +33,8 @@ func main() {
 		sizes(args[0], config(args[1]))
 	case "many":
 		many(args[0], config(args[1]))
+	case "clients":
+		clients(args[0], config(args[1]))
 	case "stack":
 		stack(args[0], config(args[1]))
 	case "http2":
@@ -88,6 +91,20 @@ func many(url string, config *tls.Config) {
 			for j := range 10 {
 				do(c, "GET", fmt.Sprintf("%s/echo?%d-%d", url, i, j), nil)
 				do(c, "POST", fmt.Sprintf("%s/upload?%d-%d", url, i, j), bytes.Repeat([]byte{byte('A' + i), byte('0' + j)}, 1+i*j*50))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func clients(url string, config *tls.Config) {
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			t := &http.Transport{TLSClientConfig: config}
+			defer t.CloseIdleConnections()
+			for j := range 3 {
+				do(&http.Client{Transport: t}, "GET", fmt.Sprintf("%s/client?%d-%d", url, i, j), nil)
 			}
 		})
 	}
