@@ -55,15 +55,16 @@ type cursor struct {
 	conns uint64 // numbered so far
 	clock int64
 	yield func(Event, error) bool
-	left  bool    // yield has returned false
-	later []Event // what one event of the kernel told after that
-	ended bool    // all that there was has been passed on
+	left  bool                   // yield has returned false
+	later []Event                // what one event of the kernel told after that
+	early map[connKey]tlsAddress // what block tells of connections that were not met before it
+	ended bool                   // all that there was has been passed on
 
 	lossy bool                    // events were lost: there may be more than was told
 	gone  [2]map[connKey]struct{} // if lossy: ended since the last two snapshots
 }
 
-func newCursor(p *Probe) *cursor { return &cursor{p: p} }
+func newCursor(p *Probe) *cursor { return &cursor{p: p, early: map[connKey]tlsAddress{}} }
 
 // run passes events to yield until it returns false or there are no more.
 func (c *cursor) run(yield func(Event, error) bool) {
@@ -90,9 +91,29 @@ func (c *cursor) run(yield func(Event, error) bool) {
 				return
 			}
 			c.block, c.index, c.clock, c.lossy = b, 0, b.clock, b.lossy
+			c.readAddresses(b)
 			pace.set(c.p.queue.behind())
 		}
 		c.readBlock()
+	}
+}
+
+// readAddresses reads the addresses that b tells, ahead of its other events: for
+// a server that uses the socket itself, what it sends proves the address, which
+// comes after what it has written, with which the first exchange ends.
+func (c *cursor) readAddresses(b *block) {
+	clear(c.early)
+	for _, i := range b.addresses {
+		e := view[tlsAddressEvent](b.event(i))
+		if e == nil {
+			continue
+		}
+		key := e.Head.key()
+		if pr := c.known(key.tgid); pr != nil && pr.conns[key] != nil {
+			pr.conns[key].setAddress(&e.Address)
+		} else {
+			c.early[key] = e.Address
+		}
 	}
 }
 
@@ -100,11 +121,7 @@ func (c *cursor) run(yield func(Event, error) bool) {
 func (c *cursor) readBlock() {
 	b := c.block
 	for c.index < len(b.ends) && !c.left {
-		start := 0
-		if c.index > 0 {
-			start = b.ends[c.index-1]
-		}
-		c.event(b.buf[start:b.ends[c.index]])
+		c.event(b.event(c.index))
 		c.index++
 	}
 	if c.left {
@@ -171,8 +188,7 @@ func (c *cursor) event(b []byte) {
 		}
 	case kindAddress:
 		if e := view[tlsAddressEvent](b); e != nil {
-			n := c.conn(key, h)
-			n.Local, n.Remote = addrPort(e.Address.Local, e.Address.Lport), addrPort(e.Address.Remote, e.Address.Rport)
+			c.conn(key, h).setAddress(&e.Address)
 		}
 	case kindHandshake:
 		c.conn(key, h).Handshake = time.Duration(h.Off)
@@ -181,6 +197,11 @@ func (c *cursor) event(b []byte) {
 			c.conn(key, h).ServerName = cString(e.Name[:])
 		}
 	}
+}
+
+// setAddress sets the addresses of n, or none where a is zeros.
+func (n *conn) setAddress(a *tlsAddress) {
+	n.Local, n.Remote = addrPort(a.Local, a.Lport), addrPort(a.Remote, a.Rport)
 }
 
 // addrPort returns the zero AddrPort for zeros.
@@ -210,6 +231,9 @@ func (c *cursor) conn(key connKey, h *tlsHead) *conn {
 	n := &conn{Conn: record.Conn{
 		ID: c.conns, PID: pr.PID, Comm: pr.Comm, Exe: pr.Exe, Library: c.p.library(pr.PID, h.Library),
 	}}
+	if a, ok := c.early[key]; ok {
+		n.setAddress(&a)
+	}
 	pr.conns[key] = n
 	return n
 }

@@ -45,6 +45,26 @@ type block struct {
 	clock int64 // what to add to the kernel's time for ns since the epoch
 	lossy bool  // events were lost before
 	after *snapshot
+
+	addresses []int // which events of buf tell one
+}
+
+// add takes event, which is in b.buf already, behind what it has.
+func (b *block) add(event []byte) {
+	if h := view[tlsHead](event); h != nil && h.Kind == kindAddress {
+		b.addresses = append(b.addresses, len(b.ends))
+	}
+	b.buf = b.buf[:len(b.buf)+len(event)]
+	b.ends = append(b.ends, len(b.buf))
+}
+
+// event returns event i of b.
+func (b *block) event(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = b.ends[i-1]
+	}
+	return b.buf[start:b.ends[i]]
 }
 
 // A queue takes blocks from the goroutine that empties the ring buffer to the
@@ -177,7 +197,7 @@ func (q *queue) recycle(b *block) {
 	defer q.mu.Unlock()
 	q.bytes -= cap(b.buf)
 	q.cond.Broadcast()
-	*b = block{buf: b.buf[:0], ends: b.ends[:0]}
+	*b = block{buf: b.buf[:0], ends: b.ends[:0], addresses: b.addresses[:0]}
 	if len(q.free) < maxFree {
 		q.free = append(q.free, b)
 	} else if unix.Madvise(b.buf[:cap(b.buf)], unix.MADV_DONTNEED) == nil {
@@ -274,8 +294,7 @@ func (p *Probe) fill() error {
 		stopping := p.stopping.Load()
 		err := p.ring.ReadInto(&rec)
 		if err == nil {
-			b.buf = b.buf[:len(b.buf)+len(rec.RawSample)]
-			b.ends = append(b.ends, len(b.buf))
+			b.add(rec.RawSample)
 			p.examine(rec.RawSample)
 			continue
 		}

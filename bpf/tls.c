@@ -156,14 +156,8 @@ static __always_inline void pass(struct pt_regs *ctx, struct thread *t, struct f
 		if (i < t->depth && t->frames[i].ssl == f->ssl && t->frames[i].dir == f->dir)
 			t->frames[i].counted = 1;
 	}
-	struct load l = {.key = &key, .f = f, .n = n};
-	struct conn *c = deliver(&l, loops);
-	if (!c)
-		return;
-	if (f->dir == OUT)
-		did_write(t, &key, c, n);
-	else
-		did_read(t, &key, c, n);
+	struct load l = {.key = &key, .f = f, .thread = t, .n = n};
+	deliver(&l, loops);
 }
 
 static __always_inline int leave(struct pt_regs *ctx, bool loops) {

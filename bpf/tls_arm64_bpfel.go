@@ -13,17 +13,19 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type tlsAddress struct {
+	_      structs.HostLayout
+	Local  [16]uint8
+	Remote [16]uint8
+	Lport  uint16
+	Rport  uint16
+	Pad    uint32
+}
+
 type tlsAddressEvent struct {
 	_       structs.HostLayout
 	Head    tlsHead
-	Address struct {
-		_      structs.HostLayout
-		Local  [16]uint8
-		Remote [16]uint8
-		Lport  uint16
-		Rport  uint16
-		Pad    uint32
-	}
+	Address tlsAddress
 }
 
 type tlsConn struct {
@@ -120,14 +122,7 @@ type tlsGoCall struct {
 	}
 	Socket  uint64
 	Proven  uint64
-	Address struct {
-		_      structs.HostLayout
-		Local  [16]uint8
-		Remote [16]uint8
-		Lport  uint16
-		Rport  uint16
-		Pad    uint32
-	}
+	Address tlsAddress
 }
 
 type tlsGoPlace struct {
@@ -281,14 +276,7 @@ type tlsThread struct {
 		Socket  uint64
 		Owner   uint64
 		Left    uint64
-		Address struct {
-			_      structs.HostLayout
-			Local  [16]uint8
-			Remote [16]uint8
-			Lport  uint16
-			Rport  uint16
-			Pad    uint32
-		}
+		Address tlsAddress
 	}
 	Written struct {
 		_    structs.HostLayout

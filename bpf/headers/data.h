@@ -32,6 +32,7 @@ struct load {
 	struct conn *c; /* 0 where there was no room for it */
 	struct loss *loss;
 	struct frame *f;        /* the call */
+	struct thread *thread;  /* which may use sockets by itself; else 0 */
 	__u64 n;
 	__u64 off;              /* in the stream of its direction */
 	__u64 time;
@@ -206,6 +207,8 @@ static __always_inline struct conn *deliver(struct load *l, bool loops) {
 		}
 		return 0;
 	}
+	if (l->thread && f->dir == IN) /* before what may end an exchange */
+		did_read(l->thread, l->key, c, l->n);
 	l->off = c->off[f->dir & 1];
 	l->time = f->dir == OUT ? f->time : bpf_ktime_get_ns();
 	if (loops)
@@ -216,6 +219,8 @@ static __always_inline struct conn *deliver(struct load *l, bool loops) {
 		LOSE(l, long_events, 1);
 		LOSE(l, long_bytes, l->n - MAX_CALL);
 	}
+	if (l->thread && f->dir == OUT)
+		did_write(l->thread, l->key, c, l->n);
 	return c;
 }
 

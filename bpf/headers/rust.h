@@ -156,14 +156,9 @@ __noinline int rust_send(__u64 id) {
 		.ssl = call->state, .buf = call->buf, .time = call->time, .epoch = call->epoch,
 		.pid = call->pid, .dir = out ? OUT : IN, .library = call->library,
 	};
-	__u64 n = call->n;
-	struct load l = {.key = &key, .f = &f, .n = n};
-	struct conn *c = n && !out ? find_conn(&key, f.pid, f.library) : 0;
-	if (c && t) /* before what may end an exchange */
-		did_read(t, &key, c, n);
-	c = n ? deliver(&l, false) : 0;
-	if (c && t && out)
-		did_write(t, &key, c, n);
+	struct load l = {.key = &key, .f = &f, .thread = t, .n = call->n};
+	if (l.n)
+		deliver(&l, false);
 	return 0;
 }
 
@@ -313,18 +308,28 @@ int rust_consume(struct pt_regs *ctx) {
 	return 0;
 }
 
+/* rust_state sets key to what the connection is known by of which a state is the
+ * first argument. It reports whether the process is recorded. */
+static __always_inline bool rust_state(struct pt_regs *ctx, struct conn_key *key) {
+	__u64 id = bpf_get_current_pid_tgid();
+	struct process *p = recorded(id >> 32);
+
+	if (!p)
+		return false;
+	*key = (struct conn_key){PT_REGS_PARM1(ctx), p->epoch, id >> 32};
+	rust_resolve(key, false);
+	return true;
+}
+
 /* fn start_outgoing_traffic(&mut self) of a state, when the handshake is over,
  * before which nothing can be read: what has was a connection that was dropped
  * after it had been moved */
 SEC("uprobe/rust_begin")
 int rust_begin(struct pt_regs *ctx) {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct process *p = recorded(id >> 32);
+	struct conn_key key;
 
-	if (!p)
+	if (!rust_state(ctx, &key))
 		return 0;
-	struct conn_key key = {PT_REGS_PARM1(ctx), p->epoch, id >> 32};
-	rust_resolve(&key, false);
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
 	return c && (c->off[IN] || c->closed) ? release(key.ssl, true) : 0;
 }
@@ -332,13 +337,10 @@ int rust_begin(struct pt_regs *ctx) {
 /* drop_in_place of a state */
 SEC("uprobe/rust_free_state")
 int rust_free_state(struct pt_regs *ctx) {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct process *p = recorded(id >> 32);
+	struct conn_key key;
 
-	if (!p)
+	if (!rust_state(ctx, &key))
 		return 0;
-	struct conn_key key = {PT_REGS_PARM1(ctx), p->epoch, id >> 32};
-	rust_resolve(&key, false);
 	return release(key.ssl, true);
 }
 

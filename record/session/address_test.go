@@ -3,10 +3,7 @@ package session_test
 import (
 	"fmt"
 	"net"
-	"path/filepath"
 	"testing"
-
-	"ssltape/record/session/sessiontest"
 )
 
 // compareAddresses compares the addresses of exchanges with those that the
@@ -53,19 +50,101 @@ func TestClientAddresses(t *testing.T) {
 	}
 }
 
-// A server of Go has the same addresses as its clients.
-func TestServerAddresses(t *testing.T) {
-	dir := t.TempDir()
-	server := startCommand(t, buildGo(t), "serve", dir)
-	r := startRecording(t, "--redact", "none", "-p", fmt.Sprint(server.pid))
-	for i := range 20 {
-		client := clientFor(t, &sessiontest.Server{CertFile: filepath.Join(dir, "cert.pem")})
-		get(t, client, fmt.Sprintf("https://localhost:%s/client?%d", server.line, i))
-		client.CloseIdleConnections()
+// memoryClient is one of asyncio, which hands the bytes over in memory.
+const memoryClient = `
+import asyncio, ssl, sys
+url, cert = sys.argv[1:]
+host, port = url[8:].split(':')
+async def client(i):
+    r, w = await asyncio.open_connection(host, port, ssl=ssl.create_default_context(cafile=cert))
+    for again in range(2):
+        w.write(b'GET /client?%d-%d HTTP/1.1\r\nHost: localhost\r\n\r\n' % (i, again))
+        head = await r.readuntil(b'\r\n\r\n')
+        await r.readexactly(int(head.lower().split(b'content-length: ')[1].split()[0]))
+    w.close()
+async def main(): await asyncio.gather(*map(client, range(20)))
+asyncio.run(main())
+`
+
+const memoryNodeClient = `
+const https = require('https');
+for (let i = 0; i < 20; i++) {
+  const agent = new https.Agent({keepAlive: true, maxSockets: 1});
+  const get = again => https.get(process.argv[1] + '/client?' + i + '-' + again, {agent}, r => r.resume().on('end', () =>
+    again ? agent.destroy() : get(1)));
+  get(0);
+}
+`
+
+// Where a client uses the socket itself, already the first exchange of a
+// connection has the addresses.
+func TestMemoryAddresses(t *testing.T) {
+	for tool, script := range map[string]string{
+		"python3": `python3 -c "$0" $1 $2`,
+		"node":    `NODE_EXTRA_CA_CERTS=$2 node -e "$0" $1`,
+	} {
+		t.Run(tool, func(t *testing.T) {
+			needs(t, tool)
+			s := startServer(t)
+			client := map[string]string{"python3": memoryClient, "node": memoryNodeClient}[tool]
+			written, converted := recordCommand(t, "sh", "-ec", script, client, s.URL, s.CertFile)
+			for name, h := range map[string]harFile{"har": written, "pcapng": converted} {
+				right, absent := compareAddresses(t, h, s.Addr)
+				if right+absent != 40 || absent > 2 {
+					t.Errorf("%s: %d addresses right, %d absent, want 40", name, right, absent)
+				}
+			}
+		})
 	}
-	r.stop(t)
-	right, absent := compareAddresses(t, readHAR(t, r.har), "127.0.0.1:"+server.line)
-	if right+absent != 20 || absent > 1 {
-		t.Errorf("%d addresses right, %d absent, want 20", right, absent)
+}
+
+// memoryServer tells clients their addresses, and uses the socket itself.
+const memoryServer = `
+import asyncio, ssl, sys
+async def answer(r, w):
+    while await r.readuntil(b'\r\n\r\n'):
+        text = b'%s:%d' % (w.get_extra_info('peername')[0].encode(), w.get_extra_info('peername')[1])
+        w.write(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(text) + text)
+async def main():
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(sys.argv[1], sys.argv[2])
+    s = await asyncio.start_server(answer, '127.0.0.1', 0, ssl=c)
+    print(s.sockets[0].getsockname()[1], flush=True)
+    await s.serve_forever()
+asyncio.run(main())
+`
+
+const memoryNodeServer = `
+const https = require('https'), fs = require('fs');
+const [cert, key] = process.argv.slice(1);
+const s = https.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(key)},
+  (req, res) => res.end(req.socket.remoteAddress + ':' + req.socket.remotePort));
+s.listen(0, '127.0.0.1', () => console.log(s.address().port));
+`
+
+// A server has the same addresses as its clients.
+func TestServerAddresses(t *testing.T) {
+	for name, command := range map[string][]string{
+		"go":      {"sh", "-c", `exec "$0" serve $(dirname $1)`, buildGo(t)}, // makes its own
+		"node":    {"node", "-e", memoryNodeServer},
+		"python3": {"python3", "-c", memoryServer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			needs(t, command[0])
+			s := startServer(t) // for its certificate
+			server := startCommand(t, append(command, s.CertFile, s.KeyFile)...)
+			r := startRecording(t, "--redact", "none", "-p", fmt.Sprint(server.pid))
+			for i := range 20 {
+				client := clientFor(t, s)
+				get(t, client, fmt.Sprintf("https://localhost:%s/client?%d", server.line, i))
+				get(t, client, fmt.Sprintf("https://localhost:%s/client?again-%d", server.line, i))
+				client.CloseIdleConnections()
+			}
+			r.stop(t)
+			right, absent := compareAddresses(t, readHAR(t, r.har), "127.0.0.1:"+server.line)
+			if right+absent != 40 || absent > 2 {
+				t.Errorf("%d addresses right, %d absent, want 40", right, absent)
+			}
+		})
 	}
 }
