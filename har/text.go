@@ -62,6 +62,9 @@ func (p *payload) measure(chunk []byte) error {
 	p.size, p.base64, p.whole = 0, false, nil
 	if body, ok := p.m.Plain(); ok {
 		p.size, p.base64, p.whole = int64(len(body)), !utf8.Valid(body), body
+		if body == nil {
+			p.whole = chunk[:0]
+		}
 		return nil
 	}
 	r, err := p.open()

@@ -79,10 +79,13 @@ func (m *Message) Decode() (io.ReadCloser, error) {
 // would give it as it is.
 func (m *Message) Plain() (p []byte, ok bool) {
 	p = m.Body.Memory()
-	if p == nil || m.Decoded {
-		return p, p != nil
+	if m.Body.Len() > 0 && p == nil || m.Decoded {
+		return p, m.Decoded && (p != nil || m.Body.Len() == 0)
 	}
 	codings, unknown := contentCodings(m.Header)
+	if len(p) == 0 { // nothing to undo
+		return p, unknown == nil
+	}
 	plain := len(codings) == 0 && unknown == nil && (m.isArchive() || recognize("", p[:min(len(p), probeDecoder)]) == "")
 	return p, plain
 }
