@@ -20,6 +20,9 @@ type Options struct {
 	// MaxBody is how many bytes of a body are kept, 0 for all. What is
 	// beyond goes to Message.Cut.
 	MaxBody int64
+	// NoBodies says that nobody wants more of a body than its size: none of it
+	// is kept, and it counts for nothing that a limit cut off.
+	NoBodies bool
 }
 
 // An Assembler is a [record.ChunkWriter] that makes exchanges out of chunks. It
@@ -241,6 +244,9 @@ func (s *connection) span(kind span, n int) {
 // keep adds p to the body of m, a message of x, as far as the limits allow, and
 // returns how much of it that was. Where something was cut nothing can follow.
 func (s *connection) keep(x *record.Exchange, m *record.Message, p []byte) (n int) {
+	if s.a.opts.NoBodies {
+		return 0
+	}
 	room := len(p)
 	if limit := s.a.opts.MaxBody; limit > 0 {
 		room = int(min(int64(room), limit-m.Body.Len()))
@@ -259,6 +265,15 @@ func (s *connection) keep(x *record.Exchange, m *record.Message, p []byte) (n in
 
 // maxMarks is how many marks and holes a body has; the last one stands for the rest.
 const maxMarks = 1 << 16
+
+// eventStream returns what reads the body of r as events, where anybody wants
+// them, else nil.
+func (s *connection) eventStream(r *record.Response) *record.EventStream {
+	if s.a.opts.NoBodies || r.MediaType() != "text/event-stream" {
+		return nil
+	}
+	return record.NewEventStream(r)
+}
 
 // mark says that the last n bytes of the body of m came at t.
 func mark(m *record.Message, n int, t time.Time) {

@@ -251,8 +251,8 @@ func (s *http2Half) response(b streamHead) {
 		r.Status, _ = strconv.Atoi(status)
 		if st.x.Request.Method == "CONNECT" && r.Status/100 == 2 {
 			st.beginTunnel(s)
-		} else if r.MediaType() == "text/event-stream" {
-			st.events = record.NewEventStream(&st.x.Response)
+		} else {
+			st.events = s.h.eventStream(r)
 		}
 	}
 	if b.frame.has(flagEndStream) {

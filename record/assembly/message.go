@@ -320,8 +320,8 @@ func (s *half) beginBody() {
 	default:
 		s.left = 0
 	}
-	if response && s.m.MediaType() == "text/event-stream" {
-		s.events = record.NewEventStream(&s.p.Response)
+	if response {
+		s.events = s.h.eventStream(&s.p.Response)
 	}
 	if s.left == 0 && s.state == bodyState {
 		s.bodyEnd()

@@ -272,6 +272,10 @@ func (w *webSocket) keep(m record.WebSocketMessage, data []byte) {
 	if n := w.a.opts.MaxBody; n > 0 && n < int64(limit) {
 		limit = int(n)
 	}
+	w.grew = true
+	if w.a.opts.NoBodies {
+		return
+	}
 	room := max(0, min(len(data), limit-w.size))
 	cut := int64(len(data) - room)
 	if cut > 0 {
@@ -279,7 +283,6 @@ func (w *webSocket) keep(m record.WebSocketMessage, data []byte) {
 		w.x.Response.Cut += cut
 		w.a.stats.Cut += cut
 	}
-	w.grew = true
 	if w.size >= limit { // the exchange would grow without bound
 		note(w.x, messagesCut)
 		return

@@ -27,6 +27,7 @@ import (
 type outputs struct {
 	all       []*output
 	bytes     bool               // some of them take chunks
+	contents  bool               // some take exchanges with what is in them
 	chunks    record.ChunkWriter // nil where none does
 	exchanges record.ExchangeWriter
 	redact    redact.Profile
@@ -100,10 +101,11 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 func (out *outputs) exchangeWriter() record.ExchangeWriter {
 	takesChunks := func(o *output) bool { return o.ChunkWriter != nil }
 	contents := func(o *output) bool { return !takesChunks(o) }
+	out.contents = slices.ContainsFunc(out.all, contents)
 	switch {
 	case !out.bytes || out.redact == redact.Strict:
 		return redact.Exchanges(exchangeOutputs{out, func(*output) bool { return true }}, out.redact)
-	case !slices.ContainsFunc(out.all, contents):
+	case !out.contents:
 		return exchangeOutputs{out, takesChunks}
 	}
 	return record.ExchangeTee{exchangeOutputs{out, takesChunks}, redact.Exchanges(exchangeOutputs{out, contents}, out.redact)}

@@ -36,7 +36,7 @@ func pipeline(b *testing.B, format string, size int) {
 	if w.TakesChunks() {
 		chunks, exchanges = redact.Chunks(w, redact.Secrets), w
 	}
-	asm := assembly.New(exchanges, assembly.Options{MaxBody: 64 << 20})
+	asm := assembly.New(exchanges, assembly.Options{MaxBody: 64 << 20, NoBodies: w.TakesChunks()})
 	conns := make([]*record.Conn, 8)
 	for i := range conns {
 		conns[i] = &record.Conn{ID: uint64(i + 1), PID: 4242, Comm: "wrk", Exe: "/usr/bin/wrk", Library: "libssl.so.3",

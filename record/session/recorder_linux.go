@@ -94,7 +94,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	r.out = out
-	r.asm = assembly.New(out.exchanges, assembly.Options{MaxBody: r.o.MaxBody})
+	r.asm = assembly.New(out.exchanges, assembly.Options{MaxBody: r.o.MaxBody, NoBodies: !out.contents})
 	if err := r.begin(); err != nil {
 		r.abandon()
 		return 0, errors.Join(err, out.remove())
