@@ -84,7 +84,6 @@ func commands() []command {
 		}},
 		{"man", "print the manual page", nil, func(_ context.Context, _ []string, s streams) error { return manual.Man(s.out, program()) }},
 		{session.ShimCommand, "", nil, func(context.Context, []string, streams) error { return session.Shim() }},
-		{session.GuardCommand, "", nil, func(context.Context, []string, streams) error { return session.Guard() }},
 	}
 }
 

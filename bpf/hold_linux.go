@@ -5,13 +5,14 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"slices"
-	"time"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"ssltape/bpf/held"
 )
 
 // A Program is what a recorded process runs since a moment ago, and what is
@@ -55,8 +56,7 @@ func (p *Probe) Release(program Program, known bool) {
 		}
 	}
 	if program.Held {
-		_ = p.table(tlsMapHeld).Delete(nobody) // programs are looked after again
-		resume(p.table(tlsMapHeld), program.tgid, program.PID)
+		p.held().Resume(program.tgid, program.PID)
 	}
 }
 
@@ -88,63 +88,12 @@ func identify(path string) (id tlsFileId, err error) {
 	return tlsFileId{Ino: st.Ino, Sec: int64(st.Ctim.Sec), Nsec: int64(st.Ctim.Nsec)}, nil
 }
 
-// Held returns the table of the processes that are held, for [ResumeHeld] in
-// another process, which owns nothing else of p: should this process be killed,
-// somebody has to let them run. The caller closes it.
-func (p *Probe) Held() (*os.File, error) {
-	fd, err := unix.FcntlInt(uintptr(p.table(tlsMapHeld).FD()), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, fmt.Errorf("table of held processes: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "held"), nil
-}
+// Guard starts a process that lets those run which p holds, should this process
+// be killed or take too long. It owns nothing else of p. Close ends it, after
+// [Probe.Stop].
+func (p *Probe) Guard() (io.Closer, error) { return p.held().Guard() }
 
-// nobody is the key of an entry that says that nothing more is to be held
-// (NOBODY of tables.h).
-const nobody uint32 = 0
-
-// ResumeHeld lets those processes in the table of [Probe.Held] run that have
-// been held for longer than a while. If there are any, no other is held until
-// [Probe.Release] is called again: each would have to wait as long.
-func ResumeHeld(table *os.File, longer time.Duration) error {
-	fd, err := unix.FcntlInt(table.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return fmt.Errorf("table of held processes: %w", err)
-	}
-	held, err := ebpf.NewMapFromFD(fd)
-	if err != nil {
-		return fmt.Errorf("table of held processes: %w", err)
-	}
-	defer held.Close()
-	if resumeAll(held, longer) {
-		_ = held.Put(nobody, tlsStopped{})
-	}
-	return nil
-}
-
-// resumeAll reports whether there were any.
-func resumeAll(held *ebpf.Map, longer time.Duration) bool {
-	now := monotonic()
-	pids := map[uint32]int{}
-	var tgid uint32
-	var s tlsStopped
-	for it := held.Iterate(); it.Next(&tgid, &s); {
-		if tgid != nobody && now-int64(s.Time) >= int64(longer) {
-			pids[tgid] = int(s.Pid)
-		}
-	}
-	for tgid, pid := range pids {
-		resume(held, tgid, pid)
-	}
-	return len(pids) > 0
-}
-
-// resume lets a process run. It is in the table until then, so that it is
-// never stopped and in nobody's care.
-func resume(held *ebpf.Map, tgid uint32, pid int) {
-	_ = unix.Kill(pid, unix.SIGCONT) // it may have ended
-	_ = held.Delete(tgid)
-}
+func (p *Probe) held() held.Table { return held.Table{Map: p.table(tlsMapHeld)} }
 
 // await makes the kernel record what becomes a program called like one of the
 // patterns, as of path.Match, byte by byte.

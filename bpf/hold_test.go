@@ -110,15 +110,10 @@ func TestNewPrograms(t *testing.T) {
 }
 
 // What a recorder holds for too long runs on, and what is started after that.
-func TestResumeHeld(t *testing.T) {
+func TestResumeAll(t *testing.T) {
 	prog, copies := newPrograms(t, 2)
 	fresh := make(chan Program, 8)
 	p := open(t, Options{Follow: true, Fresh: func(pr Program) { fresh <- pr }})
-	table, err := p.Held()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer table.Close()
 	script := fmt.Sprintf(`for p; do "$p" %s %s new w1 r free; done`, prog.cert, prog.key)
 	goOn, wait := start(t, p, append([]string{"sh", "-c", script, "sh"}, copies...)...)
 	goOn()
@@ -130,15 +125,11 @@ func TestResumeHeld(t *testing.T) {
 	for !first.Held {
 		first = <-fresh
 	}
-	if err := ResumeHeld(table, time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	p.held().ResumeAll(time.Hour)
 	if err := unix.Kill(first.PID, 0); err != nil {
 		t.Errorf("process %d: %v: it did not wait", first.PID, err)
 	}
-	if err := ResumeHeld(table, time.Nanosecond); err != nil {
-		t.Fatal(err)
-	}
+	p.held().ResumeAll(time.Nanosecond)
 	wait() // for ever, if another one were held
 	for len(fresh) > 0 {
 		if pr := <-fresh; pr.Held {

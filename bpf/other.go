@@ -4,10 +4,9 @@ package bpf
 
 import (
 	"errors"
+	"io"
 	"iter"
-	"os"
 	"runtime"
-	"time"
 )
 
 // A Probe records TLS connections. There is none on this system.
@@ -54,11 +53,8 @@ var ErrNoLoader = errors.New("no dynamic loader")
 // AttachLoader does nothing here.
 func (p *Probe) AttachLoader(string) error { return Supported() }
 
-// Held does nothing here.
-func (p *Probe) Held() (*os.File, error) { return nil, Supported() }
-
-// ResumeHeld does nothing here.
-func ResumeHeld(*os.File, time.Duration) error { return Supported() }
+// Guard does nothing here.
+func (p *Probe) Guard() (io.Closer, error) { return nil, Supported() }
 
 // Events ends at once.
 func (p *Probe) Events() iter.Seq2[Event, error] { return func(func(Event, error) bool) {} }

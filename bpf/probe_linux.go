@@ -306,7 +306,7 @@ func (p *Probe) Stop() error {
 	p.stopped = true
 	p.mu.Unlock()
 	err := closeAll(links)
-	resumeAll(p.table(tlsMapHeld), 0) // whoever waits for them may not come to it any more
+	p.held().ResumeAll(0) // whoever waits for them may not come to it any more
 	p.stopping.Store(true)
 	return err
 }

@@ -33,7 +33,7 @@ func TestNothingLeft(t *testing.T) {
 		if _, err := p.Attach(lib); err != nil {
 			t.Fatal(err)
 		}
-		objects = append(objects, held(t, p)...)
+		objects = append(objects, objectsOf(t, p)...)
 		if err := p.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -75,8 +75,8 @@ type object struct {
 	id   uint32
 }
 
-// held returns the objects of p that tell their numbers.
-func held(t *testing.T, p *Probe) (objects []object) {
+// objectsOf returns the objects of p that tell their numbers.
+func objectsOf(t *testing.T, p *Probe) (objects []object) {
 	t.Helper()
 	for _, m := range []*ebpf.Map{p.table(tlsMapEvents), p.table(tlsMapConns), p.table(tlsMapProcesses)} {
 		info, err := m.Info()

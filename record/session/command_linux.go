@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,29 +14,17 @@ import (
 	"syscall"
 
 	"ssltape/record/session/program"
+	"ssltape/record/session/shim"
 	"ssltape/replay"
 )
 
 // ShimCommand is the hidden command by which this program, started as a child
 // of itself, becomes the command to record.
-const ShimCommand = "exec-when-attached"
-
-// shimFD is where the shim reads its [launch] from.
-const shimFD = 3
-
-// A launch is what the shim becomes once the probes are attached.
-type launch struct {
-	Path   string
-	Args   []string
-	Env    []string
-	UID    int // -1 to stay who we are
-	GID    int
-	Groups []int
-}
+const ShimCommand = shim.Command
 
 // A command is the program to record, held back until release is called.
 type command struct {
-	launch launch
+	launch shim.Launch
 	cmd    *exec.Cmd
 	pipe   *os.File
 }
@@ -49,8 +36,8 @@ func startCommand(o *Options) (*command, error) {
 	if err != nil {
 		return nil, notStarted(o.Command[0], err)
 	}
-	l := launch{Path: path, Args: o.Command, Env: os.Environ(), UID: -1, GID: -1}
-	if err := l.become(o.User); err != nil {
+	l := shim.Launch{Path: path, Args: o.Command, Env: os.Environ(), UID: -1, GID: -1}
+	if err := become(&l, o.User); err != nil {
 		return nil, err
 	}
 	r, w, err := os.Pipe()
@@ -61,7 +48,7 @@ func startCommand(o *Options) (*command, error) {
 	cmd := exec.Command("/proc/self/exe", ShimCommand)
 	cmd.Args[0] = "ssltape"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.ExtraFiles = []*os.File{r} // becomes shimFD
+	cmd.ExtraFiles = []*os.File{r} // becomes shim.FD
 	if err := cmd.Start(); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("start %s: %w", o.Command[0], err)
@@ -80,7 +67,7 @@ func notStarted(name string, err error) error {
 
 // become sets the user that the command runs as: the one named, else who
 // called sudo, else whoever runs us.
-func (l *launch) become(name string) error {
+func become(l *shim.Launch, name string) error {
 	if name == "" && os.Getuid() == 0 && os.Getenv("SUDO_UID") != "" {
 		name = os.Getenv("SUDO_USER")
 	}
@@ -187,32 +174,20 @@ func shellStatus(s syscall.WaitStatus) int {
 	return s.ExitStatus()
 }
 
-// Shim is the [ShimCommand]: it waits for its launch and becomes the command.
-// It returns only where that fails.
+// Shim says why the [ShimCommand] has not become the command, which it does
+// before the program begins.
 func Shim() error {
-	pipe := os.NewFile(shimFD, "launch")
-	syscall.CloseOnExec(shimFD)
-	text, err := io.ReadAll(pipe)
-	if err == nil && len(text) == 0 { // the recorder is gone, and said why
+	l, err := shim.Err()
+	identity := new(shim.IdentityError)
+	switch {
+	case err == nil || errors.Is(err, shim.ErrNoPipe):
+		return &replay.Error{Code: 125, Err: shim.ErrNoPipe, Hint: "ssltape record -- COMMAND"}
+	case errors.Is(err, shim.ErrAbandoned):
 		return &replay.Error{Code: 125}
-	}
-	if err != nil {
-		return &replay.Error{Code: 125, Err: errors.New(ShimCommand + " is not a command to type"), Hint: "ssltape record -- COMMAND"}
-	}
-	var l launch
-	if err := json.Unmarshal(text, &l); err != nil {
+	case errors.As(err, &identity):
+		return &replay.Error{Code: 125, Err: fmt.Errorf("run %s as another user: %w", l.Path, identity.Err)}
+	case len(l.Args) == 0:
 		return &replay.Error{Code: 125, Err: err}
 	}
-	if err := l.identify(); err != nil {
-		return &replay.Error{Code: 125, Err: fmt.Errorf("run %s as another user: %w", l.Path, err)}
-	}
-	return notStarted(l.Args[0], syscall.Exec(l.Path, l.Args, l.Env))
-}
-
-// identify gives up root for the user of l.
-func (l *launch) identify() error {
-	if l.UID < 0 {
-		return nil
-	}
-	return errors.Join(syscall.Setgroups(l.Groups), syscall.Setgid(l.GID), syscall.Setuid(l.UID))
+	return notStarted(l.Args[0], err)
 }

@@ -57,7 +57,7 @@ type recorder struct {
 	stderr *status
 	probe  *bpf.Probe
 	hooks  *hooks
-	guard  *guard
+	guard  io.Closer // lets run what is held when the recorder is gone
 	cmd    *command
 	out    *outputs
 	asm    *assembly.Assembler
@@ -86,7 +86,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	if err := r.attach(); err != nil {
 		return 0, err
 	}
-	defer func() { r.guard.end() }()
+	defer r.endGuard() // last: it cares for what is held
 	defer r.probe.Close()
 	out, err := newOutputs(r.o, r.stdout, r.stderr)
 	if err != nil {
@@ -123,6 +123,13 @@ func (r *recorder) end() error {
 	return err
 }
 
+// endGuard ends the guard, if there is one.
+func (r *recorder) endGuard() {
+	if r.guard != nil {
+		r.guard.Close()
+	}
+}
+
 func (r *recorder) abandon() {
 	if r.cmd != nil {
 		r.cmd.abandon()
@@ -149,7 +156,7 @@ func (r *recorder) attach() (err error) {
 	if err := r.target(); err != nil {
 		r.abandon()
 		r.probe.Close()
-		r.guard.end()
+		r.endGuard()
 		return err
 	}
 	return nil
@@ -165,7 +172,7 @@ func (r *recorder) open() (err error) {
 	}
 	r.hooks.use(r.probe)
 	if r.cmd == nil { // else nothing is held before the command runs
-		if r.guard, err = startGuard(r.probe); err != nil {
+		if r.guard, err = r.probe.Guard(); err != nil {
 			return errors.Join(err, r.probe.Close())
 		}
 	}
@@ -212,7 +219,7 @@ func (r *recorder) begin() (err error) {
 		r.exited <- r.cmd.wait()
 		r.stop()
 	}()
-	r.guard, err = startGuard(r.probe)
+	r.guard, err = r.probe.Guard()
 	return err
 }
 

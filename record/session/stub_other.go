@@ -10,11 +10,8 @@ import (
 	"ssltape/replay"
 )
 
-// The hidden commands are not used on this system.
-const (
-	ShimCommand  = "exec-when-attached"
-	GuardCommand = "resume-when-killed"
-)
+// ShimCommand is not used on this system.
+const ShimCommand = "exec-when-attached"
 
 func unsupported() error {
 	return &replay.Error{Code: 3, Err: errors.New("recording needs Linux; replay works here")}
@@ -28,6 +25,3 @@ func Check([]string, io.Writer) error { return unsupported() }
 
 // Shim says that this system cannot record.
 func Shim() error { return unsupported() }
-
-// Guard says that this system cannot record.
-func Guard() error { return unsupported() }
