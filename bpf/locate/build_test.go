@@ -144,3 +144,26 @@ func extract(t *testing.T, pack, file string) string {
 		return out.Name()
 	}
 }
+
+// readSymbols returns the addresses of all functions that the file names.
+func readSymbols(t *testing.T, path string) map[string]uint64 {
+	t.Helper()
+	f, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	symbols := map[string]uint64{}
+	for _, read := range []func() ([]elf.Symbol, error){f.Symbols, f.DynamicSymbols} {
+		list, err := read()
+		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+			t.Logf("%s: %v", path, err)
+		}
+		for _, s := range list {
+			if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Value != 0 {
+				symbols[s.Name] = s.Value
+			}
+		}
+	}
+	return symbols
+}

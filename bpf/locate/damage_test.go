@@ -98,21 +98,3 @@ func FuzzFind(f *testing.F) {
 	f.Add([]byte("\x7fELF\x02\x01\x01"))
 	f.Fuzz(examine)
 }
-
-func FuzzDecode(f *testing.F) {
-	f.Add([]byte("\x66\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00"))
-	f.Add([]byte("\x62\xf1\x7c\x48\x11\x44\x24\x01"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, a := range []arch{amd64, arm64} {
-			in, ok := a.decode(b, 0x1000)
-			if ok && (in.len < 1 || in.len > len(b) || in.len > 15) {
-				t.Errorf("an instruction of %d bytes in %x", in.len, b)
-			}
-			for _, r := range []reg{in.dst, in.dst2, in.src, in.val} {
-				if r < noReg || r > 31 {
-					t.Errorf("register %d in %x", r, b)
-				}
-			}
-		}
-	})
-}

@@ -4,6 +4,8 @@ import (
 	"debug/buildinfo"
 	"encoding/binary"
 	"fmt"
+
+	"ssltape/bpf/locate/isa"
 )
 
 // The first bytes of Go's function table, pclntab, as of Go 1.18 and 1.20
@@ -149,15 +151,15 @@ func (t *pclntab) functions(l *Library, names map[uint32]string) error {
 // between instructions, and no jump to another function in a method.
 func (im *image) returns(va, end uint64) (offs []uint64) {
 	for va < end {
-		in, ok := im.arch.decode(im.bytes(va, 16), va)
+		in, ok := im.arch.Decode(im.bytes(va, 16), va)
 		if !ok || im.code(va) == nil || im.work >= maxWork {
 			return nil
 		}
 		im.work++
-		if in.op == opReturn {
+		if in.Op == isa.Return {
 			offs = append(offs, im.offset(va))
 		}
-		va += uint64(in.len)
+		va += uint64(in.Len)
 	}
 	return offs
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"ssltape/bpf/locate/isa"
 )
 
 const (
@@ -24,7 +26,7 @@ const (
 // and a few buffers; the file itself is read in pieces.
 type image struct {
 	r       io.ReaderAt
-	arch    arch
+	arch    isa.Arch
 	pie     bool
 	segs    []segment
 	ehFrame segment // .eh_frame_hdr, empty where there is none
@@ -64,9 +66,9 @@ func newImage(r io.ReaderAt, size int64) (*image, error) {
 	}
 	switch m := elf.Machine(h.Machine); m {
 	case elf.EM_X86_64:
-		im.arch = amd64
+		im.arch = isa.AMD64
 	case elf.EM_AARCH64:
-		im.arch = arm64
+		im.arch = isa.ARM64
 	default:
 		return nil, fmt.Errorf("%v is not supported", m)
 	}

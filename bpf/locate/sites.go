@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"ssltape/bpf/locate/isa"
 )
 
 // An anchor is a string in the data that code refers to by its address.
@@ -158,7 +160,7 @@ func anchorOf(anchors []anchor, va uint64) string {
 // place of a byte of each. On the way it finds the targets of all direct calls.
 func (im *image) references(anchors []anchor) (refs []uint64, err error) {
 	find := im.referencesX86
-	if im.arch.step == 4 {
+	if im.arch.Step == 4 {
 		find = im.referencesARM
 	}
 	for i := range im.segs {
@@ -216,25 +218,26 @@ func (im *image) referencesARM(refs []uint64, anchors []anchor, va uint64, b []b
 		w := binary.LittleEndian.Uint32(b[i:])
 		at := va + uint64(i)
 		if w>>26 == 0x25 { // bl
-			im.setStart(at + 4*field(w, 0, 26))
+			in, _ := isa.ARM64.Decode(b[i:], at)
+			im.setStart(in.Imm)
 			continue
 		}
 		if w>>24&0x1f != 0x10 {
 			continue
 		}
-		in, _ := decodeARM(b[i:], at)
+		in, _ := isa.ARM64.Decode(b[i:], at)
 		if w>>31 == 0 {
-			if anchorOf(anchors, in.imm) != "" {
+			if anchorOf(anchors, in.Imm) != "" {
 				refs = append(refs, at)
 			}
 			continue
 		}
-		if !pages[in.imm] {
+		if !pages[in.Imm] {
 			continue
 		}
 		for j := i + 4; j+4 <= len(b) && j < i+64; j += 4 {
-			add, _ := decodeARM(b[j:], va+uint64(j))
-			if add.op == opAdd && add.src == in.dst && anchorOf(anchors, in.imm+add.imm) != "" {
+			add, _ := isa.ARM64.Decode(b[j:], va+uint64(j))
+			if add.Op == isa.Add && add.Src == in.Dst && anchorOf(anchors, in.Imm+add.Imm) != "" {
 				refs = append(refs, va+uint64(j))
 				break
 			}
@@ -280,15 +283,15 @@ func (im *image) callers(target uint64) (at []uint64, err error) {
 			continue
 		}
 		err := im.scan(&im.segs[i], func(va uint64, b []byte) {
-			for i := 0; i+8 <= len(b) && len(at) < maxRefs; i += int(im.arch.step) {
+			for i := 0; i+8 <= len(b) && len(at) < maxRefs; i += int(im.arch.Step) {
 				isCall := b[i] == 0xe8
-				if im.arch.step == 4 {
+				if im.arch.Step == 4 {
 					isCall = b[i+3]>>2 == 0x25
 				}
 				if !isCall {
 					continue
 				}
-				if in, ok := im.arch.decode(b[i:], va+uint64(i)); ok && in.op == opCall && in.imm == target {
+				if in, ok := im.arch.Decode(b[i:], va+uint64(i)); ok && in.Op == isa.Call && in.Imm == target {
 					at = append(at, va+uint64(i))
 				}
 			}

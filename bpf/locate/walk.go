@@ -2,6 +2,8 @@ package locate
 
 import (
 	"slices"
+
+	"ssltape/bpf/locate/isa"
 )
 
 const (
@@ -11,49 +13,6 @@ const (
 	maxTries  = 48       // starts that are tried for one place
 	moreTries = 4        // after one that leads there
 )
-
-// An arch is an instruction set and the calling convention of C on it.
-type arch struct {
-	decode func(b []byte, va uint64) (inst, bool) // false: no instruction
-	step   uint64                                 // instructions begin at multiples of it
-	args   [6]reg                                 // registers of the first arguments
-	saved  uint32                                 // bit r: register r survives a call
-	sp     reg
-}
-
-// A reg is the number of a general register, or noReg.
-type reg int8
-
-const noReg reg = -1
-
-// An op is what an instruction does, as far as finding functions needs it.
-type op uint8
-
-const (
-	opOther   op = iota // nothing that matters; dst and dst2 are overwritten
-	opConst             // dst = imm
-	opAdd               // dst = src + imm; a move where imm is 0
-	opLoad              // dst, dst2 = memory at src; then src += imm
-	opStore             // memory at src = something; then src += imm
-	opCall              // call imm
-	opCallInd           // call through a register or memory
-	opJump              // go to imm
-	opJumpIf            // maybe go to imm
-	opJumpInd           // go to an address in a register or memory
-	opReturn            // return
-	opTrap              // stop the program
-)
-
-// An inst is one decoded instruction. Of memory operands only the base
-// register is known. Registers are noReg where there is none.
-type inst struct {
-	op        op
-	len       int
-	dst, dst2 reg
-	src       reg
-	val       reg
-	imm       uint64 // a constant, an address, or the change of src
-}
 
 // A value is what is known of a register: base plus off. The base is nothing
 // (zero: an absolute number), or what a register held when the function was
@@ -78,15 +37,15 @@ type state struct {
 	framed bool // the stack pointer was moved
 }
 
-func (st *state) get(r reg) value {
-	if r == noReg {
+func (st *state) get(r isa.Reg) value {
+	if r == isa.NoReg {
 		return value{}
 	}
 	return st.regs[r]
 }
 
-func (st *state) set(r reg, v value) {
-	if r == noReg {
+func (st *state) set(r isa.Reg, v value) {
+	if r == isa.NoReg {
 		return
 	}
 	if v.base == unknown {
@@ -106,7 +65,7 @@ type call struct {
 // proper return.
 type function struct {
 	entry  uint64
-	args   [6]reg
+	args   [6]isa.Reg
 	homed  uint8 // bit i: argument i is kept in the stack frame
 	calls  []call
 	stores int            // instructions that write to memory other than its own stack frame
@@ -164,7 +123,7 @@ type walk struct {
 func (im *image) walk(entry uint64) *function {
 	w := walk{im: im, entry: entry, index: map[blockKey]int{}, states: map[uint64]int{}}
 	var st state
-	for _, r := range append(im.arch.args[:], regBP, regFP, im.arch.sp) {
+	for _, r := range append(im.arch.Args[:], im.arch.FP, im.arch.SP) {
 		st.regs[r] = value{entered + base(r), 0}
 	}
 	w.visit(entry, st, -1)
@@ -175,7 +134,7 @@ func (im *image) walk(entry uint64) *function {
 	if !w.blocks[0].good {
 		return nil
 	}
-	f := &function{entry: entry, args: im.arch.args, code: map[uint64]int{}}
+	f := &function{entry: entry, args: im.arch.Args, code: map[uint64]int{}}
 	stores := map[uint64]bool{}
 	for _, b := range w.blocks {
 		if !b.good {
@@ -224,64 +183,64 @@ func (w *walk) run(i int) {
 	b, a := &w.blocks[i], &w.im.arch
 	st, va := b.state, b.at
 	for {
-		in, ok := a.decode(w.im.bytes(va, 16), va)
+		in, ok := a.Decode(w.im.bytes(va, 16), va)
 		if !ok {
 			return
 		}
 		w.im.work++
-		b.insts = append(b.insts, [2]uint64{va, uint64(in.len)})
-		st.framed = st.framed || st.regs[a.sp].off != 0
-		balanced := st.regs[a.sp] == value{entered + base(a.sp), 0}
+		b.insts = append(b.insts, [2]uint64{va, uint64(in.Len)})
+		st.framed = st.framed || st.regs[a.SP].off != 0
+		balanced := st.regs[a.SP] == value{entered + base(a.SP), 0}
 		if balanced && va != w.entry && w.im.isStart(va) {
 			return // the next function, after a call that does not return
 		}
-		switch in.op {
-		case opReturn:
+		switch in.Op {
+		case isa.Return:
 			b.good = balanced
 			return
-		case opTrap:
+		case isa.Trap:
 			return
-		case opJumpInd: // a tail call, or a switch that is not followed
+		case isa.JumpInd: // a tail call, or a switch that is not followed
 			b.good = balanced
 			if balanced {
 				b.calls = append(b.calls, w.call(va, 0, &st))
 			}
 			return
-		case opJump:
-			if balanced && w.leaves(in.imm, &st) {
+		case isa.Jump:
+			if balanced && w.leaves(in.Imm, &st) {
 				b.good = true
-				b.calls = append(b.calls, w.call(va, in.imm, &st))
+				b.calls = append(b.calls, w.call(va, in.Imm, &st))
 			} else {
-				w.visit(in.imm, st, i)
+				w.visit(in.Imm, st, i)
 			}
 			return
-		case opJumpIf:
-			if balanced && w.leaves(in.imm, &st) {
+		case isa.JumpIf:
+			if balanced && w.leaves(in.Imm, &st) {
 				b.good = true
 			} else {
-				w.visit(in.imm, st, i)
+				w.visit(in.Imm, st, i)
 			}
-			w.visit(va+uint64(in.len), st, i)
+			w.visit(va+uint64(in.Len), st, i)
 			return
-		case opCall, opCallInd:
-			b.calls = append(b.calls, w.call(va, in.imm, &st))
+		case isa.Call, isa.CallInd:
+			b.calls = append(b.calls, w.call(va, in.Imm, &st))
 			for r := range st.regs {
-				if a.saved>>r&1 == 0 {
+				if a.Saved>>r&1 == 0 {
 					st.regs[r] = value{}
 				}
 			}
-			w.visit(va+uint64(in.len), st, i)
+			w.visit(va+uint64(in.Len), st, i)
 			return
 		}
-		if in.op == opStore {
-			if st.get(in.src).base != entered+base(a.sp) {
+		if in.Op == isa.Store {
+			if st.get(in.Src).base != entered+base(a.SP) {
 				b.stores = append(b.stores, va)
-			} else if i := slices.Index(a.args[:], in.val); i >= 0 && st.get(in.val) == (value{entered + base(in.val), 0}) {
+			} else if i := slices.Index(a.Args[:], in.Val); i >= 0 && st.get(in.Val) == (value{entered + base(in.Val), 0}) {
 				b.homed |= 1 << i
 			}
 		}
 		st.apply(in, a)
-		va += uint64(in.len)
+		va += uint64(in.Len)
 	}
 }
 
@@ -294,40 +253,40 @@ func (w *walk) leaves(va uint64, st *state) bool {
 
 func (w *walk) call(at, target uint64, st *state) call {
 	c := call{at: at, target: target}
-	for i, r := range w.im.arch.args {
+	for i, r := range w.im.arch.Args {
 		c.args[i] = st.regs[r]
 	}
 	return c
 }
 
 // apply is the effect of in on the registers.
-func (st *state) apply(in inst, a *arch) {
-	src := st.get(in.src)
-	switch in.op {
-	case opConst:
-		st.set(in.dst, value{number, in.imm})
-	case opAdd:
-		st.set(in.dst, value{src.base, src.off + in.imm})
-	case opLoad:
-		if in.imm != 0 {
-			st.set(in.src, value{src.base, src.off + in.imm})
+func (st *state) apply(in isa.Inst, a *isa.Arch) {
+	src := st.get(in.Src)
+	switch in.Op {
+	case isa.Const:
+		st.set(in.Dst, value{number, in.Imm})
+	case isa.Add:
+		st.set(in.Dst, value{src.base, src.off + in.Imm})
+	case isa.Load:
+		if in.Imm != 0 {
+			st.set(in.Src, value{src.base, src.off + in.Imm})
 		}
 		v := value{}
-		if src.base == entered+base(a.sp) {
+		if src.base == entered+base(a.SP) {
 			v.base = spilled
 		}
-		st.set(in.dst, v)
-		st.set(in.dst2, v)
+		st.set(in.Dst, v)
+		st.set(in.Dst2, v)
 		return
-	case opStore:
-		if in.imm != 0 {
-			st.set(in.src, value{src.base, src.off + in.imm})
+	case isa.Store:
+		if in.Imm != 0 {
+			st.set(in.Src, value{src.base, src.off + in.Imm})
 		}
-		st.set(in.dst, value{})
+		st.set(in.Dst, value{})
 	default:
-		st.set(in.dst, value{})
+		st.set(in.Dst, value{})
 	}
-	st.set(in.dst2, value{})
+	st.set(in.Dst2, value{})
 }
 
 // spread marks the blocks from which a good one can be reached.
@@ -360,7 +319,7 @@ func (im *image) functionAt(va uint64) (found *function) {
 		return nil
 	}
 	tries := maxTries
-	for at := va; at-s.va < s.size && va-at < window && tries > 0 && im.work < maxWork; at -= im.arch.step {
+	for at := va; at-s.va < s.size && va-at < window && tries > 0 && im.work < maxWork; at -= im.arch.Step {
 		if im.work++; !im.isStart(at) {
 			continue
 		}

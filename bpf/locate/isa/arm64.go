@@ -1,4 +1,4 @@
-package locate
+package isa
 
 import (
 	"encoding/binary"
@@ -6,29 +6,31 @@ import (
 )
 
 const (
-	regFP   reg = 29
-	regSP64 reg = 31 // register 31 is tracked as the stack pointer, never as xzr
+	regFP   Reg = 29
+	regSP64 Reg = 31 // register 31 is tracked as the stack pointer, never as xzr
 )
 
-var arm64 = arch{
-	decode: decodeARM,
-	step:   4,
-	args:   [6]reg{0, 1, 2, 3, 4, 5},
-	saved:  0x7ff<<19 | 1<<regSP64,
-	sp:     regSP64,
+// ARM64 is A64 with the calling convention AAPCS64.
+var ARM64 = Arch{
+	Decode: decodeARM,
+	Step:   4,
+	Args:   [6]Reg{0, 1, 2, 3, 4, 5},
+	Saved:  0x7ff<<19 | 1<<regSP64,
+	SP:     regSP64,
+	FP:     regFP,
 }
 
 // decodeARM decodes the A64 instruction at the start of b; the masks are those
 // of the Arm ARM, section C4.1.
-func decodeARM(b []byte, va uint64) (inst, bool) {
-	in := inst{len: 4, dst: noReg, dst2: noReg, src: noReg, val: noReg}
+func decodeARM(b []byte, va uint64) (Inst, bool) {
+	in := Inst{Len: 4, Dst: NoReg, Dst2: NoReg, Src: NoReg, Val: NoReg}
 	if len(b) < 4 {
 		return in, false
 	}
 	w := binary.LittleEndian.Uint32(b)
 	switch {
 	case w>>16 == 0: // udf
-		in.op = opTrap
+		in.Op = Trap
 	case w>>26&7 == 5:
 		armBranch(&in, w, va)
 	case w>>26&7 == 4:
@@ -42,11 +44,11 @@ func decodeARM(b []byte, va uint64) (inst, bool) {
 }
 
 // general is the register numbered n where 31 is xzr.
-func general(n uint32) reg {
+func general(n uint32) Reg {
 	if n &= 31; n < 31 {
-		return reg(n)
+		return Reg(n)
 	}
-	return noReg
+	return NoReg
 }
 
 // field is the signed n-bit number at bit lo of w.
@@ -54,66 +56,66 @@ func field(w uint32, lo, n int) uint64 {
 	return uint64(int64(w) << (64 - lo - n) >> (64 - n))
 }
 
-func armBranch(in *inst, w uint32, va uint64) {
+func armBranch(in *Inst, w uint32, va uint64) {
 	switch {
 	case w>>26 == 0x05:
-		in.op, in.imm = opJump, va+4*field(w, 0, 26)
+		in.Op, in.Imm = Jump, va+4*field(w, 0, 26)
 	case w>>26 == 0x25:
-		in.op, in.imm = opCall, va+4*field(w, 0, 26)
+		in.Op, in.Imm = Call, va+4*field(w, 0, 26)
 	case w>>24 == 0x54, w>>25&0x3f == 0x1a: // b.cond, cbz
-		in.op, in.imm = opJumpIf, va+4*field(w, 5, 19)
+		in.Op, in.Imm = JumpIf, va+4*field(w, 5, 19)
 	case w>>25&0x3f == 0x1b: // tbz
-		in.op, in.imm = opJumpIf, va+4*field(w, 5, 14)
+		in.Op, in.Imm = JumpIf, va+4*field(w, 5, 14)
 	case w>>21 == 0x6a1, w>>21 == 0x6a2: // brk, hlt
-		in.op = opTrap
+		in.Op = Trap
 	case w>>25 == 0x6b: // through a register; bit 24 and the low ones are pointer authentication
 		switch w >> 21 & 7 {
 		case 0:
-			in.op = opJumpInd
+			in.Op = JumpInd
 		case 1:
-			in.op = opCallInd
+			in.Op = CallInd
 		case 2:
-			in.op = opReturn
+			in.Op = Return
 		}
 	}
 }
 
 // armImmediate is for data processing with an immediate.
-func armImmediate(in *inst, w uint32, va uint64) {
-	in.dst = general(w)
+func armImmediate(in *Inst, w uint32, va uint64) {
+	in.Dst = general(w)
 	wide := w>>31 == 1
 	switch w >> 23 & 7 {
 	case 0, 1: // adr, adrp
-		in.op = opConst
+		in.Op = Const
 		imm := field(w, 5, 19)<<2 | uint64(w>>29&3)
-		if in.imm = va + imm; wide {
-			in.imm = va&^0xfff + imm<<12
+		if in.Imm = va + imm; wide {
+			in.Imm = va&^0xfff + imm<<12
 		}
 	case 2: // add, sub
 		if w>>29&1 == 1 || !wide { // of 32 bits, or setting flags: a comparison
 			return
 		}
-		in.op, in.dst, in.src = opAdd, reg(w&31), reg(w>>5&31)
-		in.imm = uint64(w>>10&0xfff) << (12 * (w >> 22 & 1))
+		in.Op, in.Dst, in.Src = Add, Reg(w&31), Reg(w>>5&31)
+		in.Imm = uint64(w>>10&0xfff) << (12 * (w >> 22 & 1))
 		if w>>30&1 == 1 {
-			in.imm = -in.imm
+			in.Imm = -in.Imm
 		}
 	case 4: // and, orr, eor
 		if v, ok := armBitmask(w); ok && w>>29&3 == 1 && w>>5&31 == 31 {
-			in.op, in.imm = opConst, v
+			in.Op, in.Imm = Const, v
 		} else if w>>29&3 != 3 {
-			in.dst = reg(w & 31) // may be sp
+			in.Dst = Reg(w & 31) // may be sp
 		}
 	case 5: // movn, movz, movk
 		v := uint64(w>>5&0xffff) << (16 * (w >> 21 & 3))
 		switch w >> 29 & 3 {
 		case 0:
-			in.op, in.imm = opConst, ^v
+			in.Op, in.Imm = Const, ^v
 			if !wide {
-				in.imm = uint64(uint32(^v))
+				in.Imm = uint64(uint32(^v))
 			}
 		case 2:
-			in.op, in.imm = opConst, v
+			in.Op, in.Imm = Const, v
 		}
 	}
 }
@@ -143,8 +145,8 @@ func armBitmask(w uint32) (uint64, bool) {
 }
 
 // armMemory is for loads and stores.
-func armMemory(in *inst, w uint32) {
-	in.op, in.src = opStore, reg(w>>5&31)
+func armMemory(in *Inst, w uint32) {
+	in.Op, in.Src = Store, Reg(w>>5&31)
 	vector := w>>26&1 == 1
 	load := w>>22&1 == 1
 	switch {
@@ -154,38 +156,38 @@ func armMemory(in *inst, w uint32) {
 			if vector {
 				scale = w>>30 + 2
 			}
-			in.imm = field(w, 15, 7) << scale
+			in.Imm = field(w, 15, 7) << scale
 		}
-		in.dst2 = general(w >> 10)
+		in.Dst2 = general(w >> 10)
 	case w>>27&7 == 3: // literal
-		in.src, load = noReg, true
+		in.Src, load = NoReg, true
 	case w>>27&7 == 7:
 		load = w>>22&3 != 0 && (!vector || load)
 		if w>>24&1 == 0 && w>>21&1 == 0 && w>>10&1 == 1 {
-			in.imm = field(w, 12, 9)
+			in.Imm = field(w, 12, 9)
 		}
 	}
 	if load {
-		in.op = opLoad
+		in.Op = Load
 	}
-	in.dst = general(w)
+	in.Dst = general(w)
 	if !load && !vector {
-		in.val = in.dst
+		in.Val = in.Dst
 	}
 	if vector || !load {
-		in.dst, in.dst2 = noReg, noReg
+		in.Dst, in.Dst2 = NoReg, NoReg
 	}
 }
 
 // armRegister is for data processing between registers.
-func armRegister(in *inst, w uint32) {
-	in.dst = general(w)
+func armRegister(in *Inst, w uint32) {
+	in.Dst = general(w)
 	if w&0x7fe0ffe0 != 0x2a0003e0 { // not orr r, zr, r
 		return
 	}
-	if in.src = general(w >> 16); in.src == noReg {
-		in.op = opConst
+	if in.Src = general(w >> 16); in.Src == NoReg {
+		in.Op = Const
 	} else {
-		in.op = opAdd
+		in.Op = Add
 	}
 }

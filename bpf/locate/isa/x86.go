@@ -1,4 +1,4 @@
-package locate
+package isa
 
 import (
 	"encoding/binary"
@@ -6,16 +6,18 @@ import (
 )
 
 const (
-	regAX, regCX, regDX, regBX reg = 0, 1, 2, 3
-	regSP, regBP, regSI, regDI reg = 4, 5, 6, 7
+	regAX, regCX, regDX, regBX Reg = 0, 1, 2, 3
+	regSP, regBP, regSI, regDI Reg = 4, 5, 6, 7
 )
 
-var amd64 = arch{
-	decode: decodeX86,
-	step:   1,
-	args:   [6]reg{regDI, regSI, regDX, regCX, 8, 9},
-	saved:  1<<regBX | 1<<regBP | 1<<regSP | 0xf<<12,
-	sp:     regSP,
+// AMD64 is x86-64 with the calling convention of System V.
+var AMD64 = Arch{
+	Decode: decodeX86,
+	Step:   1,
+	Args:   [6]Reg{regDI, regSI, regDX, regCX, 8, 9},
+	Saved:  1<<regBX | 1<<regBP | 1<<regSP | 0xf<<12,
+	SP:     regSP,
+	FP:     regBP,
 }
 
 // What follows each opcode byte, as in the opcode maps of the Intel manual
@@ -74,18 +76,18 @@ type x86 struct {
 	rip     bool // at disp from the next instruction
 	indexed bool
 	field   byte // reg field of ModRM: an operand or a part of the opcode
-	r, m    reg  // operands; m is the base where mem
+	r, m    Reg  // operands; m is the base where mem
 	disp    uint64
 	imm     uint64
 }
 
 // decodeX86 decodes the x86-64 instruction at the start of b.
-func decodeX86(b []byte, va uint64) (inst, bool) {
-	x := x86{b: b[:min(len(b), 15)], r: noReg, m: noReg}
+func decodeX86(b []byte, va uint64) (Inst, bool) {
+	x := x86{b: b[:min(len(b), 15)], r: NoReg, m: NoReg}
 	if !x.opcodes() || !x.operands() {
-		return inst{}, false
+		return Inst{}, false
 	}
-	in := inst{len: x.n, dst: noReg, dst2: noReg, src: noReg, val: noReg}
+	in := Inst{Len: x.n, Dst: NoReg, Dst2: NoReg, Src: NoReg, Val: NoReg}
 	next := va + uint64(x.n)
 	switch {
 	case x.vex:
@@ -226,8 +228,8 @@ func (x *x86) modRM() bool {
 	v, ok := x.take(1)
 	mod, rm := byte(v)>>6, byte(v)&7
 	x.field = byte(v) >> 3 & 7
-	x.r = reg(x.field | x.rex<<1&8)
-	x.m = reg(rm | x.rex<<3&8)
+	x.r = Reg(x.field | x.rex<<1&8)
+	x.m = Reg(rm | x.rex<<3&8)
 	if mod == 3 {
 		return ok
 	}
@@ -238,12 +240,12 @@ func (x *x86) modRM() bool {
 		ok = ok && more
 		x.indexed = sib>>3&7 != 4 || x.rex&2 != 0
 		rm = byte(sib) & 7
-		x.m = reg(rm | x.rex<<3&8)
+		x.m = Reg(rm | x.rex<<3&8)
 		if rm == 5 && mod == 0 {
-			x.m, size = noReg, 4
+			x.m, size = NoReg, 4
 		}
 	} else if rm == 5 && mod == 0 {
-		x.m, x.rip, size = noReg, true, 4
+		x.m, x.rip, size = NoReg, true, 4
 	}
 	disp, more := x.take(size)
 	x.disp = disp
@@ -252,178 +254,178 @@ func (x *x86) modRM() bool {
 
 // store makes in a write to operand M: to memory, or of a register by an
 // operation that is not followed.
-func (x *x86) store(in *inst) {
+func (x *x86) store(in *Inst) {
 	if x.mem {
-		in.op, in.src = opStore, x.m
+		in.Op, in.Src = Store, x.m
 	} else {
-		in.dst = x.m
+		in.Dst = x.m
 	}
 }
 
 // effect says what a one-byte opcode does. Instructions that are seldom in
 // compiled code, such as those on AL or AH, count as ones without effect.
-func (x *x86) effect(in *inst, next uint64) {
+func (x *x86) effect(in *Inst, next uint64) {
 	wide := x.rex&8 != 0
 	switch o := x.opcode; {
 	case o == 0x31 && !x.mem && x.r == x.m, o == 0x33 && !x.mem && x.r == x.m: // xor r, r
-		in.op, in.dst = opConst, x.m
+		in.Op, in.Dst = Const, x.m
 	case o < 0x40:
 		x.effectALU(in, o>>3, o&7)
 	case o&0xf8 == 0x50: // push
-		in.op, in.src, in.imm = opStore, regSP, ^uint64(7)
+		in.Op, in.Src, in.Imm = Store, regSP, ^uint64(7)
 	case o&0xf8 == 0x58: // pop
-		in.op, in.dst, in.src, in.imm = opLoad, reg(o&7|x.rex<<3&8), regSP, 8
+		in.Op, in.Dst, in.Src, in.Imm = Load, Reg(o&7|x.rex<<3&8), regSP, 8
 	case o == 0x68, o == 0x6a: // push imm
-		in.op, in.src, in.imm = opStore, regSP, ^uint64(7)
+		in.Op, in.Src, in.Imm = Store, regSP, ^uint64(7)
 	case o == 0x63, o == 0x69, o == 0x6b: // movsxd, imul
-		in.dst = x.r
+		in.Dst = x.r
 	case o&0xf0 == 0x70, o&0xfc == 0xe0: // jcc, loop
-		in.op, in.imm = opJumpIf, next+x.imm
+		in.Op, in.Imm = JumpIf, next+x.imm
 	case o == 0x80, o == 0x81, o == 0x83: // ALU with immediate
 		x.effectImm(in)
 	case o == 0x86, o == 0x87: // xchg
 		x.store(in)
-		in.dst2 = x.r
+		in.Dst2 = x.r
 	case o == 0x88, o == 0xc0, o == 0xc1, o&0xfc == 0xd0: // mov r8, shifts
 		x.store(in)
 	case o == 0x89: // mov M, R
 		x.move(in, x.m, x.r)
 	case o == 0x8a:
-		in.dst = x.r
+		in.Dst = x.r
 	case o == 0x8b: // mov R, M
 		x.move(in, x.r, x.m)
 		if x.mem {
-			in.op, in.dst, in.src = opLoad, x.r, x.m
+			in.Op, in.Dst, in.Src = Load, x.r, x.m
 		}
 	case o == 0x8d && x.rip: // lea R, [rip+d]
-		in.op, in.dst, in.imm = opConst, x.r, next+x.disp
-	case o == 0x8d && wide && !x.indexed && x.m != noReg: // lea R, [M+d]
-		in.op, in.dst, in.src, in.imm = opAdd, x.r, x.m, x.disp
+		in.Op, in.Dst, in.Imm = Const, x.r, next+x.disp
+	case o == 0x8d && wide && !x.indexed && x.m != NoReg: // lea R, [M+d]
+		in.Op, in.Dst, in.Src, in.Imm = Add, x.r, x.m, x.disp
 	case o == 0x8d:
-		in.dst = x.r
+		in.Dst = x.r
 	case o == 0x8f: // pop M
-		in.op, in.src, in.imm = opLoad, regSP, 8
+		in.Op, in.Src, in.Imm = Load, regSP, 8
 	case o == 0x99: // cdq
-		in.dst = regDX
+		in.Dst = regDX
 	case o&0xf8 == 0xb0:
-		in.dst = reg(o&7 | x.rex<<3&8)
+		in.Dst = Reg(o&7 | x.rex<<3&8)
 	case o&0xf8 == 0xb8: // mov r, imm
-		in.op, in.dst, in.imm = opConst, reg(o&7|x.rex<<3&8), x.imm
+		in.Op, in.Dst, in.Imm = Const, Reg(o&7|x.rex<<3&8), x.imm
 		if !wide {
-			in.imm = uint64(uint32(x.imm))
+			in.Imm = uint64(uint32(x.imm))
 		}
 	case o == 0xc7 && !x.mem: // mov M, imm
-		in.op, in.dst, in.imm = opConst, x.m, x.imm
+		in.Op, in.Dst, in.Imm = Const, x.m, x.imm
 		if !wide {
-			in.imm = uint64(uint32(x.imm))
+			in.Imm = uint64(uint32(x.imm))
 		}
 	case o == 0xc6, o == 0xc7:
 		x.store(in)
 	case o == 0xc9: // leave: rsp = rbp; pop rbp
-		in.op, in.dst, in.src, in.imm, in.dst2 = opAdd, regSP, regBP, 8, regBP
+		in.Op, in.Dst, in.Src, in.Imm, in.Dst2 = Add, regSP, regBP, 8, regBP
 	case o == 0xc2, o == 0xc3:
-		in.op = opReturn
+		in.Op = Return
 	case o == 0xcc, o == 0xf4: // int3, hlt
-		in.op = opTrap
+		in.Op = Trap
 	case o == 0xe8:
-		in.op, in.imm = opCall, next+x.imm
+		in.Op, in.Imm = Call, next+x.imm
 	case o == 0xe9, o == 0xeb:
-		in.op, in.imm = opJump, next+x.imm
+		in.Op, in.Imm = Jump, next+x.imm
 	case o&0xfe == 0xf6 && x.field >= 4: // mul, div
-		in.dst, in.dst2 = regAX, regDX
+		in.Dst, in.Dst2 = regAX, regDX
 	case o&0xfe == 0xf6 && x.field >= 2: // not, neg
 		x.store(in)
 	case o&0xfe == 0xfe && x.field < 2: // inc, dec
 		x.store(in)
 	case o == 0xff && x.field>>1 == 1:
-		in.op = opCallInd
+		in.Op = CallInd
 	case o == 0xff && x.field>>1 == 2:
-		in.op = opJumpInd
+		in.Op = JumpInd
 	case o == 0xff && x.field == 6: // push M
-		in.op, in.src, in.imm = opStore, regSP, ^uint64(7)
+		in.Op, in.Src, in.Imm = Store, regSP, ^uint64(7)
 	}
 }
 
 // move makes in a move between registers, or a store.
-func (x *x86) move(in *inst, dst, src reg) {
+func (x *x86) move(in *Inst, dst, src Reg) {
 	if x.mem {
-		in.op, in.src, in.val = opStore, x.m, src
+		in.Op, in.Src, in.Val = Store, x.m, src
 		return
 	}
-	in.op, in.dst, in.src = opAdd, dst, src
+	in.Op, in.Dst, in.Src = Add, dst, src
 }
 
 // effectALU is for add, or, adc, sbb, and, sub, xor and cmp (kind 0 to 7)
 // between registers and memory.
-func (x *x86) effectALU(in *inst, kind, form byte) {
+func (x *x86) effectALU(in *Inst, kind, form byte) {
 	switch {
 	case kind == 7 || form > 5:
 	case form > 3:
-		in.dst = regAX
+		in.Dst = regAX
 	case form > 1:
-		in.dst = x.r
+		in.Dst = x.r
 	default:
 		x.store(in)
 	}
 }
 
 // effectImm is for the same with an immediate.
-func (x *x86) effectImm(in *inst) {
+func (x *x86) effectImm(in *Inst) {
 	wide := x.rex&8 != 0 && x.opcode != 0x80 && !x.mem
 	switch {
 	case x.field == 7: // cmp
 	case x.field == 0 && wide: // add
-		in.op, in.dst, in.src, in.imm = opAdd, x.m, x.m, x.imm
+		in.Op, in.Dst, in.Src, in.Imm = Add, x.m, x.m, x.imm
 	case x.field == 5 && wide: // sub
-		in.op, in.dst, in.src, in.imm = opAdd, x.m, x.m, -x.imm
+		in.Op, in.Dst, in.Src, in.Imm = Add, x.m, x.m, -x.imm
 	default:
 		x.store(in)
 	}
 }
 
 // effect0F is for opcodes after 0f.
-func (x *x86) effect0F(in *inst, next uint64) {
+func (x *x86) effect0F(in *Inst, next uint64) {
 	switch o := x.opcode; {
 	case o == 0x0b, o == 0xb9, o == 0xff: // ud2, ud1, ud0
-		in.op = opTrap
+		in.Op = Trap
 	case o&0xf0 == 0x80:
-		in.op, in.imm = opJumpIf, next+x.imm
+		in.Op, in.Imm = JumpIf, next+x.imm
 	case o&0xf0 == 0x40, o == 0xaf, o&0xf6 == 0xb6, o == 0xb8, o&0xfe == 0xbc, o&0xfe == 0x2c, o == 0x50, o == 0xd7:
-		in.dst = x.r // cmov, imul, movzx, movsx, popcnt, bsf, bsr, cvt, movmsk
+		in.Dst = x.r // cmov, imul, movzx, movsx, popcnt, bsf, bsr, cvt, movmsk
 	case o&0xf8 == 0xc8: // bswap
-		in.dst = reg(o&7 | x.rex<<3&8)
+		in.Dst = Reg(o&7 | x.rex<<3&8)
 	case o == 0xa2: // cpuid
-		in.dst, in.dst2 = regCX, regDX
+		in.Dst, in.Dst2 = regCX, regDX
 	case o&0xfe == 0xb0, o&0xfe == 0xc0: // cmpxchg, xadd
 		x.store(in)
-		in.dst2 = x.r
+		in.Dst2 = x.r
 	case o&0xf0 == 0x90, o == 0xa4, o == 0xa5, o == 0xac, o == 0xad, o == 0xab, o == 0xb3, o == 0xbb, o == 0xba:
 		x.store(in) // setcc, shifts, bit operations
 	case o == 0x7e && !x.mem: // movd M, xmm
-		in.dst = x.m
+		in.Dst = x.m
 	default:
 		x.storeVector(in)
 	}
 }
 
 // storeVector makes in a store where it moves a vector register to memory.
-func (x *x86) storeVector(in *inst) {
+func (x *x86) storeVector(in *Inst) {
 	switch x.opcode {
 	case 0x11, 0x13, 0x17, 0x29, 0x2b, 0x7f, 0xd6, 0xe7:
 		if x.mem {
-			in.op, in.src = opStore, x.m
+			in.Op, in.Src = Store, x.m
 		}
 	}
 }
 
 // effectVEX is for VEX and EVEX: vector moves, and BMI on general registers.
-func (x *x86) effectVEX(in *inst) {
+func (x *x86) effectVEX(in *Inst) {
 	switch {
 	case x.page == 1 && x.opcode == 0x7e && !x.mem:
-		in.dst = x.m
+		in.Dst = x.m
 	case x.page == 1:
 		x.storeVector(in)
 	case x.page == 2 && x.opcode >= 0xf2 && x.opcode <= 0xf7, x.page == 3 && x.opcode == 0xf0:
-		in.dst = x.r // andn, bextr, shlx, rorx, mulx and the like
+		in.Dst = x.r // andn, bextr, shlx, rorx, mulx and the like
 	}
 }
