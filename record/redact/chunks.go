@@ -97,11 +97,12 @@ func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
 	return w.flush(c)
 }
 
-// flush hands on what is decided.
+// flush hands on what is decided and patched.
 func (w *ChunkWriter) flush(c *conn) error {
 	for len(c.queue) > 0 {
 		k := c.queue[0]
-		if k.Off+int64(len(k.Data)) > c.streams[k.Dir].Pending() {
+		t := c.streams[k.Dir]
+		if k.Off+int64(len(k.Data)) > min(t.Pending(), t.scan.Next()) {
 			return nil
 		}
 		c.queue[0] = record.Chunk{}
@@ -133,15 +134,24 @@ func (w *ChunkWriter) memory() []byte {
 	return p
 }
 
-// patch writes over what the scans found. All of it is still in the queue,
-// since it was pending until now.
+// patch writes over what the scans found as far as it is decided. All of it is
+// still in the queue, since it was pending until now.
 func (c *conn) patch() {
 	for dir, t := range c.streams {
-		for _, s := range t.scan.Take(scan.Settled) {
-			for _, k := range c.queue {
-				if lo, hi := s.At-k.Off, s.Stop()-k.Off; int(k.Dir) == dir && lo < int64(len(k.Data)) && hi > 0 {
-					copy(k.Data[max(lo, 0):], s.Text[max(-lo, 0):])
+		from := 0 // of the queue: what is before it is before the spans, too
+		for _, s := range t.scan.Take(t.Pending()) {
+			for i, k := range c.queue[from:] {
+				lo, hi := s.At-k.Off, s.Stop()-k.Off
+				if int(k.Dir) != dir || lo >= int64(len(k.Data)) {
+					continue
 				}
+				if hi <= 0 {
+					break
+				}
+				if lo >= 0 {
+					from += i
+				}
+				copy(k.Data[max(lo, 0):], s.Text[max(-lo, 0):])
 			}
 		}
 	}

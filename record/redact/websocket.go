@@ -225,7 +225,7 @@ func (w *webSocket) put(at int64, text []byte, key [4]byte) {
 
 // pass hands on what was found, masked as its place was.
 func (w *webSocket) pass() {
-	for _, s := range w.inner.Take(scan.Settled) {
+	for _, s := range w.inner.Take(w.message.Pending()) {
 		text := []byte(s.Text)
 		for _, m := range w.payload {
 			for i := max(s.At, m.from); i < min(s.Stop(), m.to); i++ {
@@ -270,7 +270,7 @@ func (w *webSocket) End() {
 
 // Pending implements [scan.Sink].
 func (w *webSocket) Pending() int64 {
-	p := w.message.Pending()
+	p := min(w.message.Pending(), w.inner.Next())
 	if w.packed.open && !w.packed.gone {
 		p = min(p, w.packed.at)
 	}

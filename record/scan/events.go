@@ -9,12 +9,13 @@ import (
 // data of an event is taken for JSON whatever lines it is on.
 type events struct {
 	data   *EventData
-	txt    text // for everything else
-	line   int  // what the line under way is
-	field  Held // the beginning of a line that may be data
-	breaks Held // the line feed after data
-	blank  bool // nothing came since the last line feed
-	cr     bool // the byte before was a carriage return
+	txt    text   // for everything else
+	line   int    // what the line under way is
+	field  Held   // the beginning of a line that may be data
+	breaks Held   // the line feed after data
+	blank  bool   // nothing came since the last line feed
+	cr     bool   // the byte before was a carriage return
+	before []byte // the last line that was not of data and had no secret
 }
 
 // What a line of an event stream is.
@@ -50,9 +51,7 @@ func (e *events) Write(p []byte, at int64, n int) {
 				i = 0
 			}
 		default:
-			if i = bytes.IndexAny(p, "\r\n"); i < 0 {
-				i = len(p)
-			}
+			i = lineEnd(p)
 			if e.line == lineData {
 				e.data.Write(p[:i], at, i)
 			} else {
@@ -66,6 +65,25 @@ func (e *events) Write(p []byte, at int64, n int) {
 	}
 }
 
+// lineEnd returns the length of p up to a line break.
+func lineEnd(p []byte) int {
+	const block = 512 // no byte is looked at for each of many lines
+	for from := 0; from < len(p); from += block {
+		part := p[from:min(len(p), from+block)]
+		feed := bytes.IndexByte(part, '\n')
+		if feed >= 0 {
+			part = part[:feed]
+		}
+		if i := bytes.IndexByte(part, '\r'); i >= 0 {
+			return from + i
+		}
+		if feed >= 0 {
+			return from + feed
+		}
+	}
+	return len(p)
+}
+
 // quick takes the name of the field that p begins with, if that is of data and
 // all of it is there, or a line without secrets, and returns the length, or 0.
 func (e *events) quick(p []byte) int {
@@ -74,8 +92,14 @@ func (e *events) quick(p []byte) int {
 		return 0
 	case string(p[:len(dataName)]) != dataName:
 		n := bytes.IndexByte(p[:min(len(p), maxQuick)], '\n')
-		if n <= 0 || e.data.s.Profile != Secrets || p[n-1] == '\r' || !e.data.s.harmlessBytes(p[:n]) {
+		if n <= 0 || e.data.s.Profile != Secrets || p[n-1] == '\r' {
 			return 0
+		}
+		if !bytes.Equal(p[:n], e.before) {
+			if !e.data.s.harmlessBytes(p[:n]) {
+				return 0
+			}
+			e.before = append(e.before[:0], p[:n]...)
 		}
 		e.blank, e.line = false, lineOther
 		return n
@@ -143,13 +167,27 @@ func (e *events) Pending() int64 {
 // of deltas go on from event to event.
 type EventData struct {
 	*lexer
+	begun bool // some of the event under way came
 }
 
 // NewEventData returns an EventData that reports to s.
 func NewEventData(s *Finder) *EventData {
 	l := newLexer(s, 0)
 	l.deltas = &deltas{s: s, open: map[string]*delta{}}
-	return &EventData{l}
+	return &EventData{lexer: l}
+}
+
+// Write implements [Sink].
+func (d *EventData) Write(p []byte, at int64, n int) {
+	if !d.begun && len(p) == n && d.s.Profile == Secrets {
+		i := d.quick(p, at)
+		p, at, n = p[i:], at+int64(i), n-i
+		d.begun = true
+	}
+	if n > 0 {
+		d.begun = true
+		d.lexer.Write(p, at, n)
+	}
 }
 
 // Next ends the data of one event.
@@ -157,6 +195,7 @@ func (d *EventData) Next() {
 	d.lexer.End()
 	d.deltas.path = d.deltas.path[:0]
 	d.deltas.on = false
+	d.begun = false
 }
 
 // End ends the last event, and with it all strings.
@@ -215,75 +254,4 @@ func (m *Messages) Pending() int64 {
 		return m.json.Pending()
 	}
 	return min(m.is.Pending(), m.json.Pending())
-}
-
-// A deltas holds the strings that arrive in pieces, each in an event of its
-// own, as language models send them: {"index":0,"delta":{"text":"Hel"}}.
-type deltas struct {
-	s    *Finder
-	on   bool   // the event under way is one of a delta
-	path []byte // the indexes that came in it: they tell strings from one another
-	open map[string]*delta
-	name []byte // memory of a key of open
-}
-
-// A delta is a string that arrives in pieces.
-type delta struct{ value }
-
-// maxDeltas bounds the strings that arrive at the same time.
-const maxDeltas = 64
-
-// key takes a key of the event under way. All strings end where something whole
-// begins.
-func (d *deltas) key(name []byte) {
-	switch string(name) {
-	case "delta", "candidates":
-		d.on = true
-	case "content_block", "message", "item", "response":
-		d.End()
-	}
-}
-
-// index takes a number that is the value of key.
-func (d *deltas) index(key, number []byte) {
-	if bytes.HasSuffix(key, []byte("index")) && len(d.path) < 100 {
-		d.path = append(append(d.path, '/'), number...)
-	}
-}
-
-// sink returns the sink for the value of key, or nil where it is not one that
-// arrives in pieces.
-func (d *deltas) sink(key []byte) *delta {
-	if !d.on || !pieceKeys[string(key)] {
-		return nil
-	}
-	d.name = append(append(append(d.name[:0], d.path...), '/'), key...)
-	o := d.open[string(d.name)]
-	if o == nil {
-		if len(d.open) >= maxDeltas {
-			d.End()
-		}
-		o = &delta{value{s: d.s, txt: text{s: d.s, soft: true}}}
-		o.esc = &escapes{txt: &o.txt}
-		d.open[string(d.name)] = o
-	}
-	return o
-}
-
-// pieceKeys are the keys under which strings arrive in pieces.
-var pieceKeys = set("text thinking partial_json content reasoning reasoning_content arguments delta refusal input")
-
-func (d *deltas) End() {
-	for _, o := range d.open {
-		o.value.End()
-	}
-	clear(d.open)
-}
-
-func (d *deltas) Pending() int64 {
-	p := int64(Settled)
-	for _, o := range d.open {
-		p = min(p, o.Pending())
-	}
-	return p
 }

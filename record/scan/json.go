@@ -21,30 +21,35 @@ const (
 // row, one cut off at either end, one within something else. Where it meets
 // what may not stand outside a string it takes it for the rest of a string.
 type lexer struct {
-	s       *Finder
-	level   int // of JSON within JSON strings
+	s      *Finder
+	level  int  // of JSON within JSON strings
+	str    Sink // of the string under way
+	value  *value
+	col    collector // for a string that goes
+	bare   Held      // a number or literal under way
+	esc    Held      // an escape under way
+	name   []byte    // the beginning of the last string
+	deltas *deltas   // the strings that continue those of events before, or nil
+	trial  *trial    // of JSON in strings
+	early  Held      // a "value" that came before its "name"
+	query  *graphql  // made when it is first needed
+	place
+}
+
+// A place is where in JSON a lexer is.
+type place struct {
 	state   int
-	str     Sink // of the string under way
-	value   *value
-	col     collector // for a string that goes
-	bare    Held      // a number or literal under way
-	esc     Held      // an escape under way
-	name    []byte    // the beginning of the last string
-	after   bool      // a value follows: a colon was before
-	lists   int       // brackets open around the values of a key
-	verdict verdict   // on the values of that key
-	isName  bool      // the key is "name": its value is the key of a "value"
-	paired  verdict   // on that value
-	deep    int       // braces open since the one of the input of a tool
-	deltas  *deltas   // the strings that continue those of events before, or nil
-	trial   *trial    // of JSON in strings
-	last    bool      // the token before was a string
-	beside  verdict   // on the string after it in a list
-	isValue bool      // the key is "value"
-	named   bool      // a "name" came in the object
-	keeps   bool      // the string under way goes to early too
-	early   Held      // a "value" that came before its "name"
-	query   *graphql  // made when it is first needed
+	after   bool    // a value follows: a colon was before
+	lists   int     // brackets open around the values of a key
+	verdict verdict // on the values of that key
+	isName  bool    // the key is "name": its value is the key of a "value"
+	paired  verdict // on that value
+	deep    int     // braces open since the one of the input of a tool
+	last    bool    // the token before was a string
+	beside  verdict // on the string after it in a list
+	isValue bool    // the key is "value"
+	named   bool    // a "name" came in the object
+	keeps   bool    // the string under way goes to early too
 }
 
 // NewJSON returns the sink for JSON (RFC 8259), and for what has some in it.

@@ -202,7 +202,7 @@ func judgeListed(name []byte) verdict {
 	if bytes.HasPrefix(name, []byte(pemBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) {
 		return armored
 	}
-	if !keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) || !isAny(name, listedFields...) {
+	if c := name[0] | 0x20; c != 'a' && c != 'c' && c != 'p' && c != 's' && c != 'x' || !keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) || !isAny(name, listedFields...) {
 		return stays
 	}
 	return listed

@@ -200,6 +200,7 @@ type Finder struct {
 	urls    bool   // they may hold only what URLs may
 	depth   int    // of encodings within encodings
 	spans   []Span // in order of discovery
+	first   int64  // where the first of them begins, if there are any
 	covered int64  // end of the last span that Take returned
 	inner   *trial // of what is decoded
 }
@@ -339,7 +340,9 @@ func (s *Finder) stand(places []Span, k shape, size int, id string) {
 	}
 	if !s.Fill {
 		places[0].Text = k.placeholder(size, id)
-		s.spans = append(s.spans, places...)
+		for _, p := range places {
+			s.add(p)
+		}
 		return
 	}
 	total := 0
@@ -356,8 +359,16 @@ func (s *Finder) Put(places []Span, text string) {
 	}
 	for _, p := range places {
 		p.Text, text = text[:p.N], text[p.N:]
-		s.spans = append(s.spans, p)
+		s.add(p)
 	}
+}
+
+// add adds p to what was found.
+func (s *Finder) add(p Span) {
+	if len(s.spans) == 0 || p.At < s.first {
+		s.first = p.At
+	}
+	s.spans = append(s.spans, p)
 }
 
 // discard takes out places for which the replacement comes later.
@@ -366,14 +377,15 @@ func (s *Finder) discard(places []Span) {
 		if s.Fill {
 			p.Text = strings.Repeat("*", p.N)
 		}
-		s.spans = append(s.spans, p)
+		s.add(p)
 	}
 }
 
 // Take returns the spans that end at or before limit, in order and without
-// overlaps, and forgets them.
+// overlaps, and forgets them. Nothing that is found later may begin before
+// limit: what a sink has pending is the limit, or Settled at its end.
 func (s *Finder) Take(limit int64) []Span {
-	if len(s.spans) == 0 {
+	if limit < s.Next() || len(s.spans) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(s.spans, func(a, b Span) int { return int(min(max(a.At-b.At, -1), 1)) })
@@ -382,18 +394,19 @@ func (s *Finder) Take(limit int64) []Span {
 		k++
 	}
 	out := s.spans[:k:k]
-	s.spans = slices.Clone(s.spans[k:])
+	if s.spans = slices.Clone(s.spans[k:]); len(s.spans) > 0 {
+		s.first = s.spans[0].At
+	}
 	return s.withoutOverlap(out)
 }
 
 // Next returns the place of the first span that Take has not returned, or
 // Settled.
 func (s *Finder) Next() int64 {
-	next := int64(Settled)
-	for _, p := range s.spans {
-		next = min(next, p.At)
+	if len(s.spans) == 0 {
+		return Settled
 	}
-	return next
+	return s.first
 }
 
 // withoutOverlap cuts spans that two stages found, such as a key within a

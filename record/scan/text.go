@@ -44,7 +44,10 @@ func (t *text) Write(p []byte, at int64, n int) {
 			return
 		}
 		t.endToken()
-		p, at = p[i:], at+int64(i)
+		if p, at = p[i:], at+int64(i); t.run != nil {
+			t.slowly(p, at, len(p))
+			return
+		}
 	}
 	t.scan(p, at, false, false)
 }
@@ -411,7 +414,7 @@ func (w *wide) Write(p []byte, at int64, n int) {
 
 // pass hands on what was found.
 func (w *wide) pass() {
-	for _, s := range w.inner.Take(Settled) {
+	for _, s := range w.inner.Take(w.is.Pending()) {
 		text := make([]byte, 0, 2*len(s.Text))
 		for i := range len(s.Text) {
 			if w.big {
@@ -421,7 +424,7 @@ func (w *wide) pass() {
 			}
 		}
 		w.s.Found++
-		w.s.spans = append(w.s.spans, Span{At: w.base + 2*s.At, N: 2 * s.N, Text: string(text)})
+		w.s.add(Span{At: w.base + 2*s.At, N: 2 * s.N, Text: string(text)})
 	}
 }
 
@@ -433,7 +436,7 @@ func (w *wide) End() {
 }
 
 func (w *wide) Pending() int64 {
-	p := w.is.Pending()
+	p := min(w.is.Pending(), w.inner.Next())
 	if p != Settled {
 		p = w.base + 2*p
 	}
