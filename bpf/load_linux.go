@@ -31,12 +31,13 @@ import (
 // recordings need few of them. Its methods may be called from several goroutines
 // at once.
 type objects struct {
-	spec    *ebpf.CollectionSpec
-	types   *btf.Cache        // of the kernel
-	old     map[string]string // programs that stand for others on this kernel
-	multi   bool              // the kernel has uprobe_multi (6.6)
-	cookies bool              // the kernel has attach cookies (5.15)
-	nested  bool              // this is not the first pid namespace
+	spec     *ebpf.CollectionSpec
+	types    *btf.Cache        // of the kernel
+	old      map[string]string // programs that stand for others on this kernel
+	multi    bool              // the kernel has uprobe_multi (6.6)
+	sessions bool              // a program may be at both ends of a function (6.13)
+	cookies  bool              // the kernel has attach cookies (5.15)
+	nested   bool              // this is not the first pid namespace
 
 	mu       sync.Mutex
 	tables   map[string]*ebpf.Map
@@ -80,6 +81,8 @@ func newObjects(o Options) (*objects, error) {
 			prog.AttachType = ebpf.AttachTraceUprobeMulti
 		}
 	}
+	k.sessions = k.multi && kernelIs(6, 13)
+	spec.Programs[tlsProgTlsCall].AttachType = attachSession
 	return k, k.configure(o)
 }
 
@@ -90,7 +93,7 @@ func (k *objects) configure(o Options) error {
 		size = max(os.Getpagesize(), 1<<bits.Len(uint(o.Buffer-1)))
 	}
 	k.spec.Maps[tlsMapEvents].MaxEntries = uint32(size)
-	if v := kernelVersion(); v[0] > 6 || v[0] == 6 && v[1] >= 1 {
+	if kernelIs(6, 1) {
 		// Entries are made as they are needed, which saves a start most of its
 		// time. Before that, an interrupted program could not allocate safely.
 		for _, name := range []string{tlsMapProcesses, tlsMapThreads, tlsMapConns, tlsMapEnds} {

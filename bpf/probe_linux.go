@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
-	"golang.org/x/sys/unix"
 )
 
 // A Probe records TLS connections. Its methods may be called from several
@@ -81,8 +79,11 @@ func Open(o Options) (*Probe, error) {
 // loadUsual loads, before they are needed, the programs that most recordings
 // need: those of OpenSSL.
 func (p *Probe) loadUsual() {
-	for _, name := range []string{tlsProgTlsReturn, tlsProgTlsReadInner, tlsProgTlsWriteEx,
-		tlsProgTlsHandshake, tlsProgTlsFree, tlsProgTlsClear, tlsProgTlsCtrl, tlsProgLoaderChanged} {
+	calls := []string{tlsProgTlsReturn, tlsProgTlsReadInner, tlsProgTlsWriteEx, tlsProgTlsHandshake}
+	if p.sessions {
+		calls = []string{tlsProgTlsCall}
+	}
+	for _, name := range append(calls, tlsProgTlsFree, tlsProgTlsClear, tlsProgTlsCtrl, tlsProgLoaderChanged) {
 		_, _ = p.program(name) // who needs it gets the error
 	}
 }
@@ -159,133 +160,6 @@ func (p *Probe) followGoSockets() []link.Link {
 	return links
 }
 
-// Attach hooks the TLS functions of the ELF file at path, a library or an
-// executable, in all processes that use it now or later. A file that is
-// attached already is left as it is. The error wraps [ErrNoTLS] where the file
-// has no such functions.
-func (p *Probe) Attach(path string) (Attachment, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return Attachment{}, fmt.Errorf("probe %s: %w", path, err)
-	}
-	id := fileID{st.Dev, st.Ino}
-	attached := func() (a Attachment, ok bool) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		a, ok = p.attached[id]
-		return a, ok
-	}
-	if a, ok := attached(); ok {
-		return a, nil
-	}
-	a, sites, err := inspect(path, true) // takes long: events need the lock
-	if err != nil {
-		return a, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if a, ok := p.attached[id]; ok { // by somebody else, meanwhile
-		return a, nil
-	}
-	p.libraries = append(p.libraries, a.Library) // before its first event
-	links, err := p.attach(path, sites, a.flags)
-	if err != nil {
-		return a, errors.Join(err, closeAll(links))
-	}
-	p.keep(links)
-	p.attached[id] = a
-	return a, nil
-}
-
-// keep takes links that were attached, unless p was stopped meanwhile. p.mu is
-// held.
-func (p *Probe) keep(links []link.Link) {
-	if p.stopped {
-		_ = closeAll(links) // as Stop would have
-		return
-	}
-	p.links = append(p.links, links...)
-}
-
-// attach hooks sites, returns before entries: a return without an entry is
-// ignored, an entry without a return would be taken for a call around others.
-func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, error) {
-	ex, err := link.OpenExecutable(path)
-	if err != nil {
-		return nil, fmt.Errorf("probe %s: %w", path, err)
-	}
-	at := map[string][]uint64{}
-	order := []string{tlsProgTlsReturn, tlsProgGoReturn, tlsProgRustReturn}
-	for _, s := range sites {
-		if len(s.returns) > 0 {
-			at[tlsProgGoReturn] = append(at[tlsProgGoReturn], s.returns...)
-		} else if s.call.returns() && s.call.isRust() {
-			at[tlsProgRustReturn] = append(at[tlsProgRustReturn], s.Offset)
-		} else if s.call.returns() {
-			at[tlsProgTlsReturn] = append(at[tlsProgTlsReturn], s.Offset)
-		}
-		prog := string(s.call)
-		if at[prog] == nil {
-			order = append(order, prog)
-		}
-		at[prog] = append(at[prog], s.Offset)
-	}
-	cookie := uint64(len(p.libraries)) | uint64(flags)<<32
-	var links []link.Link
-	if len(at[tlsProgGoReturn]) > 0 {
-		p.goSockets.Do(func() { p.keep(p.followGoSockets()) })
-	}
-	for _, prog := range order {
-		if len(at[prog]) == 0 {
-			continue
-		}
-		ls, err := p.hook(ex, prog, at[prog], cookie)
-		links = append(links, ls...)
-		if err != nil {
-			return links, fmt.Errorf("probe %s: %w", path, err)
-		}
-	}
-	return links, nil
-}
-
-// hook attaches a program at the given places of ex.
-func (p *Probe) hook(ex *link.Executable, program string, offsets []uint64, cookie uint64) ([]link.Link, error) {
-	prog, err := p.program(program)
-	if err != nil {
-		return nil, err
-	}
-	returns := program == tlsProgTlsReturn || program == tlsProgRustReturn || program == tlsProgShellLine
-	if p.multi {
-		attach := ex.UprobeMulti
-		if returns {
-			attach = ex.UretprobeMulti
-		}
-		l, err := attach(nil, prog, &link.UprobeMultiOptions{
-			Addresses: offsets, Cookies: slices.Repeat([]uint64{cookie}, len(offsets)),
-		})
-		if err != nil {
-			return nil, err
-		}
-		return []link.Link{l}, nil
-	}
-	if !p.cookies {
-		cookie = 0
-	}
-	attach := ex.Uprobe
-	if returns {
-		attach = ex.Uretprobe
-	}
-	var links []link.Link
-	for _, off := range offsets {
-		l, err := attach("", prog, &link.UprobeOptions{Address: off, Cookie: cookie})
-		if err != nil {
-			return links, err
-		}
-		links = append(links, l)
-	}
-	return links, nil
-}
-
 // Events returns what is recorded. It blocks between events, and ends after
 // [Probe.Stop] once all that the kernel recorded has come. The iterator may be
 // left and ranged over again, but not from two goroutines at once.
@@ -341,15 +215,4 @@ func (p *Probe) Close() error {
 	p.queue.close()
 	<-p.drained
 	return errors.Join(err, p.ring.Close(), p.objects.Close())
-}
-
-// closeAll closes links at once, since each waits for the kernel.
-func closeAll(links []link.Link) error {
-	errs := make([]error, len(links))
-	var wg sync.WaitGroup
-	for i, l := range links {
-		wg.Go(func() { errs[i] = l.Close() })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }

@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,11 +102,7 @@ func (p *Probe) AttachShell(path string) (err error) {
 	if !ok {
 		return fmt.Errorf("%s: %w", path, ErrNoShell)
 	}
-	ex, err := link.OpenExecutable(path)
-	if err != nil {
-		return fmt.Errorf("probe %s: %w", path, err)
-	}
-	links, err := p.hook(ex, tlsProgShellLine, []uint64{off}, 0)
+	links, err := p.hook(path, tlsProgShellLine, places{[]uint64{off}, []uint64{0}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("probe readline in %s: %w", path, err), closeAll(links))
 	}
@@ -142,11 +137,7 @@ func (p *Probe) AttachLoader(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	ex, err := link.OpenExecutable(path)
-	if err != nil {
-		return fmt.Errorf("probe %s: %w", path, err)
-	}
-	links, err := p.hook(ex, tlsProgLoaderChanged, []uint64{function}, list)
+	links, err := p.hook(path, tlsProgLoaderChanged, places{[]uint64{function}, []uint64{list}})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.keep(links)

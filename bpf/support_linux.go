@@ -57,6 +57,12 @@ func kernelVersion() (v [2]int) {
 	return v
 }
 
+// kernelIs reports whether the running kernel is of that version or later.
+func kernelIs(major, minor int) bool {
+	v := kernelVersion()
+	return v[0] > major || v[0] == major && v[1] >= minor
+}
+
 // capable reports whether this process has all of caps in effect.
 func capable(caps ...int) bool {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}

@@ -26,14 +26,14 @@
 
 char __license[] SEC("license") = "Dual MIT/GPL";
 
-/* enter notes a call. Frames at or below its stack pointer are of calls that
- * were left by longjmp or an exception. */
-static __always_inline int enter(struct pt_regs *ctx, enum dir dir, __u64 count, bool closes) {
+/* enter notes a call, and reports whether it did. Frames at or below its stack
+ * pointer are of calls that were left by longjmp or an exception. */
+static __always_inline bool enter(struct pt_regs *ctx, enum dir dir, __u64 count, bool closes) {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct process *p = recorded(id >> 32);
 
 	if (!p)
-		return 0;
+		return false;
 	struct thread *t = bpf_map_lookup_elem(&threads, &id);
 	if (!t) {
 		static const struct thread empty;
@@ -42,7 +42,7 @@ static __always_inline int enter(struct pt_regs *ctx, enum dir dir, __u64 count,
 		t = bpf_map_lookup_elem(&threads, &id);
 		if (!t) {
 			COUNT(unseen, 1);
-			return 0;
+			return false;
 		}
 	}
 	__u64 sp = PT_REGS_SP(ctx), depth = t->depth;
@@ -52,16 +52,16 @@ static __always_inline int enter(struct pt_regs *ctx, enum dir dir, __u64 count,
 	}
 	if (depth >= FRAMES) {
 		COUNT(unseen, 1);
-		return 0;
+		return false;
 	}
 	t->frames[depth] = (struct frame){
 		.sp = sp, .ssl = PT_REGS_PARM1(ctx), .buf = PT_REGS_PARM2(ctx),
 		.count = count, .time = dir == IN ? 0 : bpf_ktime_get_ns(), .epoch = p->epoch,
 		.pid = p->pid, .dir = dir, .closes = closes,
-		.library = cookies ? bpf_get_attach_cookie(ctx) : 0,
+		.library = library_of(ctx),
 	};
 	t->depth = depth + 1;
-	return 0;
+	return true;
 }
 
 /* leave_frame takes the frame of the function that returns to sp off the
@@ -179,39 +179,60 @@ int tls_return_old(struct pt_regs *ctx) { return leave(ctx, false); }
 
 /* int f(ssl, buf, len), which returns how much it passed */
 SEC("uprobe/tls_read")
-int tls_read(struct pt_regs *ctx) { return enter(ctx, IN, 0, true); }
+int tls_read(struct pt_regs *ctx) { return enter(ctx, IN, 0, true), 0; }
 
 SEC("uprobe/tls_write")
-int tls_write(struct pt_regs *ctx) { return enter(ctx, OUT, 0, false); }
+int tls_write(struct pt_regs *ctx) { return enter(ctx, OUT, 0, false), 0; }
 
 /* int f(ssl, buf, len, size_t *n), which stores it; 0 is any failure */
 SEC("uprobe/tls_read_ex")
-int tls_read_ex(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), false); }
+int tls_read_ex(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), false), 0; }
 
 SEC("uprobe/tls_write_ex")
-int tls_write_ex(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM4(ctx), false); }
+int tls_write_ex(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM4(ctx), false), 0; }
 
 /* int f(ssl, buf, len, flags, size_t *n) */
 SEC("uprobe/tls_write_ex2")
-int tls_write_ex2(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM5(ctx), false); }
+int tls_write_ex2(struct pt_regs *ctx) { return enter(ctx, OUT, PT_REGS_PARM5(ctx), false), 0; }
 
 /* OpenSSL's ssl_read_internal: as read_ex, but 0 is close_notify */
 SEC("uprobe/tls_read_inner")
-int tls_read_inner(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), true); }
+int tls_read_inner(struct pt_regs *ctx) { return enter(ctx, IN, PT_REGS_PARM4(ctx), true), 0; }
 
 /* int f(ssl), which returns 1 when the connection is established */
 SEC("uprobe/tls_handshake")
-int tls_handshake(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, false); }
+int tls_handshake(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, false), 0; }
 
 /* likewise, but 0 */
 SEC("uprobe/tls_handshake0")
-int tls_handshake0(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, true); }
+int tls_handshake0(struct pt_regs *ctx) { return enter(ctx, NEITHER, 0, true), 0; }
 
 #define PR_MSG_PEEK 2
 
+/* peeks reports whether a function of NSS leaves what it reads there. */
+static __always_inline bool peeks(struct pt_regs *ctx) { return PT_REGS_PARM4(ctx) & PR_MSG_PEEK; }
+
 /* NSS's ssl_SecureRecv: int f(socket, buf, len, flags) */
 SEC("uprobe/tls_recv")
-int tls_recv(struct pt_regs *ctx) { return PT_REGS_PARM4(ctx) & PR_MSG_PEEK ? 0 : enter(ctx, IN, 0, true); }
+int tls_recv(struct pt_regs *ctx) { return peeks(ctx) || enter(ctx, IN, 0, true), 0; }
+
+/* tls_call is all of the above and tls_return, as the shape in the cookie says,
+ * for kernels where one program may be at both ends of a function (6.13). It
+ * answers 1 to the beginning of a call that is of no interest, of which the
+ * kernel then does not trap the end: for processes that are not recorded, that
+ * is a third of what the probes cost. */
+SEC("uprobe/tls_call")
+int tls_call(struct pt_regs *ctx) {
+	__u64 shape = bpf_get_attach_cookie(ctx), count4 = PT_REGS_PARM4(ctx), count5 = PT_REGS_PARM5(ctx);
+
+	if (PT_REGS_IP(ctx) != bpf_get_func_ip(ctx)) /* it is where the call returns to */
+		return leave(ctx, true);
+	if (shape & SHAPE_PEEKS && peeks(ctx))
+		return 1;
+	asm volatile("" : "+r"(count4), "+r"(count5)); /* the verifier wants each read as it is */
+	__u64 count = shape & SHAPE_COUNT_4 ? count4 : shape & SHAPE_COUNT_5 ? count5 : 0;
+	return !enter(ctx, shape & SHAPE_NEITHER ? NEITHER : shape & SHAPE_IN ? IN : OUT, count, shape & SHAPE_CLOSES);
+}
 
 /* void f(ssl) */
 SEC("uprobe/tls_free")
@@ -232,7 +253,7 @@ int tls_ctrl(struct pt_regs *ctx) {
 	if ((__s32)PT_REGS_PARM2(ctx) != SSL_CTRL_SET_TLSEXT_HOSTNAME || !PT_REGS_PARM4(ctx) || !(p = recorded(tgid)))
 		return 0;
 	struct conn_key key = {PT_REGS_PARM1(ctx), p->epoch, tgid};
-	struct conn *c = find_conn(&key, p->pid, cookies ? bpf_get_attach_cookie(ctx) : 0);
+	struct conn *c = find_conn(&key, p->pid, library_of(ctx));
 	struct name_event *e = c ? bpf_ringbuf_reserve(&events, sizeof(*e), 0) : 0;
 	if (!e)
 		return 0; /* the name also stands in what the connection carries */

@@ -334,6 +334,7 @@ const (
 	tlsProgTcpReceive      = "tcp_receive"
 	tlsProgTcpReceived     = "tcp_received"
 	tlsProgTcpSend         = "tcp_send"
+	tlsProgTlsCall         = "tls_call"
 	tlsProgTlsClear        = "tls_clear"
 	tlsProgTlsCtrl         = "tls_ctrl"
 	tlsProgTlsFree         = "tls_free"
@@ -428,6 +429,7 @@ type tlsProgramSpecs struct {
 	TcpReceive      *ebpf.ProgramSpec `ebpf:"tcp_receive"`
 	TcpReceived     *ebpf.ProgramSpec `ebpf:"tcp_received"`
 	TcpSend         *ebpf.ProgramSpec `ebpf:"tcp_send"`
+	TlsCall         *ebpf.ProgramSpec `ebpf:"tls_call"`
 	TlsClear        *ebpf.ProgramSpec `ebpf:"tls_clear"`
 	TlsCtrl         *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
 	TlsFree         *ebpf.ProgramSpec `ebpf:"tls_free"`
@@ -590,6 +592,7 @@ type tlsPrograms struct {
 	TcpReceive      *ebpf.Program `ebpf:"tcp_receive"`
 	TcpReceived     *ebpf.Program `ebpf:"tcp_received"`
 	TcpSend         *ebpf.Program `ebpf:"tcp_send"`
+	TlsCall         *ebpf.Program `ebpf:"tls_call"`
 	TlsClear        *ebpf.Program `ebpf:"tls_clear"`
 	TlsCtrl         *ebpf.Program `ebpf:"tls_ctrl"`
 	TlsFree         *ebpf.Program `ebpf:"tls_free"`
@@ -634,6 +637,7 @@ func (p *tlsPrograms) Close() error {
 		p.TcpReceive,
 		p.TcpReceived,
 		p.TcpSend,
+		p.TlsCall,
 		p.TlsClear,
 		p.TlsCtrl,
 		p.TlsFree,

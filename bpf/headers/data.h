@@ -6,6 +6,9 @@
 #include "socket.h"
 #include "tables.h"
 
+/* library_of returns the library that a function is of: see frame.library. */
+static __always_inline __u64 library_of(struct pt_regs *ctx) { return cookies ? bpf_get_attach_cookie(ctx) & ~SHAPES : 0; }
+
 OWN_STACK int send_end(struct conn_key *key, struct conn *c, enum dir dir, enum end end) {
 	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 

@@ -117,7 +117,7 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 	struct go_call call = {
 		.head.frame = {
 			.ssl = key.ssl, .buf = GO_2(ctx), .time = bpf_ktime_get_ns(), .epoch = p->epoch,
-			.pid = p->pid, .dir = dir, .library = cookies ? bpf_get_attach_cookie(ctx) : 0,
+			.pid = p->pid, .dir = dir, .library = library_of(ctx),
 		},
 		.head.born = c ? c->born : 0, .head.len = GO_3(ctx),
 	};

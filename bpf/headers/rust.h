@@ -122,7 +122,7 @@ static __always_inline int rust_enter(struct pt_regs *ctx, enum rust_kind kind) 
 		.sp = PT_REGS_SP(ctx),
 		.args = {PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx)},
 		.time = bpf_ktime_get_ns(), .epoch = p->epoch, .pid = p->pid, .kind = kind,
-		.library = cookies ? bpf_get_attach_cookie(ctx) : 0,
+		.library = library_of(ctx),
 	};
 	if (kind == RUST_SLICES) {
 		/* enum OutboundChunks: {0, pointer, length} of one, or an
@@ -293,7 +293,7 @@ int rust_consume(struct pt_regs *ctx) {
 	}
 	struct rust_call call = {
 		.kind = RUST_CHUNK, .buf = shown->ptr, .n = n, .epoch = p->epoch, .pid = p->pid,
-		.library = cookies ? bpf_get_attach_cookie(ctx) : 0,
+		.library = library_of(ctx),
 	};
 	shown->ptr += n;
 	shown->len -= n;

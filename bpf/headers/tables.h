@@ -169,6 +169,15 @@ struct frame { /* a call that has not returned */
 	__u64 library; /* cookie: number of the library, and << 32 where its flags are in *ssl */
 };
 
+/* How tls_call finds out what a function is like: bits of its cookie. */
+#define SHAPE_IN (1 << 24)
+#define SHAPE_NEITHER (1 << 25)
+#define SHAPE_CLOSES (1 << 26)  /* frame.closes */
+#define SHAPE_COUNT_4 (1 << 27) /* frame.count is this argument */
+#define SHAPE_COUNT_5 (1 << 28)
+#define SHAPE_PEEKS (1 << 29)   /* there are flags, as of tls_recv */
+#define SHAPES 0xff000000ull
+
 struct thread {
 	__u64 depth;
 	struct frame frames[FRAMES];
