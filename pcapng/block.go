@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -18,6 +19,9 @@ const (
 	blockEnhanced  = 6
 	blockSecrets   = 10
 	blockProcess   = 0x80000001 // Darwin's process information
+	blockFiller    = 0x8000F111 // of the range for local use, which readers pass over
+
+	minBlock = 12 // its type and twice its length
 
 	optEnd       = 0
 	optComment   = 1
@@ -40,13 +44,54 @@ const (
 // passed on.
 const flushSize = 128 << 10
 
+// page is where the kernel may end a write: when the writer is killed, or the
+// disk is full, a file has all that was to be written up to a multiple of it,
+// whatever the size of the pages of the system and of the file.
+const page = 4096
+
 // A blockBuffer collects blocks. What it passes on to w ends where a block
-// ends, so that a file is valid whenever its writer stops.
+// ends, and a block that fits a page of the file is within one, so that a file
+// is valid whenever and wherever its writer stops.
 type blockBuffer struct {
 	w     io.Writer
 	buf   []byte
 	start int   // of the block under construction in buf
+	base  int   // where buf is in its page of the file
 	err   error // the first of w; nothing is written after it
+}
+
+// room returns how much is left of the page in which the next block begins.
+func (b *blockBuffer) room() int { return page - (b.base+len(b.buf))%page }
+
+// fits reports whether a block of n bytes, and any other one after it, can be
+// in the last room bytes of a page.
+func fits(n, room int) bool { return n == room || n+minBlock <= room }
+
+// settle brings the blocks from start on to where none crosses the end of a
+// page that it could avoid.
+func (b *blockBuffer) settle(start int) {
+	for start < len(b.buf) {
+		n := int(binary.LittleEndian.Uint32(b.buf[start+4:]))
+		if room := page - (b.base+start)%page; !fits(n, room) && fits(n, page) {
+			start = b.fill(start, room)
+		}
+		start += n
+	}
+}
+
+var zeros [page + minBlock]byte
+
+// fill inserts what fills a page of which room bytes are left, and returns the
+// place after it.
+func (b *blockBuffer) fill(at, room int) int {
+	if room < minBlock { // only after a block that is longer than a page
+		room += page
+	}
+	b.buf = slices.Insert(b.buf, at, zeros[:room]...)
+	binary.LittleEndian.PutUint32(b.buf[at:], blockFiller)
+	binary.LittleEndian.PutUint32(b.buf[at+4:], uint32(room))
+	binary.LittleEndian.PutUint32(b.buf[at+room-4:], uint32(room))
+	return at + room
 }
 
 // Write implements [io.Writer] for whole blocks made elsewhere.
@@ -62,19 +107,19 @@ func (b *blockBuffer) begin(typ uint32) {
 	b.uint32(0) // its length, set by end
 }
 
-// end closes the block that begin started.
+// end closes the block that begin started, and may move it to the next page.
 func (b *blockBuffer) end() {
 	b.pad(len(b.buf) - b.start)
 	n := uint32(len(b.buf)-b.start) + 4
 	b.uint32(n)
 	binary.LittleEndian.PutUint32(b.buf[b.start+4:], n)
+	b.settle(b.start)
 }
 
 func (b *blockBuffer) uint32(n uint32) { b.buf = binary.LittleEndian.AppendUint32(b.buf, n) }
 
 // pad fills up a field of n bytes to a multiple of four.
 func (b *blockBuffer) pad(n int) {
-	const zeros = "\x00\x00\x00"
 	b.buf = append(b.buf, zeros[:-n&3]...)
 }
 
@@ -107,6 +152,7 @@ func (b *blockBuffer) flush() error {
 			b.cut(n)
 		}
 	}
+	b.base = (b.base + len(b.buf)) % page
 	b.buf = b.buf[:0]
 	return b.err
 }

@@ -82,14 +82,12 @@ func (w *Writer) data(f *flow, d record.Dir, t int64, c record.Chunk) {
 	if h.ready {
 		if ago == 0 {
 			w.emit(f, d, t, c.Data, nil)
-			return
-		}
-		for piece := range slices.Chunk(c.Data, w.maxData()) {
-			w.emit(f, d, t, piece, []part{{len(piece), ago}})
+		} else {
+			w.emit(f, d, t, c.Data, []part{{len(c.Data), ago}})
 		}
 		return
 	}
-	n := min(len(c.Data), w.maxData()-len(h.head))
+	n := min(len(c.Data), maxHead-len(h.head))
 	h.head = append(h.head, c.Data[:n]...)
 	h.parts = append(h.parts, part{n, t - ago})
 	if wholeLine(h.head) {
@@ -139,13 +137,15 @@ func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part)
 		}
 		w.noteRequest(f, first, data)
 	}
-	for len(parts) > 0 && (len(parts) > 1 || parts[0].ago != 0) {
-		n := min(len(parts), maxParts)
-		w.note(newComment(w.scratch).addParts(parts[:n]))
-		parts = parts[n:]
-	}
-	for i := 1; len(data) > 0; i++ {
-		n := min(len(data), w.maxData())
+	for line := f.firstLine(data); len(data) > 0; line = 0 {
+		n := w.fit(f, data, line)
+		if len(parts) > 1 || len(parts) > 0 && parts[0].ago != 0 {
+			n, parts = w.noteParts(parts, n, line)
+		} else if room := n; n > len(data) {
+			if n = len(data); !fits(n+3, room) && n > minPiece/2 {
+				n -= minBlock // for there is no block that could follow in the page
+			}
+		}
 		p := packet{time: t, flags: tcpACK, data: data[:n]}
 		if f.tls != nil {
 			w.records = f.tls.appendData(w.records[:0], f.side(d), p.data)
@@ -156,29 +156,19 @@ func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part)
 			p.flags |= tcpPSH
 		}
 		w.packet(f, d, p)
-		if len(data) == 0 || i%segmentsPerACK == 0 {
+		if h := &f.half[d]; len(data) == 0 || h.shown-h.acked >= maxInFlight {
 			w.acknowledge(f, d, t)
 		}
 	}
 }
 
 const (
-	// segmentsPerACK keeps what is not acknowledged below the window.
-	segmentsPerACK = 8
-	// maxParts is the number of parts whose text fits a comment.
-	maxParts = 2000
+	// maxInFlight keeps what is not acknowledged below the window.
+	maxInFlight = 8 * maxSegment
 	// maxHole is the length from which on a hole is shown as one of this
 	// length, so that it does not fill the file; the comment has the real one.
 	maxHole = 1 << 28
 )
-
-// maxData returns how much data a packet can carry.
-func (w *Writer) maxData() int {
-	if w.opts.Framing == FramingTLS {
-		return recordsPerSegment * maxRecord
-	}
-	return maxSegment
-}
 
 // side returns the side of f's session that sends direction d.
 func (f *flow) side(d record.Dir) int {
@@ -203,10 +193,10 @@ func (w *Writer) lose(f *flow, d record.Dir, t int64, n int64) {
 	w.describe(f)
 	w.note(newComment(w.scratch).addUint("lost", uint64(n)))
 	drops := uint64(1)
-	for i, n := 1, min(n, maxHole); n > 0; i++ {
+	for n := min(n, maxHole); n > 0; {
 		m := min(n, maxSegment)
 		w.packet(f, d, packet{time: t, flags: tcpACK, missing: int(m), drops: drops})
-		if n -= m; n == 0 || i%segmentsPerACK == 0 {
+		if n -= m; n == 0 || h.shown-h.acked >= maxInFlight {
 			w.acknowledge(f, d, t)
 		}
 		drops = 0
@@ -235,7 +225,7 @@ func (w *Writer) finish(f *flow, t int64, c record.Chunk) {
 	w.start(f, d, t, nil)
 	w.describe(f)
 	if ago := t - nanos(c.Time); ago != 0 {
-		w.note(newComment(w.scratch).addParts([]part{{0, ago}}))
+		w.note(append(newComment(w.scratch), " parts="...).addPart(part{0, ago}))
 	}
 	h := &f.half[d]
 	h.ended = true
@@ -357,7 +347,8 @@ func (w *Writer) noteRequest(f *flow, t int64, data []byte) {
 	c = c.addUint("pid", uint64(f.conn.PID))
 	if target != nil {
 		w.name(f.ends[f.client.Peer()].Addr(), hostName(string(host)))
-		c = c.add("url", f.url(string(target), string(host)))
+		url := f.url(string(target), string(host))
+		c = c.add("url", url[:min(len(url), maxURL)])
 	}
 	w.note(c)
 }

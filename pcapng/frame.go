@@ -1,6 +1,7 @@
 package pcapng
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
@@ -108,6 +109,40 @@ func (s *segment) headerSize() int {
 		n += len(synOptions)
 	}
 	return n
+}
+
+// packetSize is the length of the block of a packet without comments and drop
+// count, of which the frame is empty.
+const packetSize = minBlock + 20 + 8 + 12 + 8 + 4
+
+// minPiece is how many bytes of data a page must have room for that the beginning
+// of data goes there which the page has no room for.
+const minPiece = 1024
+
+// fit returns for how many bytes of data the next packet of f has room, with the
+// comments that were noted for it: those for which the page has, or the next one
+// where the rest of this one is not worth while. line bytes have to be in it.
+func (w *Writer) fit(f *flow, data []byte, line int) int {
+	s := segment{src: f.ends[0]}
+	fixed := packetSize + s.headerSize() + len(w.notes)
+	if f.tls != nil {
+		fixed += recordHead + macSize
+	}
+	least, room := max(minPiece, line), w.out.room()
+	if room-fixed < min(least, len(data)) {
+		w.out.fill(len(w.out.buf), room)
+		room = page
+	}
+	return max(room-fixed, least)
+}
+
+// firstLine returns the length of the first line of data where that has to be
+// within a packet of f, else 0.
+func (f *flow) firstLine(data []byte) int {
+	if f.tls != nil || !isRequest(data) && !isResponse(data) {
+		return 0
+	}
+	return 1 + bytes.IndexByte(data[:min(len(data), maxHead)], '\n')
 }
 
 // swap turns a number into what sum, which reads little endian, makes of its

@@ -63,7 +63,7 @@ func FuzzRoundTrip(f *testing.F) {
 		for _, framing := range []pcapng.Framing{pcapng.FramingPlain, pcapng.FramingTLS} {
 			want := newDump()
 			file := write(t, planned(plan), pcapng.Options{Framing: framing}, want)
-			if got := read(t, file); got != want.String() {
+			if got := read(t, file, want); got != want.String() {
 				t.Errorf("framing %d: got:\n%s\nwant:\n%s", framing, got, want)
 			}
 		}

@@ -15,6 +15,9 @@ const tag = "ssltape"
 // maxMeta limits a value in a comment, so that the comment fits an option.
 const maxMeta = 4096
 
+// maxURL limits the URL in a comment, which takes of the room for the request.
+const maxURL = 1024
+
 // A comment is the text of a packet comment under construction.
 type comment []byte
 
@@ -136,18 +139,45 @@ type part struct {
 	ago  int64 // ns before the packet's time
 }
 
-// addParts appends a value of the key parts.
-func (c comment) addParts(parts []part) comment {
-	c = append(c, " parts="...)
-	for i, p := range parts {
-		if i > 0 {
-			c = append(c, ',')
-		}
-		c = strconv.AppendInt(c, int64(p.size), 10)
-		c = append(c, '@')
-		c = strconv.AppendInt(c, p.ago, 10)
+// addPart appends to a value of the key parts.
+func (c comment) addPart(p part) comment {
+	if c[len(c)-1] != '=' {
+		c = append(c, ',')
 	}
-	return c
+	c = strconv.AppendInt(c, int64(p.size), 10)
+	c = append(c, '@')
+	return strconv.AppendInt(c, p.ago, 10)
+}
+
+// noteParts tells on the next packet, which has room for size bytes of data and
+// comments, of the parts that its data consists of; at least bytes of data are in
+// it anyhow. It returns the length of the data and the parts that remain.
+func (w *Writer) noteParts(parts []part, size, least int) (n int, rest []part) {
+	const last = 32                      // bytes that a part takes at most
+	const most = 4 + 3 + last + minBlock // with what is around the comment, and a block after it
+	c := append(newComment(w.scratch), " parts="...)
+	for size -= len(c); len(parts) > 0; {
+		room := max(size-most, least-n)
+		if room <= 0 {
+			break
+		}
+		p := parts[0]
+		if p.size > room {
+			p.size = room
+			parts[0].size -= room
+		} else {
+			parts = parts[1:]
+		}
+		before := len(c)
+		c = c.addPart(p)
+		n, size = n+p.size, size-p.size-(len(c)-before)
+		if len(c)+last > maxOption {
+			w.note(c)
+			c = append(c[:0], tag+" parts="...)
+		}
+	}
+	w.note(c)
+	return n, parts
 }
 
 // parseParts appends the parts in s to dst; what is not understood ends them.

@@ -14,7 +14,7 @@ import (
 //
 // Connections that a [Writer] wrote, told by the comment on their SYN, come
 // back as they were: the same Conn, offsets, times, holes and ends. What may
-// differ is where data is cut into chunks: one of more than 65000 bytes comes
+// differ is where data is cut into chunks: one of more than 1000 bytes may come
 // in pieces, and an End that came with data comes in a chunk of its own.
 //
 // All other TCP is reassembled: segments may be out of order, repeated, missing

@@ -222,7 +222,7 @@ func (s *blockSource) block() (typ uint32, body []byte, err error) {
 	case blockSecrets:
 		s.secrets++
 	}
-	if _, err := io.CopyN(io.Discard, s.r, n); err != nil {
+	if _, err := s.r.Discard(int(n)); err != nil {
 		return 0, nil, cut(err)
 	}
 	return typ, nil, nil

@@ -49,13 +49,12 @@ func (f Framing) String() string {
 
 // Content types and versions of TLS records (RFC 5246, section 6.2.1).
 const (
-	recordCipherSpec  = 20
-	recordHandshake   = 22
-	recordData        = 23
-	recordHead        = 5
-	macSize           = sha256.Size
-	maxRecord         = 16384 // bytes of data in a record
-	recordsPerSegment = 3     // so that a segment holds whole records
+	recordCipherSpec = 20
+	recordHandshake  = 22
+	recordData       = 23
+	recordHead       = 5
+	macSize          = sha256.Size
+	maxRecord        = 16384 // bytes of data in a record
 )
 
 const tls12 = "\x03\x03"

@@ -230,7 +230,7 @@ func TestEditedFiles(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got, want := read(t, got), read(t, want); got != want {
+				if got, want := read(t, got, nil), read(t, want, nil); got != want {
 					t.Errorf("%s made:\n%s\nwant:\n%s", tool, got, want)
 				}
 			}

@@ -12,6 +12,10 @@
 // length; it is written as packets that have all of their headers and none of
 // their data, which Wireshark shows as "bytes missing in capture file".
 //
+// Packets are short: no block crosses a page of the file, between which the
+// kernel may end a write, except one that does not fit any. What is left of a
+// page takes a block of a type for local use, which readers pass over.
+//
 // Each process is an interface called comm[pid]. Packets carry the direction
 // (epb_flags), the process (epb_processid_threadid, and Darwin's process block,
 // which Wireshark 4.6 shows) and where bytes are missing epb_dropcount.
@@ -88,7 +92,9 @@ const maxStep = int64(time.Second)
 // A Writer is a [record.ChunkWriter] that makes a pcapng file.
 //
 // It only appends, and every call of Write that it makes ends at the end of a
-// block: a file whose writer was killed is valid. It writes when 128 KiB have
+// block. So do the pages of the file, but for a block that is longer than one
+// (a very long first line, or the arguments of a program), so that a file whose
+// writer was killed is valid. It writes when 128 KiB have
 // come together, when a chunk is 100 ms later than what was written last, and
 // when Flush is called; a recorder calls it when nothing is left to be
 // recorded for the moment. The first bytes of a direction are held back until
@@ -141,7 +147,7 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 		return nil, fmt.Errorf("server port %d: not a port", o.ServerPort)
 	}
 	pw := &Writer{
-		out:     blockBuffer{w: w, buf: make([]byte, 0, flushSize+1<<17)},
+		out:     blockBuffer{w: w, buf: make([]byte, 0, flushSize+1<<17), base: position(w)},
 		opts:    o,
 		procs:   map[process]*iface{},
 		flows:   map[*record.Conn]*flow{},
@@ -171,6 +177,17 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	pw.procs[process{}] = unknown
 	pw.out.process(0, application)
 	return pw, nil
+}
+
+// position returns where what is written to w next comes in its page, as far
+// as that can be known.
+func position(w io.Writer) int {
+	if s, ok := w.(io.Seeker); ok {
+		if at, err := s.Seek(0, io.SeekCurrent); err == nil {
+			return int(at % page)
+		}
+	}
+	return 0
 }
 
 // section returns what a file says of itself.
@@ -278,6 +295,7 @@ func (w *Writer) Close() error {
 		w.release(f, record.Out, w.clock)
 		w.release(f, record.In, w.clock)
 	}
+	start := len(w.out.buf)
 	for _, i := range w.ifaces {
 		stats := pcapgo.NgInterfaceStatistics{PacketsReceived: i.packets + i.holes, PacketsDropped: i.holes}
 		if i.packets > 0 {
@@ -291,6 +309,7 @@ func (w *Writer) Close() error {
 	if err := w.ng.Flush(); err != nil {
 		return fmt.Errorf("write pcapng statistics: %w", err)
 	}
+	w.out.settle(start)
 	return w.Flush()
 }
 
@@ -308,6 +327,7 @@ func (w *Writer) iface(c *record.Conn) (*iface, error) {
 	if !c.Plain {
 		d.Filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
 	}
+	start := len(w.out.buf)
 	id, err := w.ng.AddInterface(d)
 	if err == nil {
 		err = w.ng.Flush()
@@ -315,6 +335,7 @@ func (w *Writer) iface(c *record.Conn) (*iface, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write pcapng interface: %w", err)
 	}
+	w.out.settle(start)
 	i := &iface{id: uint32(id), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
 	w.out.process(i.pid, c.Comm)
 	w.ifaces = append(w.ifaces, i)
