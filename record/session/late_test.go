@@ -104,18 +104,73 @@ func opensslLibrary(t testing.TB) string {
 	return ""
 }
 
+// makeRoot fills the folder $0 with the programs $@ and their libraries.
+const makeRoot = `
+	root=$0
+	for program; do
+		for file in "$program" $(ldd "$program" | grep -o '/[^ ]*'); do
+			mkdir -p "$root$(dirname "$file")"
+			cp -L "$file" "$root$file"
+		done
+	done`
+
 // A process may have another root folder, with libraries that are not ours.
 func TestOtherRoot(t *testing.T) {
-	needs(t, "unshare", "curl", "mount")
+	needs(t, "unshare", "chroot", "pivot_root", "curl", "mount")
 	s := startServer(t)
-	// Its libssl.so is a copy in another mount namespace, at the system's path.
-	script := `mount -t tmpfs none "$0" && cp "$1" "$0/lib" && mount --bind "$0/lib" "$(realpath "$1")" &&
-		exec curl -sS --http1.1 --cacert "$2" -o /dev/null "$3"`
-	r := recordArgs(t, "--", "unshare", "-m", "sh", "-c", script, t.TempDir(), opensslLibrary(t), s.CertFile, s.URL+"/echo?elsewhere")
-	if r.code != 0 {
-		t.Fatalf("exit code %d", r.code)
+	const curl = "/usr/bin/curl -sSk --http1.1"
+	for name, command := range map[string]string{ // $0: the folder, $1: the URL, $2: libssl.so
+		// Its libssl.so is a copy in another mount namespace, at the system's path.
+		"mounts":     `unshare -m sh -ec 'mount --bind "$0$2" "$2" && exec ` + curl + ` "$1"' "$0" "$1" "$2"`,
+		"chroot":     `chroot "$0" ` + curl + ` "$1"`,
+		"user":       `unshare -rm chroot "$0" ` + curl + ` "$1"`,
+		"pivot_root": `unshare -m sh -ec 'mount --bind "$0" "$0" && cd "$0" && pivot_root . old && exec /usr/sbin/chroot . ` + curl + ` "$1"' "$0" "$1"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			tool(t, "sh", "-ec", makeRoot, root, "/usr/bin/curl", "/usr/sbin/chroot")
+			if err := os.Mkdir(filepath.Join(root, "old"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			r := recordArgs(t, "--", "sh", "-ec", command, root, "https://"+s.Addr+"/echo?elsewhere", opensslLibrary(t))
+			if r.code != 0 {
+				t.Fatalf("exit code %d", r.code)
+			}
+			readHAR(t, r.har).find(t, "/echo?elsewhere")
+		})
 	}
-	readHAR(t, r.har).find(t, "/echo?elsewhere")
+}
+
+// forkedClient makes requests in children that run no other program.
+const forkedClient = `
+import http.client, os, ssl, sys
+host, cert = sys.argv[1:]
+def get(path):
+    c = http.client.HTTPSConnection(host, context=ssl.create_default_context(cafile=cert))
+    c.request('GET', path)
+    c.getresponse().read()
+for i in range(3):
+    if os.fork() == 0:
+        get('/echo?child-%d' % i)
+        if os.fork() == 0: get('/echo?grandchild-%d' % i)
+        else: os.wait()
+        os._exit(0)
+for i in range(3): os.wait()
+`
+
+func TestForkedChildren(t *testing.T) {
+	needs(t, "python3")
+	s := startServer(t)
+	r := recordArgs(t, "--", "python3", "-c", forkedClient, strings.TrimPrefix(s.URL, "https://"), s.CertFile)
+	h := readHAR(t, r.har)
+	pids := map[int]bool{}
+	for i := range 3 {
+		pids[h.find(t, fmt.Sprint("/echo?child-", i)).Process.PID] = true
+		pids[h.find(t, fmt.Sprint("/echo?grandchild-", i)).Process.PID] = true
+	}
+	if r.code != 0 || len(pids) != 6 {
+		t.Errorf("exit code %d, exchanges of %d processes, want 6", r.code, len(pids))
+	}
 }
 
 // In a pid namespace the recorder and its user count processes their own way.
