@@ -9,7 +9,7 @@ DEADCODE    = golang.org/x/tools/cmd/deadcode@v0.52.0
 # A command that the tests run, and the Debian package that it comes in.
 TOOLS = curl:curl openssl:openssl tshark:tshark capinfos:wireshark-common editcap:wireshark-common tcpdump:tcpdump \
         tcpflow:tcpflow tcptrace:tcptrace python3:python3 node:nodejs npm:npm jq:jq wget:wget git:git nginx:nginx-light \
-        wrk:wrk setcap:libcap2-bin gcc:gcc clang:clang ld.lld:lld objdump:binutils /usr/lib/chromium/chromium:chromium \
+        wrk:wrk setcap:libcap2-bin gcc:gcc musl-gcc:musl-tools clang:clang ld.lld:lld objdump:binutils /usr/lib/chromium/chromium:chromium \
         /usr/include/openssl/ssl.h:libssl-dev /usr/include/mbedtls/ssl.h:libmbedtls-dev /usr/include/wolfssl/ssl.h:libwolfssl-dev \
         /usr/lib/$(shell uname -m)-linux-gnu/libcurl-nss.so.4:libcurl3-nss zsh:zsh fish:fish mandoc:mandoc \
         /usr/bin/rustc:rustc /usr/bin/cargo:cargo /usr/share/doc/librust-rustls-dev:librust-rustls-dev

@@ -37,7 +37,7 @@ func TestKilledWhileHolding(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer shell.Process.Kill()
-	r := startRecording(t, "--lib", systemLibssl(t), "-p", fmt.Sprint(shell.Process.Pid))
+	r := startRecording(t, "--lib", opensslLibrary(t), "-p", fmt.Sprint(shell.Process.Pid))
 	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -62,25 +62,5 @@ func childState(pid int) string {
 	if _, rest, ok := strings.Cut(string(stat), ") "); ok {
 		return rest[:1]
 	}
-	return ""
-}
-
-// systemLibssl returns the path of the system's OpenSSL library.
-func systemLibssl(t *testing.T) string {
-	t.Helper()
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("ldd", curl).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(out)) {
-		if f := strings.Fields(line); len(f) > 2 && strings.HasPrefix(f[0], "libssl.so") {
-			return f[2]
-		}
-	}
-	t.Fatalf("curl without libssl:\n%s", out)
 	return ""
 }

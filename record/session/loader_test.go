@@ -12,11 +12,11 @@ import (
 func copyLibraries(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	out, err := exec.Command("ldd", systemLibssl(t)).Output()
+	out, err := exec.Command("ldd", opensslLibrary(t)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := []string{systemLibssl(t)}
+	paths := []string{opensslLibrary(t)}
 	for line := range strings.Lines(string(out)) {
 		if f := strings.Fields(line); len(f) > 2 && strings.HasPrefix(f[0], "libcrypto.so") {
 			paths = append(paths, f[2])
@@ -53,5 +53,21 @@ while c.recv(1000): pass
 		if e := h.find(t, "/echo?first"); e.Response.Status != 200 {
 			t.Errorf("status %d", e.Response.Status)
 		}
+	}
+}
+
+// The loader of musl tells of libraries, too.
+func TestMusl(t *testing.T) {
+	needs(t, "musl-gcc", "curl")
+	s, dir := startServer(t), t.TempDir()
+	program, library := filepath.Join(dir, "program"), filepath.Join(dir, "plugin.so")
+	tool(t, "musl-gcc", "-O1", "-shared", "-fPIC", "-o", library, "testdata/musl/library.c")
+	tool(t, "musl-gcc", "-O1", "-o", program, "testdata/musl/program.c")
+	written, converted := recordCommand(t, program, library, "/usr/bin/curl", "-sS", "--http1.1", "--cacert", s.CertFile, s.URL+"/echo?child")
+	for _, h := range []harFile{written, converted} {
+		if got := string(h.find(t, "/loaded").responseBody(t)); got != "hello" {
+			t.Errorf("response %q", got)
+		}
+		h.find(t, "/echo?child")
 	}
 }
