@@ -3,6 +3,7 @@ package redact_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -33,11 +34,19 @@ var kinds = []kind{
 	{"ids", "application/json", ids, `[`, `{}]`},
 	{"unicode", "application/json", unicode, `[`, `""]`},
 	{"images", "application/json", image, `[`, `""]`},
+	{"nested long", "application/json", nestedLong, `[`, `""]`},
+	{"file", "application/json", numberedFile, `[`, `{}]`},
+	{"lines", "application/x-ndjson", jsonLine, "", ""},
 	{"deltas", "text/event-stream", eventDelta, "", ""},
+	{"tool deltas", "text/event-stream", toolDelta, "", ""},
+	{"chat chunks", "text/event-stream", chatChunk, "", ""},
+	{"response deltas", "text/event-stream", responseDelta, "", ""},
+	{"candidates", "text/event-stream", candidate, "", ""},
 	{"javascript", "text/javascript", minified, `"use strict";`, ""},
 	{"html", "text/html", markup, "<!doctype html><body>", "</body>"},
 	{"form", "application/x-www-form-urlencoded", parameter, "a=1", ""},
 	{"log", "text/plain", logLine, "", ""},
+	{"binary", "application/octet-stream", randomBytes, "", ""},
 }
 
 // body returns about n bytes of a kind.
@@ -104,6 +113,30 @@ func nested(depth int) func(r *rand.Rand, b *bytes.Buffer) {
 	}
 }
 
+// nestedLong is what a tool is called with to write a large file.
+func nestedLong(r *rand.Rand, b *bytes.Buffer) {
+	var inner bytes.Buffer
+	for inner.WriteString(`{"edits":[`); inner.Len() < 200<<10; {
+		object(r, &inner)
+		fmt.Fprintf(&inner, `{"new_string":%s},`, quote(sentence(r, 10)+"\n\tif x == \"y\" {\n\t}\n"+sentence(r, 10)))
+	}
+	inner.WriteString("{}]}")
+	fmt.Fprintf(b, `{"id":"call_%d","function":{"arguments":%s}},`, r.IntN(1e6), quote(inner.String()))
+}
+
+// numberedFile is what a tool returns of a program.
+func numberedFile(r *rand.Rand, b *bytes.Buffer) {
+	var text strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&text, "%6d\t\tif x.%s(\"%s\", %d); err != nil { // %s\n", i, sentence(r, 1), sentence(r, 1), r.IntN(100), sentence(r, 3))
+	}
+	fmt.Fprintf(b, `{"tool_use_id":"toolu_01%s","type":"tool_result","content":%s},`, random(r.Uint64(), 22, alnum), quote(text.String()))
+}
+
+func jsonLine(r *rand.Rand, b *bytes.Buffer) {
+	fmt.Fprintf(b, `{"model":"llama3.2","created_at":"2026-01-02T03:04:05.%09dZ","message":{"role":"assistant","content":" %s"},"done":false}`+"\n", r.IntN(1e9), sentence(r, 1))
+}
+
 func pretty(r *rand.Rand, b *bytes.Buffer) {
 	var inner bytes.Buffer
 	object(r, &inner)
@@ -136,6 +169,25 @@ func eventDelta(r *rand.Rand, b *bytes.Buffer) {
 	fmt.Fprintf(b, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"text_delta\",\"text\":\" %s\"}}\n\n", sentence(r, 2))
 }
 
+func toolDelta(r *rand.Rand, b *bytes.Buffer) {
+	part := []string{`{"file_`, `path": "/src/`, `main.go", "old":`, ` "if err`, ` != nil {\n\t\t`, `return err`, `\n\t}"}`}[r.IntN(7)]
+	fmt.Fprintf(b, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":%s}}\n\n", quote(part))
+}
+
+func chatChunk(r *rand.Rand, b *bytes.Buffer) {
+	fmt.Fprintf(b, `data: {"id":"chatcmpl-AxyZ09afk3k4kdkf93kd","object":"chat.completion.chunk","created":1740000000,"model":"gpt-4o","service_tier":"default","system_fingerprint":"fp_eb9dce56a8","choices":[{"index":0,"delta":{"content":" %s"},"logprobs":null,"finish_reason":null}]}`+"\n\n", sentence(r, 1))
+}
+
+func responseDelta(r *rand.Rand, b *bytes.Buffer) {
+	fmt.Fprintf(b, "event: response.output_text.delta\n"+`data: {"type":"response.output_text.delta","sequence_number":%d,"item_id":"msg_67c9fdcf37fc8190ba82116e33fb28c507b8b0ad4e5eb654","output_index":0,"content_index":0,"delta":" %s","logprobs":[],"obfuscation":"%s"}`+"\n\n",
+		b.Len()/300, sentence(r, 1), random(r.Uint64(), 1+r.IntN(16), alnum))
+}
+
+func candidate(r *rand.Rand, b *bytes.Buffer) {
+	fmt.Fprintf(b, `data: {"candidates": [{"content": {"parts": [{"text": " %s"}],"role": "model"},"index": 0}],"usageMetadata": {"promptTokenCount": 11,"candidatesTokenCount": %d,"totalTokenCount": %d,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 11}]},"modelVersion": "gemini-2.0-flash"}`+"\r\n\r\n",
+		sentence(r, 8), r.IntN(1000), r.IntN(1000))
+}
+
 func minified(r *rand.Rand, b *bytes.Buffer) {
 	w := func() string { return wordList[r.IntN(len(wordList))] }
 	fmt.Fprintf(b, `function %c(t,n){var r=n(%d),o=e.%s&&t["%s"]?{%s:!0,%s:%d}:void 0;return r.createElement("%s",{className:"%s-%s",key:t.id+"_"+n},o.map(function(e){return e.%s(t)||null}))}`,
@@ -155,6 +207,12 @@ func parameter(r *rand.Rand, b *bytes.Buffer) {
 func logLine(r *rand.Rand, b *bytes.Buffer) {
 	fmt.Fprintf(b, "2026-01-02T03:04:%02d.%03dZ INFO [worker-%d] GET /api/%s/%d status=200 duration=%dms bytes=%d request_id=%08x msg=\"%s\"\n",
 		r.IntN(60), r.IntN(1000), r.IntN(16), wordList[r.IntN(20)], r.IntN(1e4), r.IntN(500), r.IntN(1e5), r.Uint32(), sentence(r, 4))
+}
+
+func randomBytes(r *rand.Rand, b *bytes.Buffer) {
+	for range 1000 {
+		b.Write(binary.LittleEndian.AppendUint64(nil, r.Uint64()))
+	}
 }
 
 // TestKinds holds that nothing of what is measured is taken for a secret.

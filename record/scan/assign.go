@@ -51,7 +51,11 @@ func mayName(p []byte) bool {
 			return true
 		}
 		word := lastWord(p[:i])
-		return isScheme(word) || len(word) == i || bytes.HasSuffix(word, []byte("password")) || isUserOption(word)
+		if len(word) == i || bytes.HasSuffix(word, []byte("password")) {
+			return true
+		}
+		rest := word[min(escapeRest(p[:i], i-len(word)), len(word)):] // where p is raw
+		return isScheme(word) || isScheme(rest) || isUserOption(word) || isUserOption(rest)
 	}
 	return true // what is before p may
 }

@@ -12,7 +12,9 @@ type value struct {
 	s     *Finder
 	txt   text
 	level int
-	json  *lexer // made when it is first needed
+	nests bool    // it is a string of JSON
+	json  *lexer  // made when it is first needed
+	inner *nested // the same of a string
 	kind  int
 	lead  Held // a bracket that may begin JSON
 	esc   *escapes
@@ -100,10 +102,21 @@ func (v *value) sink() Sink {
 		}
 		return &v.txt
 	}
-	if v.json == nil {
+	switch {
+	case v.nests:
+		return v.nested()
+	case v.json == nil:
 		v.json = newLexer(v.s, v.level+1)
 	}
 	return v.json
+}
+
+// nested returns the sink for JSON in a string.
+func (v *value) nested() *nested {
+	if v.inner == nil {
+		v.inner = newNested(v.s, v.level+1)
+	}
+	return v.inner
 }
 
 // maxLead is how much white space may be before what tells JSON.

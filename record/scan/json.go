@@ -30,7 +30,6 @@ type lexer struct {
 	esc    Held      // an escape under way
 	name   []byte    // the beginning of the last string
 	deltas *deltas   // the strings that continue those of events before, or nil
-	trial  *trial    // of JSON in strings
 	early  Held      // a "value" that came before its "name"
 	query  *graphql  // made when it is first needed
 	place
@@ -56,7 +55,7 @@ type place struct {
 func NewJSON(s *Finder) Sink { return newLexer(s, 0) }
 
 func newLexer(s *Finder, level int) *lexer {
-	return &lexer{s: s, level: level, value: &value{s: s, txt: text{s: s}, level: level}, col: collector{s: s}}
+	return &lexer{s: s, level: level, value: &value{s: s, txt: text{s: s}, level: level, nests: true}, col: collector{s: s}}
 }
 
 func (l *lexer) Write(p []byte, at int64, n int) {
@@ -108,6 +107,9 @@ func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
 			return end, quote
 		}
 	}
+	if n := l.nestedText(p[i:], at+int64(i)); n > 0 {
+		return i + n, -1
+	}
 	end := quote
 	if k := bytes.IndexByte(p[i:quote], '\\'); k >= 0 {
 		end = i + k
@@ -127,22 +129,6 @@ func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
 
 // maxEscape is the length of the longest escape.
 const maxEscape = len(`\u0000`)
-
-// plainText returns the sink for the string under way, which goes on with p, if
-// that is text and no token is under way, else nil.
-func (l *lexer) plainText(p []byte) *text {
-	v := l.value
-	if l.str != Sink(v) {
-		return nil
-	}
-	if v.kind == unknown && len(v.lead.Text) == 0 && len(p) > 0 && recognise(p[:1]) == isText && !isLead(p[0]) {
-		v.kind = isText
-	}
-	if v.kind != isText || len(v.txt.h.Text) > 0 || v.txt.run != nil {
-		return nil
-	}
-	return &v.txt
-}
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 

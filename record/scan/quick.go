@@ -2,7 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"math"
 	"unicode/utf8"
 )
 
@@ -81,7 +80,7 @@ func (l *lexer) quickString(p []byte, i int) int {
 	}
 	from := i + 1
 	if from < len(p) && (p[from] == '{' || p[from] == '[') {
-		return l.quickNested(p, i)
+		return i
 	}
 	to, seen := from, byte(0)
 	for limit := min(len(p), from+maxQuick); ; to++ {
@@ -224,6 +223,52 @@ func number(p []byte) int {
 	return i
 }
 
+// plainText returns the sink for the string under way, which goes on with p, if
+// that is text and no token is under way, else nil.
+func (l *lexer) plainText(p []byte) *text {
+	v := l.value
+	if l.str != Sink(v) {
+		return nil
+	}
+	if v.kind == unknown && len(v.lead.Text) == 0 && len(p) > 0 && recognise(p[:1]) == isText && !mayLead(p) {
+		v.kind = isText
+	}
+	if v.kind != isText || len(v.txt.h.Text) > 0 || v.txt.run != nil {
+		return nil
+	}
+	return &v.txt
+}
+
+// mayLead reports whether p, the inside of a string, may begin with what may
+// stand before JSON.
+func mayLead(p []byte) bool {
+	if p[0] == '\\' {
+		return len(p) == 1 || p[1] == 'u' || isLead(unescaped[p[1]])
+	}
+	return isLead(p[0])
+}
+
+// nestedText takes what it can of p, which the string under way goes on with, if
+// that has JSON in it, and returns how much.
+func (l *lexer) nestedText(p []byte, at int64) int {
+	v := l.value
+	if l.str != Sink(v) || l.keeps || v.level >= maxNesting {
+		return 0
+	}
+	if v.kind == unknown && len(v.lead.Text) == 0 && (p[0] == '{' || p[0] == '[') {
+		var b [maxQuick + 8]byte
+		if _, n, _ := unescapeTo(b[:], p[:min(len(p), maxQuick)]); recognise(b[:n]) == isJSON {
+			v.kind = isJSON
+		}
+	}
+	if v.kind != isJSON {
+		return 0
+	}
+	n, name := v.nested().escaped(p, at, l.name)
+	l.name = name
+	return n
+}
+
 // A trial is a scan of a part of the text without its escapes, and on its own.
 // To replace something within escapes one has to know where all of it stands,
 // which takes longer than to look whether there is anything.
@@ -250,26 +295,6 @@ func (t *trial) clean(p []byte) bool {
 		t.text = nil
 	}
 	return ok
-}
-
-// quickNested takes the string that begins with the quote p[i] and has JSON in
-// it, if all of it is there and it has no secrets, and returns where it got to.
-func (l *lexer) quickNested(p []byte, i int) int {
-	if l.level >= maxNesting || l.after && l.isName {
-		return i
-	}
-	if l.trial == nil {
-		l.trial = newTrial(l.s, func(s *Finder) Sink { return newLexer(s, l.level+1) })
-	}
-	t := l.trial
-	var n int
-	if t.text, n = appendString(t.text[:0], p[i+1:]); n < 0 || recognise(t.text) != isJSON || !t.clean(t.text) {
-		return i
-	}
-	to := i + 1 + n
-	l.name = append(l.name[:0], p[i+1:min(to, i+2+maxName)]...)
-	l.after, l.last = l.lists > 0, true
-	return to + 1
 }
 
 // quick takes the parameter that p begins with, and what ends it, if that has no
@@ -391,32 +416,4 @@ func appendUnescaped(dst, p []byte, limit int) []byte {
 		dst, p = utf8.AppendRune(dst, r), p[maxEscape:]
 	}
 	return dst[:limit]
-}
-
-// appendString appends to dst what the string stands for that goes on with p, up
-// to its quote, and returns where that is, or -1 where there is none or an
-// escape is not one.
-func appendString(dst, p []byte) (out []byte, n int) {
-	for from, i := 0, 0; i < len(p); {
-		switch p[i] {
-		case '"':
-			return append(dst, p[from:i]...), i
-		case '\\':
-			dst = append(dst, p[from:i]...)
-			switch rest := p[i:]; {
-			case len(rest) > 1 && unescaped[rest[1]] != 0:
-				dst = append(dst, unescaped[rest[1]])
-				i += 2
-			case len(rest) >= maxEscape && rest[1] == 'u' && isHexFour(rest[2:maxEscape]):
-				dst = appendUnescaped(dst, rest[:maxEscape], math.MaxInt)
-				i += maxEscape
-			default:
-				return dst, -1
-			}
-			from = i
-		default:
-			i++
-		}
-	}
-	return dst, -1
 }

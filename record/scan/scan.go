@@ -195,127 +195,24 @@ func (s Span) Stop() int64 { return s.At + int64(s.N) }
 // A Finder collects what the sinks of one source found.
 type Finder struct {
 	Profile Profile
-	Fill    bool   // replacements have the length of what they replace
-	Found   int    // values that go, so far
-	urls    bool   // they may hold only what URLs may
-	depth   int    // of encodings within encodings
-	spans   []Span // in order of discovery
-	first   int64  // where the first of them begins, if there are any
-	covered int64  // end of the last span that Take returned
-	inner   *trial // of what is decoded
-}
-
-// A piece is a run of source bytes and the text[from:to] that they stand for.
-type piece struct {
-	from, to int
-	at       int64
-	n        int
-}
-
-// A Held is text that cannot be judged yet, with its places in the source.
-type Held struct {
-	Text   []byte
-	pieces []piece
-	places []Span // memory of Places
-}
-
-// Add appends text as [Sink.Write] is given it.
-func (h *Held) Add(p []byte, at int64, n int) {
-	from := len(h.Text)
-	h.Text = append(h.Text, p...)
-	if k := len(h.pieces) - 1; k >= 0 && len(p) == n {
-		if l := &h.pieces[k]; l.to-l.from == l.n && l.n > 0 && l.at+int64(l.n) == at {
-			l.to, l.n = len(h.Text), l.n+n
-			return
-		}
-	}
-	h.pieces = append(h.pieces, piece{from, len(h.Text), at, n})
-}
-
-// Reset empties h and keeps its memory, if that is not much.
-func (h *Held) Reset() {
-	if cap(h.Text) > maxToken {
-		h.Text = nil
-	}
-	h.Text, h.pieces = h.Text[:0], h.pieces[:0]
-}
-
-// Drop removes the first n bytes of text.
-func (h *Held) Drop(n int) {
-	h.Text = h.Text[:copy(h.Text, h.Text[n:])]
-	kept := h.pieces[:0]
-	for _, p := range h.pieces {
-		p.from, p.to = p.from-n, p.to-n
-		if p.to <= 0 {
-			continue
-		}
-		if p.from < 0 {
-			if p.to-p.from == p.n {
-				p.at, p.n = p.at-int64(p.from), p.n+p.from
-			}
-			p.from = 0
-		}
-		kept = append(kept, p)
-	}
-	h.pieces = kept
-}
-
-// Start returns the place of the first byte of text[from:], or Settled.
-func (h *Held) Start(from int) int64 {
-	for _, p := range h.pieces {
-		if p.to > from {
-			if p.to-p.from == p.n {
-				return p.at + int64(max(from-p.from, 0))
-			}
-			return p.at
-		}
-	}
-	return Settled
-}
-
-// Feed gives Text[from:to] to a Sink's Write or a Held's Add.
-func (h *Held) Feed(write func(p []byte, at int64, n int), from, to int) {
-	for _, p := range h.pieces {
-		lo, hi := max(from, p.from), min(to, p.to)
-		switch {
-		case p.from == p.to && from < p.from && p.from <= to:
-			write(nil, p.at, p.n)
-		case lo >= hi:
-		case p.to-p.from == p.n:
-			write(h.Text[lo:hi], p.at+int64(lo-p.from), hi-lo)
-		default:
-			write(h.Text[lo:hi], p.at, p.n)
-		}
-	}
-}
-
-// Places returns the runs of the source that Text[from:to] stands in, which are
-// valid until it is called again.
-func (h *Held) Places(from, to int) []Span {
-	out := h.places[:0]
-	for _, p := range h.pieces {
-		empty := p.from == p.to && from < p.from && p.from <= to // goes with the byte before it
-		if !empty && (p.to <= from || p.from >= to) {
-			continue
-		}
-		s := Span{At: p.at, N: p.n}
-		if p.to-p.from == p.n {
-			lo, hi := max(from, p.from), min(to, p.to)
-			s = Span{At: p.at + int64(lo-p.from), N: hi - lo}
-		}
-		if k := len(out) - 1; k >= 0 && out[k].Stop() == s.At {
-			out[k].N += s.N
-			continue
-		}
-		out = append(out, s)
-	}
-	h.places = out
-	return out
+	Fill    bool    // replacements have the length of what they replace
+	Found   int     // values that go, so far
+	urls    bool    // they may hold only what URLs may
+	depth   int     // of encodings within encodings
+	spans   []Span  // in order of discovery
+	first   int64   // where the first of them begins, if there are any
+	covered int64   // end of the last span that Take returned
+	inner   *trial  // of what is decoded
+	within  *nested // what the source is the text of, or nil
 }
 
 // redact takes out the value that stands at places. Where it stands in several
 // the replacement begins in the first one.
 func (s *Finder) redact(places []Span, value []byte, k shape) {
+	if s.within != nil {
+		s.within.outer.redact(s.within.where(places), value, k)
+		return
+	}
 	if isStandIn(value) {
 		return
 	}
@@ -331,6 +228,10 @@ const minFilled = len("<3f9a2c>")
 
 // stand puts at places what stands for a value of size bytes.
 func (s *Finder) stand(places []Span, k shape, size int, id string) {
+	if s.within != nil {
+		s.within.outer.stand(s.within.where(places), k, size, id)
+		return
+	}
 	if len(places) == 0 {
 		return
 	}
@@ -373,6 +274,10 @@ func (s *Finder) add(p Span) {
 
 // discard takes out places for which the replacement comes later.
 func (s *Finder) discard(places []Span) {
+	if s.within != nil {
+		s.within.outer.discard(s.within.where(places))
+		return
+	}
 	for _, p := range places {
 		if s.Fill {
 			p.Text = strings.Repeat("*", p.N)
