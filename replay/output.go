@@ -214,6 +214,7 @@ type Output struct {
 	format
 	sink
 	file *os.File
+	back *writeback // of file
 	made bool
 	parts
 }
@@ -253,6 +254,7 @@ func (o *Output) WriteChunk(c record.Chunk) error {
 	if err := o.Create(); err != nil {
 		return err
 	}
+	defer o.back.wrote()
 	return o.wrap(o.chunks.WriteChunk(c))
 }
 
@@ -264,6 +266,7 @@ func (o *Output) WriteExchange(x *record.Exchange) error {
 	if err := o.split(x); err != nil {
 		return err
 	}
+	defer o.back.wrote()
 	return o.wrap(o.exchanges.WriteExchange(x))
 }
 
@@ -337,7 +340,7 @@ func (o *Output) Create() error {
 		if err != nil {
 			return &Error{exitFailure, fmt.Errorf("output: %w", err), ""}
 		}
-		o.file, w = f, f
+		o.file, w, o.back = f, f, newWriteback(f)
 	}
 	return o.begin(w)
 }

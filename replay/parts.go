@@ -51,7 +51,7 @@ func (o *Output) split(x *record.Exchange) error {
 		return o.wrap(err)
 	}
 	o.notice("output %s: is as long as Chrome can open; it goes on in %s", o.path, path)
-	o.file, o.more = f, append(o.more, path)
+	o.file, o.back, o.more = f, newWriteback(f), append(o.more, path)
 	return o.begin(f)
 }
 
