@@ -141,10 +141,20 @@ func chunksOf(t *testing.T, input []byte) string {
 	return text.String()
 }
 
-type chunkText struct{ strings.Builder }
+// A chunkText is chunks as text. Those that follow each other at the same time
+// are one: packets end where pages of their file do.
+type chunkText struct {
+	strings.Builder
+	head string // of the last chunk
+}
 
 func (w *chunkText) WriteChunk(c record.Chunk) error {
-	w.WriteString(strings.Join([]string{c.Conn.Comm, c.Dir.String(), c.Time.UTC().Format(time.RFC3339Nano), string(c.Data)}, " ") + "\n")
+	head := "\n" + strings.Join([]string{c.Conn.Comm, c.Dir.String(), c.Time.UTC().Format(time.RFC3339Nano)}, " ") + " "
+	if head != w.head {
+		w.WriteString(head)
+		w.head = head
+	}
+	w.Write(c.Data)
 	return nil
 }
 
