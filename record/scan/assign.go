@@ -1,6 +1,8 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+)
 
 // Secrets are written into text of many languages with their names before
 // them: NAME=value, name: "value", <name>value, Authorization: Bearer value.
@@ -17,7 +19,10 @@ func (t *text) verdict(before []byte, raw bool) verdict {
 	if len(before) == 0 {
 		return stays
 	}
-	return t.s.Profile.named(before)
+	if v := t.s.Profile.named(before); v != stays {
+		return v
+	}
+	return t.s.Profile.apart(before)
 }
 
 // context returns what stands before a token if a name can be the end of that.
@@ -26,6 +31,12 @@ func (t *text) context(before []byte, raw bool) []byte {
 	if n > 0 && !mayName(before) {
 		return nil
 	}
+	return t.join(before, raw)
+}
+
+// join returns before with what came before that.
+func (t *text) join(before []byte, raw bool) []byte {
+	n := len(before)
 	if raw && bytes.IndexByte(before[max(0, n-maxEscape*maxTail):], '\\') >= 0 {
 		before = unescapeEnd(nil, before)
 	}
@@ -44,18 +55,18 @@ func mayName(p []byte) bool {
 	i := len(p)
 	for ; i > 0; i-- {
 		c := p[i-1]
-		if beforeValue[c] || c == 't' && i > 1 && p[i-2] == '\\' {
+		if beforeValue[c] || (c == 't' || c == 'n' || c == 'r') && i > 1 && p[i-2] == '\\' {
 			continue
 		}
 		if c == ':' || c == '=' || c == '>' {
 			return true
 		}
 		word := lastWord(p[:i])
-		if len(word) == i || bytes.HasSuffix(word, []byte("password")) {
+		if len(word) == i || i > 1 && keyEnds.has(p[i-2]|0x20, c|0x20) {
 			return true
 		}
 		rest := word[min(escapeRest(p[:i], i-len(word)), len(word)):] // where p is raw
-		return isScheme(word) || isScheme(rest) || isUserOption(word) || isUserOption(rest)
+		return isScheme(word) || isScheme(rest) || isUserOption(word) || isUserOption(rest) || isFiller(word) || isFiller(rest)
 	}
 	return true // what is before p may
 }
@@ -63,7 +74,7 @@ func mayName(p []byte) bool {
 // beforeValue are the bytes that may stand between a name, with what follows
 // that, and the value.
 var beforeValue = func() (is [256]bool) {
-	for _, c := range []byte(" \t\"'`\\[]{") {
+	for _, c := range []byte(" \t\r\n\"'`\\[]{(,|") {
 		is[c] = true
 	}
 	return is
@@ -123,8 +134,13 @@ func (p Profile) named(before []byte) verdict {
 		return stays
 	}
 	v := p.judgeKey(lastWord(bytes.TrimRight(bytes.TrimRight(b, " \t"), "\"'`\\]")))
-	if v == pass || v == words { // in text these are words
+	switch {
+	case v == words: // in text these are words
 		return stays
+	case v == pass && bytes.HasSuffix(b, []byte("PASS")): // of a test
+		return stays
+	case v == pass:
+		return remote
 	}
 	return v
 }
@@ -164,9 +180,19 @@ func isName(c byte) bool { return isDotted(c) || c == ':' }
 // it where one ends what is before it.
 func (t *text) assigned(out []find, tok []byte, m byte, before []byte, raw bool) []find {
 	if v := t.verdict(before, raw); v != stays && v != words {
-		if n := t.keyLike(tok, v); n > 0 {
+		if n := t.keyLike(tok, v, t.isQuoted(before)); n > 0 {
 			out = append(out, find{from: 0, to: n})
 		}
+	} else if len(tok) >= minKey && t.inField(before, raw) {
+		from := bytes.IndexByte(tok, '=') + 1
+		if len(tok)-from < minLoose { // it is padding
+			from = 0
+		}
+		if n := t.keyLike(tok[from:], opaque, false); n > 0 {
+			out = append(out, find{from: from, to: from + n})
+		}
+	} else if from := t.afterOption(tok, before, raw); from >= 0 {
+		out = append(out, find{from: from, to: len(tok)})
 	}
 	if m&(equals|colon) == 0 {
 		return out
@@ -181,10 +207,13 @@ func (t *text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		}
 		name, escaped := bytes.CutPrefix(name, []byte("u0026")) // an ampersand in a string of a program
 		v := t.s.Profile.judgeKey(name)
-		if (v == stays || v == words || v == pass && tok[i] == ':') && !(escaped && urlKeys[string(name)]) {
+		if v == pass && tok[i] == ':' {
+			v = remote
+		}
+		if (v == stays || v == words) && !(escaped && urlKeys[string(name)]) {
 			continue
 		}
-		if n := t.keyLike(tok[i+1:], v); n > 0 {
+		if n := t.keyLike(tok[i+1:], v, tok[i] == '=' && isVariable(name)); n > 0 {
 			out = append(out, find{from: i + 1, to: i + 1 + n})
 		}
 	}
@@ -194,19 +223,24 @@ func (t *text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 // keyLike returns the length of the value that p begins with if it looks like a
 // key, else 0, where the name gave the verdict v. A key is a word in which
 // letters and digits mix, and not the path, the variable or the call that gives
-// one, nor a number.
-func (t *text) keyLike(p []byte, v verdict) int {
+// one, nor a number. One that is surely a value, since it stands in quotes or a
+// variable of the environment has it, may be shorter.
+func (t *text) keyLike(p []byte, v verdict, surely bool) int {
 	n := bytes.IndexAny(p, ",;&()")
-	if n < 0 {
+	if n < 0 || surely {
 		n = len(p)
 	} else if p[n] == '(' {
 		return 0
 	}
-	for n > 0 && (p[n-1] == '.' || p[n-1] == '!' || p[n-1] == '?') {
+	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 {
 		n--
 	}
 	least := minKey
-	if t.loose {
+	switch {
+	case v == remote:
+	case surely && v != opaque:
+		least = minToken
+	case t.loose:
 		if least = minLoose; v == opaque {
 			least = minOpaque
 		}
@@ -223,31 +257,45 @@ func (t *text) keyLike(p []byte, v verdict) int {
 		mixed = mixed || isMixed(p[from:i], least)
 		from = i + 1
 	}
-	if !mixed {
+	if !mixed || v == remote && !isShuffled(p[:n]) || !surely && !t.loose && isTypeName(p[:n]) {
 		return 0
 	}
 	return n
 }
 
+// isQuoted reports whether a token begins after a quote.
+func (t *text) isQuoted(before []byte) bool {
+	if len(before) == 0 {
+		before = t.tail
+	}
+	n := len(before)
+	return n > 0 && (before[n-1] == '"' || before[n-1] == '\'' || before[n-1] == '`')
+}
+
+// isVariable reports whether name is one of the environment, or of an option.
+func isVariable(name []byte) bool {
+	return bytes.HasPrefix(name, []byte("--")) || len(name) > 2 && run(name, func(c byte) bool { return c == '_' || isUpperOrDigit(c) }) == len(name)
+}
+
 // minOpaque is the length of the shortest token in text that is no prose.
 const minOpaque = 10
 
-// isMember reports whether p is a.b or longer, of names in which digits are
-// rare.
+// isMember reports whether p is a.b or longer, of names in which numbers
+// are rare.
 func isMember(p []byte) bool {
-	parts, digits := 0, 0
+	parts, numbers := 0, 0
 	for part := range bytes.SplitSeq(p, []byte(".")) {
 		if len(part) == 0 || isDigit(part[0]) || run(part, isWord) < len(part) {
 			return false
 		}
-		for _, c := range part {
-			if isDigit(c) {
-				digits++
+		for i, c := range part {
+			if isDigit(c) && !isDigit(part[i-1]) {
+				numbers++
 			}
 		}
 		parts++
 	}
-	return parts > 1 && digits <= parts
+	return parts > 1 && numbers <= parts
 }
 
 // isMixed reports whether p has letters and digits, enough of these, and not at

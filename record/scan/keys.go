@@ -10,49 +10,81 @@ type keyKind struct {
 	prefix string
 	min    int             // bytes that follow it at least
 	of     func(byte) bool // what they are
-	exact  bool            // no more than these, and a word begins with the prefix
+	where  within
 }
+
+// A within says how the key of a kind stands in a token.
+type within uint8
+
+const (
+	anywhere within = iota
+	exact           // no more bytes follow, and a word begins with the prefix
+	dotted          // as exact, and it has a dot in it
+	alone           // no base64 is before it: the prefix is not rare there
+)
 
 // keyKinds are the kinds of keys that services hand out. Each is long and
 // peculiar enough not to occur by chance.
 var keyKinds = []keyKind{
-	{"ghp_", 16, isWord, false}, {"gho_", 16, isWord, false}, {"ghu_", 16, isWord, false}, // GitHub
-	{"ghs_", 16, isWord, false}, {"ghr_", 16, isWord, false}, {"github_pat_", 22, isWord, false},
-	{"glpat-", 20, isBase64URL, false}, {"gldt-", 20, isBase64URL, false}, {"glrt-", 20, isBase64URL, false}, // GitLab
-	{"glptt-", 40, isHex, false}, {"glsoat-", 20, isBase64URL, false}, {"glcbt-", 20, isBase64URL, false},
-	{"AKIA", 16, isUpperOrDigit, true}, {"ASIA", 16, isUpperOrDigit, true}, {"ABIA", 16, isUpperOrDigit, true}, // AWS
-	{"ACCA", 16, isUpperOrDigit, true}, {"ABSKQmVkcm9ja0FQSUtleS", 60, isBase64, false},
-	{"AIza", 35, isBase64URL, false}, {"ya29.", 20, isDotted, false}, {"GOCSPX-", 28, isBase64URL, false}, // Google
-	{"xoxb-", 20, isBase64URL, false}, {"xoxp-", 20, isBase64URL, false}, {"xoxa-", 20, isBase64URL, false}, // Slack
-	{"xoxe-", 20, isBase64URL, false}, {"xoxe.", 20, isDotted, false}, {"xoxr-", 20, isBase64URL, false},
-	{"xoxs-", 20, isBase64URL, false}, {"xoxo-", 20, isBase64URL, false}, {"xoxc-", 20, isBase64URL, false},
-	{"xoxd-", 20, isBase64, false}, {"xapp-", 20, isBase64URL, false},
-	{"hooks.slack.com/services/", 20, isPath, false}, {"hooks.slack.com/workflows/", 20, isPath, false},
-	{"/api/webhooks/", 40, isPath, false}, {"webhook.office.com/webhookb2/", 40, isPathAt, false},
-	{"sk_live_", 16, isLetterOrDigit, false}, {"sk_test_", 16, isLetterOrDigit, false}, // Stripe
-	{"rk_live_", 16, isLetterOrDigit, false}, {"rk_test_", 16, isLetterOrDigit, false}, {"whsec_", 24, isBase64, false},
-	{"npm_", 36, isLetterOrDigit, false}, {"pypi-AgE", 50, isBase64URL, false}, {"rubygems_", 48, isHex, false},
-	{"hf_", 30, isLetterOrDigit, false}, {"api_org_", 30, isLetterOrDigit, false}, {"gsk_", 40, isLetterOrDigit, false},
-	{"xai-", 40, isLetterOrDigit, false}, {"r8_", 37, isLetterOrDigit, false}, {"pplx-", 40, isLetterOrDigit, false},
-	{"nvapi-", 40, isBase64URL, false}, {"fw_", 22, isLetterOrDigit, true}, {"tgp_v1_", 40, isBase64URL, false},
-	{"SG.", 60, isDotted, false}, {"key-", 32, isHex, true}, {"mailchimp-", 32, isHex, false},
-	{"dop_v1_", 64, isHex, false}, {"doo_v1_", 64, isHex, false}, {"dor_v1_", 64, isHex, false},
-	{"shpat_", 32, isHex, false}, {"shpca_", 32, isHex, false}, {"shppa_", 32, isHex, false}, {"shpss_", 32, isHex, false},
-	{"hvs.", 24, isBase64URL, false}, {"hvb.", 100, isBase64URL, false}, {"hvr.", 24, isBase64URL, false}, // Vault
-	{"dckr_pat_", 27, isBase64URL, false}, {"dckr_oat_", 27, isBase64URL, false}, {"glsa_", 32, isWord, false},
-	{"glc_", 40, isBase64, false}, {"lin_api_", 40, isLetterOrDigit, false}, {"lin_oauth_", 40, isHex, false},
-	{"dapi", 32, isHex, true}, {"ATATT3", 100, isPadded, false}, {"ATCTT3", 100, isPadded, false}, {"ATBB", 28, isLetterOrDigit, true},
-	{"AGE-SECRET-KEY-1", 58, isUpperOrDigit, false}, {"SK", 32, isHex, true},
-	{"figd_", 40, isBase64URL, false}, {"ntn_", 40, isLetterOrDigit, false}, {"secret_", 43, isLetterOrDigit, true},
-	{"sntrys_", 40, isPadded, false}, {"sntryu_", 64, isHex, false}, {"PMAK-", 50, isBase64URL, false},
-	{"pul-", 40, isHex, false}, {"tskey-", 20, isBase64URL, false}, {"sbp_", 40, isHex, false}, {"sb_secret_", 30, isBase64URL, false},
-	{"NRAK-", 27, isUpperOrDigit, false}, {"phx_", 40, isLetterOrDigit, false}, {"CFPAT-", 43, isBase64URL, false},
-	{"dt0c01.", 80, isDotted, false}, {"LTAI", 20, isLetterOrDigit, true}, {"EZAK", 54, isLetterOrDigit, true},
-	{"ops_eyJ", 100, isBase64URL, false}, {"pscale_tkn_", 32, isDotted, false}, {"pscale_pw_", 32, isDotted, false},
-	{"rdme_", 70, isLetterOrDigit, false}, {"cmVmdGtu", 56, isLetterOrDigit, false}, {"AKCp", 65, isLetterOrDigit, false},
-	{"sq0csp-", 40, isBase64URL, false}, {"sq0atp-", 20, isBase64URL, false},
-	{"shippo_live_", 40, isHex, false}, {"duffel_live_", 40, isBase64URL, false}, {"lsv2_pt_", 40, isWord, false},
-	{"lsv2_sk_", 40, isWord, false}, {"pat-na1-", 36, isBase64URL, false}, {"pat-eu1-", 36, isBase64URL, false},
+	{"ghp_", 16, isWord, anywhere}, {"gho_", 16, isWord, anywhere}, {"ghu_", 16, isWord, anywhere}, // GitHub
+	{"ghs_", 16, isWord, anywhere}, {"ghr_", 16, isWord, anywhere}, {"github_pat_", 22, isWord, anywhere},
+	{"glpat-", 20, isBase64URL, anywhere}, {"gldt-", 20, isBase64URL, anywhere}, {"glrt-", 20, isBase64URL, anywhere}, // GitLab
+	{"glptt-", 40, isHex, anywhere}, {"glsoat-", 20, isBase64URL, anywhere}, {"glcbt-", 20, isBase64URL, anywhere},
+	{"AKIA", 16, isUpperOrDigit, exact}, {"ASIA", 16, isUpperOrDigit, exact}, {"ABIA", 16, isUpperOrDigit, exact}, // AWS
+	{"ACCA", 16, isUpperOrDigit, exact}, {"ABSKQmVkcm9ja0FQSUtleS", 60, isBase64, anywhere},
+	{"AIza", 35, isBase64URL, anywhere}, {"ya29.", 20, isDotted, anywhere}, {"GOCSPX-", 28, isBase64URL, anywhere}, // Google
+	{"xoxb-", 20, isBase64URL, anywhere}, {"xoxp-", 20, isBase64URL, anywhere}, {"xoxa-", 20, isBase64URL, anywhere}, // Slack
+	{"xoxe-", 20, isBase64URL, anywhere}, {"xoxe.", 20, isDotted, anywhere}, {"xoxr-", 20, isBase64URL, anywhere},
+	{"xoxs-", 20, isBase64URL, anywhere}, {"xoxo-", 20, isBase64URL, anywhere}, {"xoxc-", 20, isBase64URL, anywhere},
+	{"xoxd-", 20, isBase64, anywhere}, {"xapp-", 20, isBase64URL, anywhere},
+	{"hooks.slack.com/services/", 20, isPath, anywhere}, {"hooks.slack.com/workflows/", 20, isPath, anywhere},
+	{"/api/webhooks/", 40, isPath, anywhere}, {"webhook.office.com/webhookb2/", 40, isPathAt, anywhere},
+	{"sk_live_", 16, isLetterOrDigit, anywhere}, {"sk_test_", 16, isLetterOrDigit, anywhere}, // Stripe
+	{"rk_live_", 16, isLetterOrDigit, anywhere}, {"rk_test_", 16, isLetterOrDigit, anywhere}, {"whsec_", 24, isBase64, anywhere},
+	{"npm_", 36, isLetterOrDigit, anywhere}, {"pypi-AgE", 50, isBase64URL, anywhere}, {"rubygems_", 48, isHex, anywhere},
+	{"hf_", 30, isLetterOrDigit, anywhere}, {"api_org_", 30, isLetterOrDigit, anywhere}, {"gsk_", 40, isLetterOrDigit, anywhere},
+	{"xai-", 40, isLetterOrDigit, anywhere}, {"r8_", 37, isLetterOrDigit, anywhere}, {"pplx-", 40, isLetterOrDigit, anywhere},
+	{"nvapi-", 40, isBase64URL, anywhere}, {"fw_", 22, isLetterOrDigit, exact}, {"tgp_v1_", 40, isBase64URL, anywhere},
+	{"SG.", 60, isDotted, anywhere}, {"key-", 32, isHex, exact}, {"mailchimp-", 32, isHex, anywhere},
+	{"dop_v1_", 64, isHex, anywhere}, {"doo_v1_", 64, isHex, anywhere}, {"dor_v1_", 64, isHex, anywhere},
+	{"shpat_", 32, isHex, anywhere}, {"shpca_", 32, isHex, anywhere}, {"shppa_", 32, isHex, anywhere}, {"shpss_", 32, isHex, anywhere},
+	{"hvs.", 24, isBase64URL, anywhere}, {"hvb.", 60, isBase64URL, anywhere}, {"hvr.", 24, isBase64URL, anywhere}, // Vault
+	{"dckr_pat_", 27, isBase64URL, anywhere}, {"dckr_oat_", 27, isBase64URL, anywhere}, {"glsa_", 32, isWord, anywhere},
+	{"glc_", 40, isBase64, anywhere}, {"lin_api_", 40, isLetterOrDigit, anywhere}, {"lin_oauth_", 40, isHex, anywhere},
+	{"dapi", 32, isHex, exact}, {"ATATT3", 100, isPadded, anywhere}, {"ATCTT3", 100, isPadded, anywhere}, {"ATBB", 28, isLetterOrDigit, exact},
+	{"AGE-SECRET-KEY-1", 58, isUpperOrDigit, anywhere}, {"SK", 32, isHex, exact},
+	{"figd_", 40, isBase64URL, anywhere}, {"ntn_", 40, isLetterOrDigit, anywhere}, {"secret_", 43, isLetterOrDigit, exact},
+	{"sntrys_", 40, isPadded, anywhere}, {"sntryu_", 64, isHex, anywhere}, {"PMAK-", 50, isBase64URL, anywhere},
+	{"pul-", 40, isHex, anywhere}, {"tskey-", 20, isBase64URL, anywhere}, {"sbp_", 40, isHex, anywhere}, {"sb_secret_", 30, isBase64URL, anywhere},
+	{"NRAK-", 27, isUpperOrDigit, anywhere}, {"phx_", 40, isLetterOrDigit, anywhere}, {"CFPAT-", 43, isBase64URL, anywhere},
+	{"dt0c01.", 80, isDotted, anywhere}, {"LTAI", 20, isLetterOrDigit, exact}, {"EZAK", 54, isLetterOrDigit, exact},
+	{"ops_eyJ", 100, isBase64URL, anywhere}, {"pscale_tkn_", 32, isDotted, anywhere}, {"pscale_pw_", 32, isDotted, anywhere},
+	{"rdme_", 70, isLetterOrDigit, anywhere}, {"cmVmdGtu", 56, isLetterOrDigit, anywhere}, {"AKCp", 65, isLetterOrDigit, anywhere},
+	{"sq0csp-", 40, isBase64URL, anywhere}, {"sq0atp-", 20, isBase64URL, anywhere},
+	{"shippo_live_", 40, isHex, anywhere}, {"duffel_live_", 40, isBase64URL, anywhere}, {"lsv2_pt_", 40, isWord, anywhere},
+	{"lsv2_sk_", 40, isWord, anywhere}, {"pat-na1-", 36, isBase64URL, anywhere}, {"pat-eu1-", 36, isBase64URL, anywhere},
+	{"nfp_", 36, isLetterOrDigit, anywhere}, {"pnu_", 36, isLetterOrDigit, anywhere}, {"tfp_", 40, isBase64URL, anywhere},
+	{"dp.pt.", 40, isLetterOrDigit, anywhere}, {"dp.st.", 40, isDotted, anywhere}, {"dp.ct.", 40, isLetterOrDigit, anywhere},
+	{"dp.sa.", 40, isLetterOrDigit, anywhere}, {"dp.scim.", 40, isLetterOrDigit, anywhere}, {"dp.audit.", 40, isLetterOrDigit, anywhere},
+	{"sk.eyJ", 60, isDotted, anywhere}, {"tvly-", 28, isBase64URL, anywhere}, {"xkeysib-", 64, isBase64URL, anywhere},
+	{"CCIPAT_", 30, isWord, anywhere}, {"CCIPRJ_", 30, isWord, anywhere}, {"sl.", 100, isBase64URL, alone}, {"e2b_", 40, isHex, anywhere},
+	{"1//0", 40, isBase64URL, alone}, {"AQ.Ab", 40, isBase64URL, alone}, {"HRKU-", 36, isBase64URL, anywhere}, {"napi_", 40, isLowerOrDigit, anywhere},
+	{"NRII-", 32, isBase64URL, anywhere}, {"oy2", 43, isLowerOrDigit, exact}, {"pcsk_", 40, isWord, anywhere}, {"re_", 33, isWord, exact},
+	{"access-production-", 36, isBase64URL, anywhere}, {"access-sandbox-", 36, isBase64URL, anywhere}, {"access-development-", 36, isBase64URL, anywhere},
+	{"sqp_", 40, isHex, anywhere}, {"squ_", 40, isHex, anywhere}, {"sqa_", 40, isHex, anywhere}, {"sgp_", 40, isWord, anywhere},
+	{"EAAA", 56, isBase64URL, alone}, {"EAA", 100, isLetterOrDigit, alone}, {"AKID", 32, isLetterOrDigit, exact}, {"aio_", 28, isLetterOrDigit, exact},
+	{"bkua_", 40, isHex, anywhere}, {"csk-", 40, isLowerOrDigit, anywhere}, {"CLOJARS_", 60, isHex, anywhere}, {"key_", 64, isHex, exact},
+	{"fc-", 32, isHex, exact}, {"fm1r_", 60, isBase64, anywhere}, {"fm2_", 60, isBase64, anywhere}, {"fo1_", 40, isBase64URL, anywhere}, // Fly
+	{"ico-", 32, isLetterOrDigit, exact}, {"jina_", 40, isLetterOrDigit, anywhere}, {"pa-", 43, isBase64URL, exact},
+	{"vcp_", 40, isLetterOrDigit, anywhere}, {"vck_", 40, isLetterOrDigit, anywhere}, {"vca_", 40, isLetterOrDigit, anywhere}, // Vercel
+	{"vci_", 40, isLetterOrDigit, anywhere}, {"vcr_", 40, isLetterOrDigit, anywhere}, {"apify_api_", 30, isLetterOrDigit, anywhere},
+	{"y0_", 50, isBase64URL, alone}, {"AQVN", 35, isBase64URL, exact}, {"live_", 35, isHex, exact}, {"test_", 35, isHex, exact},
+	{"cio", 32, isLetterOrDigit, exact}, {"cflt", 60, isBase64, exact}, {"ATBB", 32, isLetterOrDigit, exact}, {"sk_", 48, isHex, exact},
+	{"glagent-", 50, isBase64URL, anywhere}, {"glft-", 20, isBase64URL, anywhere}, {"glimt-", 20, isBase64URL, anywhere},
+	{"gloas-", 64, isHex, anywhere}, {"GR1348941", 20, isBase64URL, anywhere}, {"bb_live_", 20, isBase64URL, anywhere}, {"rpa_", 40, isLetterOrDigit, anywhere},
+	{"v1.0-", 100, isBase64URL, anywhere}, {"figo_", 40, isBase64URL, anywhere}, {"figor_", 40, isBase64URL, anywhere},
+	{".atlasv1.", 60, isBase64URL, anywhere}, {"7Q~", 31, isMarked, anywhere}, {"8Q~", 31, isMarked, anywhere}, // Terraform, Azure
+	{"pat", 79, isDotted, dotted}, {"MT", 57, isDotted, dotted}, {"MT", 68, isDotted, dotted}, {"MT", 70, isDotted, dotted}, // Airtable, Discord
 }
 
 // A pairSet is a set of two bytes of ASCII.
@@ -78,8 +110,15 @@ func (s *trigramSet) has(t uint) bool { return s[t>>6]>>(t&63)&1 != 0 }
 // trigrams are the beginnings of all keys; byFirst has keyKinds by the first byte.
 var trigrams, byFirst = indexKeys()
 
-// telegramBot is what follows the number of a bot in its token.
-const telegramBot = ":AA"
+// telegramBot is what follows the number of a bot in its token, mailchimp what
+// follows the digits of a key of Mailchimp.
+const (
+	telegramBot = ":AA"
+	mailchimp   = "-us"
+)
+
+// oddKeys are the beginnings, or the ends, of keys that have a rule of their own.
+var oddKeys = []string{"sk-", "eyJ", telegramBot, mailchimp}
 
 func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
 	for _, k := range keyKinds {
@@ -90,7 +129,7 @@ func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
 			}
 		}
 	}
-	for _, p := range []string{"sk-", "eyJ", telegramBot} {
+	for _, p := range oddKeys {
 		trigrams.add(p[0], p[1], p[2])
 	}
 	return trigrams, byFirst
@@ -111,16 +150,19 @@ func keys(out []find, tok []byte) []find {
 	return out
 }
 
-// beginsKey reports whether tok, of which the rest is yet to come, may begin
-// with a key.
-func beginsKey(tok []byte) bool {
-	for _, prefix := range []string{"sk-", "eyJ", telegramBot} {
+// beginsKey reports whether tok may begin with a key, whole or with what is yet
+// to come.
+func beginsKey(tok []byte, whole bool) bool {
+	for _, prefix := range oddKeys {
+		if prefix == mailchimp && len(tok) > len(mailchimp) && !isDigit(tok[len(mailchimp)]) {
+			continue
+		}
 		if bytes.HasPrefix(tok, []byte(prefix)) {
 			return true
 		}
 	}
 	for _, k := range byFirst[tok[0]&127] {
-		if bytes.HasPrefix(tok, []byte(k.prefix)) {
+		if bytes.HasPrefix(tok, []byte(k.prefix)) && (!whole || len(tok) >= len(k.prefix)+k.min) {
 			return true
 		}
 	}
@@ -139,21 +181,27 @@ func key(tok []byte, i int) (from, to, next int) {
 		return signature(tok, i)
 	case bytes.HasPrefix(rest, []byte(telegramBot)):
 		return botToken(tok, i)
+	case bytes.HasPrefix(rest, []byte(mailchimp)):
+		if i >= minHex && len(rest) > len(mailchimp) && isDigit(rest[len(mailchimp)]) && run(tok[i-minHex:i], isHex) == minHex {
+			return i - minHex, i, i + len(mailchimp)
+		}
+		return 0, 0, i + 1
 	}
 	for _, k := range byFirst[rest[0]&127] {
 		if len(rest) < len(k.prefix)+k.min || !bytes.HasPrefix(rest, []byte(k.prefix)) {
 			continue
 		}
 		body := rest[len(k.prefix):]
-		if k.exact {
+		whole := k.where == exact || k.where == dotted
+		if whole {
 			body = body[:min(len(body), k.min+1)]
 		}
 		n := run(body, k.of)
 		end := i + len(k.prefix) + n
 		switch {
-		case n < k.min, k.exact && (n > k.min || !atWord(tok, i) || end < len(tok) && isWord(tok[end])):
+		case n < k.min, k.where == alone && i > 0 && isBase64(tok[i-1]), whole && (n > k.min || !atWord(tok, i) || end < len(tok) && isWord(tok[end])):
 			next = max(next, i+1)
-		case isWordy(body[:n]):
+		case isWordy(body[:n]), k.where == dotted && bytes.IndexByte(body[:n], '.') < 0:
 			next = max(next, end)
 		default:
 			return i, end, end
@@ -165,12 +213,13 @@ func key(tok []byte, i int) (from, to, next int) {
 // isWordy reports whether what follows the prefix of a key is made of words
 // rather than of random letters: it has no digit and not both cases.
 func isWordy(p []byte) bool {
-	var lower, other bool
+	var lower, digit, other bool
 	for _, c := range p {
+		digit = digit || isDigit(c)
 		lower = lower || 'a' <= c && c <= 'z'
 		other = other || isDigit(c) || 'A' <= c && c <= 'Z'
 	}
-	return !other || !lower && run(p, isUpperOrDigit) < len(p)
+	return !other || !lower && !digit && run(p, isUpperOrDigit) < len(p)
 }
 
 // secretKey judges sk-… keys. What has neither a long run of letters and digits
@@ -220,13 +269,14 @@ func isRandom(key []byte) bool {
 // 7516, section 7.1).
 func signature(tok []byte, i int) (from, to, next int) {
 	from = i
-	for range 2 {
+	for part := range 2 {
 		n := run(tok[from:], isBase64URL)
 		from += n
 		if next == 0 {
 			next = from
 		}
-		if n < 6 || from == len(tok) || tok[from] != '.' {
+		direct := part == 1 && n == 0 // the key is not in it (RFC 7518, section 4.5)
+		if n < 6 && !direct || from == len(tok) || tok[from] != '.' {
 			return 0, 0, next
 		}
 		from++
@@ -271,6 +321,7 @@ func isWord(c byte) bool          { return isLetterOrDigit(c) || c == '_' }
 func isBase64URL(c byte) bool     { return isWord(c) || c == '-' }
 func isBase64(c byte) bool        { return isBase64URL(c) || c == '+' || c == '/' }
 func isDotted(c byte) bool        { return isBase64URL(c) || c == '.' }
+func isMarked(c byte) bool        { return isDotted(c) || c == '~' }
 func isPadded(c byte) bool        { return isBase64(c) || c == '=' }
 func isPath(c byte) bool          { return isBase64URL(c) || c == '/' }
 func isPathAt(c byte) bool        { return isPath(c) || c == '@' }

@@ -12,7 +12,7 @@ import (
 type markup struct {
 	s      *Finder
 	html   bool
-	txt    *value
+	txt    *entities
 	state  int
 	mode   mode
 	name   []byte  // of the element or attribute under way
@@ -25,6 +25,7 @@ type markup struct {
 	text   verdict // on the text that comes
 	next   verdict // on that of the next element
 	col    collector
+	taken  *entities // on the way to the collector
 }
 
 // Where a markup is.
@@ -48,7 +49,9 @@ const (
 )
 
 func newMarkup(s *Finder, html bool) *markup {
-	return &markup{s: s, html: html, txt: newLoose(s), col: collector{s: s}}
+	m := &markup{s: s, html: html, txt: &entities{to: newLoose(s)}, col: collector{s: s}}
+	m.taken = &entities{to: &m.col}
+	return m
 }
 
 // Write implements [Sink].
@@ -66,7 +69,7 @@ func (m *markup) Write(p []byte, at int64, n int) {
 		}
 		m.give(p[from:i], at+int64(from), mode)
 		if from = i; mode == taken {
-			m.col.End()
+			m.taken.End()
 		}
 	}
 	m.give(p[from:], at+int64(from), m.mode)
@@ -78,7 +81,7 @@ func (m *markup) give(p []byte, at int64, mode mode) {
 	case len(p) == 0:
 		return
 	case mode == taken:
-		m.col.Write(p, at, len(p))
+		m.taken.Write(p, at, len(p))
 		return
 	case mode == kept && len(m.early.Text) < maxEarly:
 		m.early.Add(p, at, len(p))
@@ -297,15 +300,15 @@ func isAny(name []byte, those ...string) bool {
 // End implements [Sink].
 func (m *markup) End() {
 	if m.mode == taken {
-		m.col.End()
+		m.taken.End()
 	}
 	m.txt.End()
-	*m = markup{s: m.s, html: m.html, txt: m.txt, col: m.col}
+	*m = markup{s: m.s, html: m.html, txt: m.txt, col: m.col, taken: m.taken}
 }
 
 // Pending implements [Sink].
 func (m *markup) Pending() int64 {
-	return min(m.txt.Pending(), m.col.Pending(), m.early.Start(0))
+	return min(m.txt.Pending(), m.taken.Pending(), m.early.Start(0))
 }
 
 // A settings is the sink for files of settings, YAML, TOML, INI and the like: in

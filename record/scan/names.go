@@ -11,7 +11,9 @@ import (
 var secretKeys = set("codeverifier password passwd passphrase secret signature apikey sessionkey privatekey secretkey " +
 	"accesstoken refreshtoken idtoken authtoken csrftoken xsrftoken sessiontoken apitoken bearertoken " +
 	"xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie cookie2 setcookie setcookie2 " +
-	"xcsrf xxsrf authenticationinfo proxyauthenticationinfo clientassertion passwordconfirmation confirmpassword samlresponse xauthkey xauth")
+	"xcsrf xxsrf csrf xsrf authenticationinfo proxyauthenticationinfo authentication clientassertion passwordconfirmation confirmpassword " +
+	"samlresponse samlrequest xauthkey xauth recoverycode backupcode dpop xwsse xregistryauth xmsclientprincipal xsentryauth xhoneycombteam " +
+	"xvercelprotectionbypass xmsauthorizationauxiliary xamznoidcdata xtransmissionsessionid")
 
 // secretEndings are what keys and fields end with whose values go.
 var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret", "apikey", "secretkey", "secretaccesskey",
@@ -20,10 +22,13 @@ var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret",
 // opaqueEndings are what keys end with whose values go if they look like keys.
 var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "authkey", "functionskey", "signingkey", "encryptionkey",
 	"customerkey", "keydata", "rspauth", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "licensekey",
-	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "passcode", "otp"}
+	"sshkey", "hmackey", "rolekey", "adminkey", "writekey", "servicekey", "deploytoken", "secretkeybase", "oauth2bearer", "appwritekey", "pineconekey",
+	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "aspnetsessionid", "connectsid", "sessioncookie",
+	"passcode", "pincode", "otp", "hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
+	"smtppass", "dbpass", "sshpass", "becomepass", "userpass", "rootpass", "adminpass", "presharedkey"}
 
 // passKeys are short for password where the value looks like one.
-var passKeys = set("pass pwd pw passw userpass dbpass mysqlpwd pgpassword")
+var passKeys = set("pass pwd pw psk passw userpass dbpass mysqlpwd")
 
 // harmlessTokens are beginnings of keys in -token that a model's vocabulary or
 // the pages of a list have.
@@ -63,9 +68,6 @@ var nameRules, keyEnds = func() (rules map[[2]byte][]nameRule, ends pairSet) {
 	for _, ending := range opaqueEndings {
 		add(nameRule{ending, false, opaque})
 	}
-	for key := range urlKeys {
-		ends.add(key[len(key)-2], key[len(key)-1])
-	}
 	return rules, ends
 }()
 
@@ -90,6 +92,7 @@ const (
 	words           // what people wrote: its length stays
 	listed          // it goes where it looks like the value of a field
 	armored         // it goes where it is not the end of a PEM block
+	remote          // it goes where it looks random
 )
 
 // judgeField returns what becomes of the values of the field called name.

@@ -130,8 +130,33 @@ func isParameter(name []byte) bool {
 	return true
 }
 
-// urlKeys are the names of secrets in queries that are not ones elsewhere.
-var urlKeys = set("key sig")
+// urlKeys are the names of secrets in queries that are not ones elsewhere;
+// onceKeys those of what works once, or as long as a session does, where the
+// value looks like that.
+var (
+	urlKeys  = set("key sig")
+	onceKeys = set("code oobcode ticket sid magic session otp auth")
+)
+
+// parameterEnds are keyEnds and the last two letters of urlKeys and onceKeys.
+var parameterEnds = func() pairSet {
+	ends := keyEnds
+	for _, keys := range []map[string]bool{urlKeys, onceKeys} {
+		for key := range keys {
+			ends.add(key[len(key)-2], key[len(key)-1])
+		}
+	}
+	return ends
+}()
+
+// isURLKey reports whether name is one of urlKeys or onceKeys.
+func isURLKey(name []byte) bool {
+	if len(name) > len("oobcode") {
+		return false
+	}
+	lower := string(bytes.ToLower(name))
+	return urlKeys[lower] || onceKeys[lower]
+}
 
 // parameter reports whether the value of a parameter goes. The key of a query
 // is one, the key of something else is not.
@@ -144,7 +169,10 @@ func (t *text) parameter(name, value []byte, whole bool) bool {
 	if v := t.s.Profile.judgeKey(name); v != stays {
 		return v.confirms(decoded)
 	}
-	return whole && urlKeys[string(bytes.ToLower(name))] || string(name) == "query" && t.s.documentHolds(decoded) || len(decoded) < len(value) && t.s.holdsSecret(decoded)
+	if whole && isURLKey(name) && (urlKeys[string(bytes.ToLower(name))] || looksOpaque(decoded)) {
+		return true
+	}
+	return string(name) == "query" && t.s.documentHolds(decoded) || len(decoded) < len(value) && t.s.holdsSecret(decoded)
 }
 
 // documentHolds reports whether p is a document of GraphQL with a secret in it.

@@ -112,7 +112,7 @@ func (s *Finder) harmlessText(str []byte, seen byte) bool {
 	case len(str) < minLoose:
 		return true
 	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
-		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&quickDigit != 0 && mayBear(str):
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&quickDigit != 0 && (mayBear(str) || mayBeApart(str)):
 		return false
 	}
 	return len(str) < minKey || !s.mayBeKey(str, true)
@@ -125,7 +125,7 @@ func namesSecret(str []byte) bool {
 		if c != ':' && c != '=' {
 			continue
 		}
-		if i < 2 || !isLetterOrDigit(str[i-1]) || keyEnds.has(str[i-2]|0x20, str[i-1]|0x20) {
+		if i < 2 || !isLetterOrDigit(str[i-1]) || parameterEnds.has(str[i-2]|0x20, str[i-1]|0x20) {
 			return true
 		}
 	}

@@ -295,7 +295,8 @@ func (t *text) Pending() int64 {
 
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
-	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != Strict && t.verdict(nil, false) == stays {
+	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != Strict &&
+		t.verdict(nil, false) == stays && !t.inField(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 {
 		t.done = max(t.done, settled(t.h.Text))
 	}
 }
@@ -354,7 +355,7 @@ func settled(tok []byte) int {
 		n = min(n, i)
 	}
 	for i, t := 0, uint(0); i < n+2 && i < len(tok); i++ {
-		if t = follow(t, tok[i]); i >= 2 && trigrams.has(t) && beginsKey(tok[i-2:]) {
+		if t = follow(t, tok[i]); i >= 2 && trigrams.has(t) && beginsKey(tok[i-2:], false) {
 			return i - 2
 		}
 	}

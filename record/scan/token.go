@@ -71,9 +71,13 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 		return true
 	case m&(equals|colon) != 0 && t.mayAssign(tok), m&colon != 0 && t.login(tok, p[:from], raw):
 		return true
-	case m&digit != 0 && (t.loose || n >= minKey) && t.verdict(p[:from], raw) != stays:
+	case m&digit != 0 && (t.loose || n >= minKey || t.isQuoted(p[:from])) && t.verdict(p[:from], raw) != stays:
+		return true
+	case m&digit != 0 && (n >= minKey && t.inField(p[:from], raw) || t.afterOption(tok, p[:from], raw) >= 0):
 		return true
 	case n >= len(pemBegin) && tok[n-1] == pemBegin[len(pemBegin)-1] && tok[n-2] == pemBegin[len(pemBegin)-2]:
+		return true
+	case n >= len(puttyLines) && tok[n-1] == ':' && bytes.HasSuffix(tok, []byte(puttyLines)):
 		return true
 	case n < minKey:
 		return false
@@ -86,7 +90,7 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 func (s *Finder) mayBeKey(p []byte, whole bool) bool {
 	start := 0 // of the run of base64
 	for i, t := 0, uint(0); i < len(p); i++ {
-		if t = follow(t, p[i]); trigrams.has(t) && i >= 2 && beginsKey(p[i-2:]) {
+		if t = follow(t, p[i]); trigrams.has(t) && i >= 2 && beginsKey(p[i-2:], true) {
 			return true
 		}
 		if classes[p[i]]&sextet == 0 {
@@ -116,8 +120,8 @@ func (t *text) mayAssign(tok []byte) bool {
 		case classes[c]&(equals|colon) == 0:
 		case i < 2, !isLetterOrDigit(tok[i-1]):
 			return true
-		case keyEnds.has(tok[i-2]|0x20, tok[i-1]|0x20):
-			if name := lastWord(tok[:i]); t.s.Profile.judgeKey(name) != stays || urlKeys[string(bytes.ToLower(name))] {
+		case parameterEnds.has(tok[i-2]|0x20, tok[i-1]|0x20):
+			if name := lastWord(tok[:i]); t.s.Profile.judgeKey(name) != stays || isURLKey(name) {
 				return true
 			}
 		}
@@ -265,12 +269,18 @@ type pem struct {
 	solid bool // something that looks like a key came
 }
 
+// puttyLines is what begins the private part of a file of PuTTY.
+const puttyLines = "Private-Lines:"
+
 // beginPEM returns a pem if tok is what begins one, else nil.
 func beginPEM(s *Finder, tok []byte) stretch {
-	if !bytes.HasSuffix(tok, []byte(pemBegin)) {
-		return nil
+	switch {
+	case bytes.HasSuffix(tok, []byte(pemBegin)):
+		return &pem{s: s}
+	case bytes.HasSuffix(tok, []byte(puttyLines)):
+		return &pem{s: s, label: true}
 	}
-	return &pem{s: s}
+	return nil
 }
 
 func (p *pem) token(h *Held) bool {
@@ -295,7 +305,7 @@ func (p *pem) token(h *Held) bool {
 		p.end()
 		return false
 	}
-	if from == 0 && (run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
+	if from == 0 && (bytes.HasPrefix(h.Text, []byte("Private-")) || run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
 		p.end()
 		return false
 	}

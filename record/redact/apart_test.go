@@ -1,0 +1,92 @@
+package redact_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"ssltape/record/redact"
+)
+
+// written are the ways in which people and programs write secrets into text, with
+// @S@ or @P@ for the secret.
+var written = map[string]string{
+	"docker file":        "FROM x\nENV API_TOKEN @S@\nRUN y\n",
+	"windows":            "setx VAULT_TOKEN @S@\n",
+	"option":             "tool --api-key @S@ --verbose\n",
+	"option joined":      "tool --client-secret=@S@ --verbose\n",
+	"short variable":     "DB_HOST=db\nDB_PASSWORD=@P@\nDB_PORT=5432\n",
+	"short quoted":       "client = Client(user='bob', password='@P@')\n",
+	"short json":         "{\"user\": \"bob\", \"password\": \"@P@\"}",
+	"setenv":             "os.Setenv(\"STRIPE_SECRET_KEY\", \"@S@\")",
+	"define":             "define('JWT_SECRET', '@S@');\n",
+	"yaml pair":          "env:\n  - name: GITHUB_TOKEN\n    value: @S@\n",
+	"yaml block":         "client_secret: |\n  @S@\nb: 1\n",
+	"plist":              "<dict><key>api_key</key>\n<string>@S@</string></dict>",
+	"property":           "<property name=\"access_token\">@S@</property>",
+	"add":                "<add key=\"ApiKey\" value=\"@S@\"/>",
+	"input":              "<input type=\"hidden\" name=\"csrf_token\" value=\"@S@\">",
+	"table":              "| name | value |\n|---|---|\n| api_key | @S@ |\n",
+	"prose":              "The password is @S@, do not tell.",
+	"sql":                "ALTER USER bob WITH PASSWORD '@S@';",
+	"cookie line":        "GET / HTTP/1.1\nCookie: a=b; sid=@S@; c=d\n",
+	"digest line":        "Authorization: Digest username=\"bob\", uri=\"/\", response=\"@S@\"\n",
+	"aws line":           "Authorization: AWS AKIAIOSFODNN7EXAMPLE:@S@=\n",
+	"curl cookie":        "curl -b 'sid=@S@' https://x",
+	"oauth option":       "curl --oauth2-bearer @S@ https://x",
+	"sshpass":            "sshpass -p @P@ ssh bob@h",
+	"docker login":       "docker login -u bob -p @P@ registry.example",
+	"mysql":              "mysql -u root -p@P@ db",
+	"redis":              "redis-cli -h x -a @P@ ping",
+	"openssl":            "openssl rsa -passin pass:@P@ -in x",
+	"ansible":            "vars:\n  ansible_become_pass: @S@\n",
+	"rails":              "production:\n  secret_key_base: @S@\n",
+	"putty":              "PuTTY-User-Key-File-3: ssh-ed25519\nPublic-Lines: 1\nAAAA\nPrivate-Lines: 1\n@S@@S@@S@\nPrivate-MAC: 00\n",
+	"redirect with code": "Location: https://x.example/cb?code=@S@&state=1\n",
+}
+
+// TestWritten holds that no way to write a secret shows it, alone, in what a tool
+// returns to a model, and in what that answers bit by bit.
+func TestWritten(t *testing.T) {
+	for name, text := range written {
+		secret, short := random(41, 26, alnum), "k9"+random(42, 9, lower+digits)
+		text = strings.NewReplacer("@S@", secret, "@P@", short).Replace(text)
+		if !strings.Contains(text, secret) {
+			secret = short
+		}
+		for place, in := range map[string]string{
+			"plain":  answer("text/plain", "see:\n"+text),
+			"result": post("application/json", `{"messages":[{"role":"user","content":[{"type":"tool_result","content":`+quote("$ cat x\n"+text)+`}]}]}`),
+			"nested": post("application/json", `{"a":`+quote(`{"b":`+quote(text)+`}`)+`}`),
+			"delta":  "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + deltas("text_delta", "text", "see:\n"+text),
+			"base64": post("application/json", `{"content":"`+base64.StdEncoding.EncodeToString([]byte("see:\n"+text))+`"}`),
+		} {
+			attack(t, name+" "+place, in, []string{secret})
+		}
+	}
+}
+
+// TestNotWritten holds that text in which the same names stand before something
+// else stays.
+func TestNotWritten(t *testing.T) {
+	for _, text := range []string{
+		"import { clientSecret, base64URLStringToBuffer } from './x'\n",
+		"The access_token base64URLEncodedString2 is a type, and token counts 123456789012345678901234 are numbers.\n",
+		"def f(private_key: ed25519.Ed25519PrivateKey|Ed25519PublicKey, password: Optional[str] = None):\n",
+		"--- PASS: TestPasswordResetTokens2AreSent (0.00s)\n",
+		"max_tokens: 4096, \"cache_creation_input_tokens\": 12345678, next_page_token\n",
+		"\"integrity\": \"sha512-" + random(43, 86, alnum) + "==\",\n\"resolved\": \"https://registry.npmjs.org/a/-/a-1.0.0.tgz\"\n",
+		"commit " + random(44, 40, hexes) + "\nAuthor: a\n\n    signing: keys of 2024-01-02T03:04:05.678901Z\n",
+		"\"key\": \"value\", \"secret\": null, \"password\": \"\", \"name\": \"password\", \"type\": \"string\"\n",
+		"docker run -p 8080:8080 image1234; mysql -u root -p db1; ssh -p 2222 host1234\n",
+		"const token = await getToken2(request.headers[\"x-request-id-2345\"])\n",
+		"Set the `Authorization: Bearer <token>` header. Cookie: see RFC 6265 section 4.2.1 (https://rfc-editor.org/rfc6265-section-4.2).\n",
+		"password = hash256(request.form['password123'])\n",
+		"model: claude-sonnet-4-20250514 gpt-4o-2024-08-06 session_id 3f2504e0-4f89-41d3-9a0c-0305e82c3301\n",
+	} {
+		in := post("application/json", `{"messages":[{"role":"user","content":`+quote(text)+`}]}`)
+		if out := redactChunks(t, redact.Secrets, 1<<30, in); out != in {
+			t.Errorf("%q became\n%q", text, out)
+		}
+	}
+}

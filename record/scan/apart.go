@@ -1,0 +1,202 @@
+package scan
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Secrets are also written apart from their names: --token VALUE, ENV NAME VALUE,
+// setenv("NAME", "VALUE"), name: NAME, value: VALUE, <key>NAME</key>, in tables,
+// in the lines of a message, and as options of commands. There a value has to
+// look random, since words and names of programs stand after names, too.
+
+// separators may stand between the name and a value that is apart from it.
+const separators = " \t\r\n\"'`\\,|([{=:<>-"
+
+// fillers are words between the name of a secret and the value.
+var fillers = set("value content string data default is to are was")
+
+// isFiller reports whether word is one of them.
+func isFiller(word []byte) bool {
+	return len(word) <= len("content") && fillers[strings.ToLower(string(word))]
+}
+
+// apart returns what becomes of a value by a name that something else than a
+// colon or an equals sign separates from it.
+func (p Profile) apart(before []byte) verdict {
+	b := bytes.TrimRight(before, separators)
+	gap := before[len(b):]
+	if len(gap) == 0 || len(b) == 0 || b[len(b)-1] == '/' {
+		return stays
+	}
+	word := lastWord(b)
+	filled := isFiller(word)
+	if filled {
+		b = bytes.TrimRight(b[:len(b)-len(word)], separators)
+		if i := bytes.LastIndexByte(b, '<'); i > 0 && i+1 < len(b) && b[i+1] == '/' { // the end of an element
+			b = bytes.TrimRight(b[:i], separators)
+		}
+		word = lastWord(b)
+	}
+	block := bytes.IndexByte(gap, '|') >= 0 || bytes.IndexByte(gap, '>') >= 0 // of YAML, or a table
+	switch {
+	case !filled && !block && bytes.IndexByte(gap, '\n') >= 0:
+		return stays
+	case string(gap) == "|": // one or the other
+		return stays
+	case !filled && bytes.IndexByte(gap, ',') >= 0 && bytes.IndexByte([]byte("\"'`"), gap[len(gap)-1]) < 0: // a list of names
+		return stays
+	}
+	switch v := p.judgeKey(word); v {
+	case goes, opaque:
+		return remote
+	}
+	return stays
+}
+
+// isShuffled reports whether p, in which letters and digits mix, looks random: it
+// has many digits in several places, or changes between cases and digits as no
+// name does.
+func isShuffled(p []byte) bool {
+	digits, runs, changes, last := 0, 0, 0, byte(0)
+	for _, c := range p {
+		class := c & 0x60 // of upper and lower case, and others
+		if isDigit(c) {
+			digits++
+			if class = 0x10; last != class {
+				runs++
+			}
+		}
+		if class != last && last != 0 {
+			changes++
+		}
+		last = class
+	}
+	return runs > 1 && digits >= max(4, len(p)/16) || digits > 0 && changes*5 >= len(p)*2
+}
+
+// isTypeName reports whether p looks like a name of a program in which there is a
+// number, such as Ed25519PublicKey.
+func isTypeName(p []byte) bool {
+	var lower, upper bool
+	runs := 0
+	for i, c := range p {
+		switch {
+		case isDigit(c):
+			if i == 0 {
+				return false
+			}
+			if !isDigit(p[i-1]) {
+				runs++
+			}
+		case isLower(c):
+			lower = true
+		case isLetterOrDigit(c):
+			upper = true
+		default:
+			return false
+		}
+	}
+	return lower && upper && runs == 1 && !isShuffled(p)
+}
+
+// fieldNames are the ends of the names of fields that hold several values, each
+// of which goes, as they are written in text.
+var fieldNames = [][]byte{[]byte("ookie:"), []byte("uthorization:"), []byte("UTHORIZATION:"), []byte("document.cookie"), []byte("--cookie "), []byte("curl -b ")}
+
+// inField reports whether a token is in the line of such a field.
+func (t *text) inField(before []byte, raw bool) bool {
+	b := t.last(before, raw)
+	for _, name := range fieldNames {
+		if k := bytes.LastIndex(b, name); k >= 0 && bytes.IndexByte(b[k:], '\n') < 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// last returns the end of what stands before a token.
+func (t *text) last(before []byte, raw bool) []byte {
+	switch n := len(before); {
+	case n >= maxTail:
+		before = before[n-maxTail:]
+		if !raw || bytes.IndexByte(before, '\\') < 0 {
+			return before
+		}
+		return unescapeEnd(nil, before)
+	case n == 0:
+		return t.tail
+	}
+	return t.join(before, raw)
+}
+
+// passwordOptions are the options before passwords, and what is in the commands
+// that have them so.
+var passwordOptions = map[string][]string{
+	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo"}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip "},
+	"-w": {"ldap"}, "-k": {"openssl"}, "-b": {"htpasswd"}, "--pass": {""},
+}
+
+// joinedOptions are those that a password follows without a space.
+var joinedOptions = map[string][]string{"-p": {"mysql", "mariadb", "7z"}}
+
+// afterOption returns where the password begins in tok, by an option in it or
+// before it, or -1.
+func (t *text) afterOption(tok, before []byte, raw bool) int {
+	if len(tok) > 2 && tok[0] == '-' && tok[1] == 'p' && t.isCommand(joinedOptions["-p"], before, raw) {
+		return passwordAt(tok, len("-p"))
+	}
+	if n := len(before); n > 1 && !isSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
+		return -1
+	}
+	option := lastWord(bytes.TrimRight(t.last(before, raw), " \t\"'\\"))
+	if len(option) < 2 || option[0] != '-' {
+		return -1
+	}
+	if bytes.HasPrefix(option, []byte("-pass")) && bytes.HasPrefix(tok, []byte("pass:")) { // of openssl
+		return passwordAt(tok, len("pass:"))
+	}
+	if commands := passwordOptions[string(option)]; commands != nil && t.isCommand(commands, before, raw) {
+		return passwordAt(tok, 0)
+	}
+	return -1
+}
+
+// isCommand reports whether one of commands is in the line before a token.
+func (t *text) isCommand(commands []string, before []byte, raw bool) bool {
+	b := t.last(before, raw)
+	b = b[bytes.LastIndexByte(b, '\n')+1:]
+	for _, c := range commands {
+		if bytes.Contains(b, []byte(c)) {
+			return true
+		}
+	}
+	return false
+}
+
+// passwordAt returns from if tok[from:] may be a password, else -1.
+func passwordAt(tok []byte, from int) int {
+	v := tok[from:]
+	if !looksPassword(v) || len(v) < minLoose || bytes.IndexByte([]byte("$<{%-"), v[0]) >= 0 || placeholders[string(v)] {
+		return -1
+	}
+	return from
+}
+
+// mayBeApart reports whether a token of p that looks like a key, or the value of
+// an option, stands after something.
+func mayBeApart(p []byte) bool {
+	start, digits := 0, false
+	for i, c := range p {
+		switch {
+		case classes[c] == 0 || c == ',':
+			if start > 0 && digits && i-start >= minKey {
+				return true
+			}
+			start, digits = i+1, false
+		case isDigit(c):
+			digits = true
+		}
+	}
+	return start > 0 && digits && len(p)-start >= minKey || bytes.Contains(p, []byte(" -"))
+}
