@@ -66,7 +66,6 @@ func Open(o Options) (*Probe, error) {
 		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh, idle: o.Idle,
 	}
 	p.cursor = newCursor(p)
-	go p.queue.warm(warmBlocks)
 	go p.drain()
 	go p.loadUsual()
 	if err := errors.Join(p.ignoreSelf(), p.await(o.Comm), p.followProcesses()); err != nil {

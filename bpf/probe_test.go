@@ -152,7 +152,7 @@ func TestPace(t *testing.T) {
 		if q.behind() {
 			t.Errorf("behind with %d bytes of %d", q.bytes, q.limit)
 		}
-		q.put(q.empty())
+		q.put(q.empty(false))
 	}
 	if !q.behind() {
 		t.Errorf("not behind with %d bytes of %d", q.bytes, q.limit)

@@ -22,9 +22,9 @@ const (
 	// would take memory that was not used before, and on some virtual machines
 	// that is slower to come by than what a core can encrypt.
 	maxBehind = 4 << 20
-	// warmBlocks have their memory from the start, and warmMore when there is
-	// much to record. The memory of maxFree is kept.
-	warmBlocks, warmMore, maxFree = 8, 24, 64
+	// minWarm blocks are to have memory when there is much to record, and twice as
+	// many each time that half of them are in use. The memory of maxFree is kept.
+	minWarm, maxFree = 8, 128
 )
 
 // queueLimit bounds the memory of a consumer that is slower than the recorded
@@ -78,6 +78,8 @@ type queue struct {
 	free   []*block
 	cold   []*block // free, and without memory
 	rest   []byte   // of what blocks are made of
+	warm   int      // free blocks that there are to be
+	warms  bool     // a goroutine makes them
 	bytes  int      // of memory of blocks put and not recycled
 	limit  int
 	err    error // of the sender
@@ -97,18 +99,22 @@ func newQueue() *queue {
 	return q
 }
 
-// empty returns a block to fill.
-func (q *queue) empty() *block {
+// empty returns a block to fill. If more will be needed soon, their memory is got
+// ready meanwhile.
+func (q *queue) empty(more bool) *block {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, list := range []*[]*block{&q.free, &q.cold} {
-		if n := len(*list); n > 0 {
-			b := (*list)[n-1]
-			*list = (*list)[:n-1]
-			return b
-		}
+	if more && !q.warms && len(q.free) <= q.warm/2 {
+		q.warm = min(max(minWarm, 2*q.warm), maxFree)
+		q.warms = true
+		go q.heat()
 	}
-	return q.fresh()
+	if n := len(q.free); n > 0 {
+		b := q.free[n-1]
+		q.free = q.free[:n-1]
+		return b
+	}
+	return q.coldest()
 }
 
 // fresh returns a block that was not used before. q.mu is held.
@@ -133,11 +139,15 @@ func (q *queue) put(b *block) {
 	q.cond.Broadcast()
 }
 
-// warm makes n blocks with memory that is there already when it is needed.
-func (q *queue) warm(n int) {
-	for range n {
-		q.mu.Lock()
-		b := q.fresh()
+// heat makes free blocks whose memory is there already when it is needed. That
+// is for the processor of what is recorded to wait for, not for the reader.
+func (q *queue) heat() {
+	runtime.LockOSThread() // and ends the thread with the goroutine
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), heaterPriority)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.free) < q.warm && q.bytes < q.limit && !q.closed {
+		b := q.coldest()
 		q.mu.Unlock()
 		page := b.buf[:cap(b.buf)]
 		for i := 0; i < len(page); i += os.Getpagesize() {
@@ -145,8 +155,18 @@ func (q *queue) warm(n int) {
 		}
 		q.mu.Lock()
 		q.free = append(q.free, b)
-		q.mu.Unlock()
 	}
+	q.warms = false
+}
+
+// coldest returns a free block without memory. q.mu is held.
+func (q *queue) coldest() *block {
+	if n := len(q.cold); n > 0 {
+		b := q.cold[n-1]
+		q.cold = q.cold[:n-1]
+		return b
+	}
+	return q.fresh()
 }
 
 // behind reports whether the consumer has much left to take.
@@ -213,11 +233,12 @@ func (q *queue) close() {
 	q.cond.Broadcast()
 }
 
-// Priorities (setpriority(2)) of the reader of the ring buffer, and of a consumer
-// that is behind.
+// Priorities (setpriority(2)) of the reader of the ring buffer, of a consumer that
+// is behind, and of who gets memory for the reader.
 const (
 	readerPriority   = -20
 	consumerPriority = -15
+	heaterPriority   = -10
 )
 
 // A pace keeps a consumer from falling behind for good where it shares the
@@ -278,17 +299,13 @@ func (p *Probe) fill() error {
 	var rec ringbuf.Record
 	var pending *snapshot
 	lost := uint64(0)
-	b := p.queue.empty()
-	full := 0 // blocks
+	b := p.queue.empty(false)
 	p.ring.SetDeadline(time.Now().Add(pollPeriod))
 	for {
 		if cap(b.buf)-len(b.buf) < maxSample {
 			b.clock, b.lossy = clock(), p.Loss().RingEvents > 0
 			p.queue.put(b)
-			b = p.queue.empty()
-			if full++; full == warmBlocks/4 {
-				go p.queue.warm(warmMore)
-			}
+			b = p.queue.empty(true)
 		}
 		rec.RawSample = b.buf[len(b.buf):]
 		stopping := p.stopping.Load()
@@ -307,7 +324,7 @@ func (p *Probe) fill() error {
 			b.clock, b.after, b.lossy = clock(), pending, seen > 0
 			pending = nil
 			p.queue.put(b)
-			b = p.queue.empty()
+			b = p.queue.empty(false)
 		}
 		if seen != lost {
 			lost, pending = seen, p.snapshot()
