@@ -3,7 +3,6 @@ package record
 import (
 	"bufio"
 	"bytes"
-	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -13,23 +12,24 @@ import (
 // sums are not held against the data, and what follows the last member is
 // left alone. (compress/gzip gives nothing of a file with a bad header sum.)
 type gzipReader struct {
-	in   *bufio.Reader
-	data io.Reader // of the current member, nil between members
-	some bool      // a member began
+	in       *bufio.Reader
+	inflater inflater
+	inside   bool // a member
+	some     bool // a member began
 }
 
 func (g *gzipReader) Read(p []byte) (int, error) {
 	for {
-		if g.data == nil {
+		if !g.inside {
 			if err := g.header(); err != nil {
 				return 0, err
 			}
 		}
-		n, err := g.data.Read(p)
+		n, err := g.inflater.Read(p)
 		if err != io.EOF {
 			return n, err
 		}
-		g.data = nil
+		g.inside = false
 		g.in.Discard(8) // sum and size
 		if n > 0 {
 			return n, nil
@@ -46,7 +46,8 @@ func (g *gzipReader) header() error {
 		}
 		if size := gzipHeader(head); size > 0 {
 			g.in.Discard(size)
-			g.some, g.data = true, flate.NewReader(g.in)
+			g.some, g.inside = true, true
+			g.inflater.Reset(g.in, nil)
 			return nil
 		}
 		if n > g.in.Size() {

@@ -2,16 +2,12 @@ package record
 
 import (
 	"bufio"
-	"bytes"
-	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"strings"
 
-	"github.com/andybalholm/brotli"
-	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -236,17 +232,17 @@ func newDecoder(src io.Reader, codings []string, probe int) *decoder {
 func (d *decoder) open(coding string, r *bufio.Reader) io.Reader {
 	switch coding {
 	case "gzip":
-		return &gzipReader{in: r}
+		return &gzipReader{in: r, inflater: d.take(inflate, r).(inflater)}
 	case "gzip without parts":
 		r.Discard(10)
-		return flate.NewReader(r)
+		return d.take(inflate, r)
 	case "zlib":
 		r.Discard(2)
-		return flate.NewReader(r)
+		return d.take(inflate, r)
 	case "deflate":
-		return flate.NewReader(r)
+		return d.take(inflate, r)
 	case "br":
-		return brotli.NewReader(r)
+		return d.take(unbrotli, r)
 	case "chunked":
 		return &chunkedReader{in: r}
 	case "lzma":
@@ -256,18 +252,21 @@ func (d *decoder) open(coding string, r *bufio.Reader) io.Reader {
 		}
 		return z
 	case "zstd":
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil // only for options that it does not know
-		}
-		d.close = append(d.close, z.Close)
-		return z
+		return d.take(unzstd, r)
 	}
 	return nil
 }
 
-// Close frees what the decoders hold.
+// take opens one of the decoders that are used again, until d is closed.
+func (d *decoder) take(open func(io.Reader) (io.Reader, func()), r io.Reader) io.Reader {
+	z, free := open(r)
+	d.close = append(d.close, free)
+	return z
+}
+
+// Close gives back the decoders. What reads on finds the end.
 func (d *decoder) Close() error {
+	d.Reader = nothing
 	for _, f := range d.close {
 		f()
 	}
@@ -283,7 +282,7 @@ func recognize(coding string, head []byte) string {
 	switch {
 	case len(head) >= 3 && head[0] == 0x1f && head[1] == 0x8b && (head[2] == 8 || coding == "gzip"): // RFC 1952
 		n := gzipHeader(head)
-		if len(head) > 10 && (n == 0 || !inflates(head[n:])) && inflates(head[10:]) {
+		if len(head) > 10 && (n == 0 || !decodes(head[n:], inflate)) && decodes(head[10:], inflate) {
 			return "gzip without parts"
 		}
 		return "gzip"
@@ -302,25 +301,16 @@ func recognize(coding string, head []byte) string {
 		}
 		return ""
 	case coding == "br":
-		if decodes(brotli.NewReader(bytes.NewReader(head))) {
+		if decodes(head, unbrotli) {
 			return "br"
 		}
 		return ""
 	case len(head) >= 2 && head[0]&15 == 8 && (int(head[0])<<8|int(head[1]))%31 == 0: // RFC 1950
 		return "zlib"
-	case inflates(head):
+	case decodes(head, inflate):
 		return "deflate"
-	case len(head) > 2 && head[0]&15 == 8 && inflates(head[2:]):
+	case len(head) > 2 && head[0]&15 == 8 && decodes(head[2:], inflate):
 		return "zlib"
 	}
 	return ""
 }
-
-// decodes reports whether r, the decoder of the start of a body, finds no
-// fault with it for a while; it does soon with text.
-func decodes(r io.Reader) bool {
-	_, err := io.ReadFull(r, make([]byte, 64))
-	return err == nil || err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
-func inflates(p []byte) bool { return decodes(flate.NewReader(bytes.NewReader(p))) }

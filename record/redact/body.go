@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"ssltape/record"
@@ -99,6 +100,9 @@ func codingOf(label string, p []byte) string {
 	return label
 }
 
+// buffers are those of decode, whose memory is used again.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
 // decode gives write the body of m without its content coding, in pieces. It
 // returns why the decoding ended early and, apart from that, what write
 // returned.
@@ -115,9 +119,10 @@ func decode(m *record.Message, write func(p []byte) error) (derr, werr error) {
 		return err, nil
 	}
 	defer r.Close()
-	buf := make([]byte, 64<<10)
+	buf := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buf)
 	for {
-		n, err := r.Read(buf)
+		n, err := r.Read(buf[:])
 		if werr := write(buf[:n]); werr != nil {
 			return nil, werr
 		}

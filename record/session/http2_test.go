@@ -58,7 +58,7 @@ const nginxConfig = `
 daemon off; master_process off; worker_processes 1; pid %[1]s/pid; error_log stderr crit;
 events { worker_connections 64; }
 http {
-	access_log off; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+	access_log off; keepalive_requests 1000000000; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
 	server {
 		listen 127.0.0.1:%[2]d ssl http2; ssl_certificate %[1]s/cert.pem; ssl_certificate_key %[1]s/key.pem;
 		location / { root %[1]s/www; }
@@ -68,7 +68,7 @@ http {
 
 // startNginx starts nginx with the certificate of s and a file of these bytes
 // at /file, and returns its URL and process.
-func startNginx(t *testing.T, s *sessiontest.Server, content []byte) (url string, pid int) {
+func startNginx(t testing.TB, s *sessiontest.Server, content []byte) (url string, pid int) {
 	t.Helper()
 	dir := filepath.Dir(s.CertFile)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -257,7 +257,7 @@ func checkUpload(t *testing.T, h harFile, want []byte) {
 }
 
 // writeFile writes a file for a test and returns its path.
-func writeFile(t *testing.T, name string, data []byte) string {
+func writeFile(t testing.TB, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, data, 0o644); err != nil {

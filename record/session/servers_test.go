@@ -220,7 +220,7 @@ func (r *recording) stop(t *testing.T) {
 
 // waitFor polls until what is there. The limit is only against waiting for
 // ever.
-func waitFor(t *testing.T, what string, there func() bool) {
+func waitFor(t testing.TB, what string, there func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Minute); !there(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
