@@ -1,6 +1,7 @@
 package har
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,36 @@ type LinesWriter struct {
 // NewLinesWriter returns a LinesWriter that writes to w, each line as soon as
 // there is one.
 func NewLinesWriter(w io.Writer, o Options) *LinesWriter {
-	return &LinesWriter{w: w, opts: o, told: map[uint64]int{}}
+	return &LinesWriter{w: &wholeLines{w: w}, opts: o, told: map[uint64]int{}}
+}
+
+// A wholeLines is a Writer that takes the beginning of a line back, where it can,
+// when the disk is full.
+type wholeLines struct {
+	w    io.Writer
+	part int64 // bytes of a line that is not whole
+}
+
+func (l *wholeLines) Write(p []byte) (int, error) {
+	n, err := l.w.Write(p)
+	l.part += int64(n)
+	if err != nil || bytes.HasSuffix(p, []byte("\n")) {
+		if i := bytes.LastIndexByte(p[:n], '\n'); i >= 0 {
+			l.part = int64(n - i - 1)
+		}
+	}
+	if err == nil || l.part == 0 {
+		return n, err
+	}
+	if f, ok := l.w.(interface {
+		io.Seeker
+		Truncate(size int64) error
+	}); ok {
+		if end, e := f.Seek(0, io.SeekCurrent); e == nil {
+			f.Truncate(end - l.part) // what is there stays, whatever comes of it
+		}
+	}
+	return n, err
 }
 
 // WriteExchange implements [record.ExchangeWriter]. After an error of the

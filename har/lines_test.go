@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ssltape/har"
@@ -236,5 +237,34 @@ func TestLinesSchema(t *testing.T) {
 	}
 	if n := len(node[judged](t, "schema.mjs", "../testdata/jsonl.schema.json", bad)) - 1; n != 4 {
 		t.Errorf("%d of 4 wrong lines are refused", n)
+	}
+}
+
+// A disk that is full has whole lines only.
+func TestFullLines(t *testing.T) {
+	whole := &disk{}
+	full := func(d *disk) error {
+		w := har.NewLinesWriter(d, har.Options{})
+		x := exchange()
+		x.Response.Body = record.NewBody(bytes.Repeat([]byte("long "), 100_000))
+		for range 3 {
+			if err := w.WriteExchange(x); err != nil {
+				return err
+			}
+		}
+		return w.Close()
+	}
+	if err := full(whole); err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []int64{10, 1000, 400_000, 520_000, 1_000_000, int64(len(whole.data)) - 5} {
+		d := &disk{room: room}
+		if err := full(d); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("room for %d: %v", room, err)
+		}
+		end := bytes.LastIndexByte(whole.data[:room], '\n') + 1
+		if !bytes.Equal(d.data, whole.data[:end]) {
+			t.Errorf("room for %d: %d bytes, want the %d of whole lines", room, len(d.data), end)
+		}
 	}
 }

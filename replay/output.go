@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"ssltape/har"
@@ -358,7 +358,7 @@ func (o *Output) create() (*os.File, error) {
 func (o *Output) begin(w io.Writer) error {
 	var err error
 	if o.sink, err = o.open(w, o.opts); err != nil {
-		return o.wrap(err)
+		return &Error{exitFailure, errors.Join(o.wrap(err), o.unmake()), ""}
 	}
 	if o.bytes && o.opts.FromExchanges {
 		o.exchanges = wire.NewWriter(o.chunks)
@@ -367,14 +367,37 @@ func (o *Output) begin(w io.Writer) error {
 	return nil
 }
 
+// unmake takes away a file that could not be begun; not what is no file, such as
+// a device or a link.
+func (o *Output) unmake() error {
+	if o.file == nil {
+		return nil
+	}
+	err := o.file.Close()
+	o.file = nil
+	if st, e := os.Lstat(o.path); e == nil && st.Mode().IsRegular() {
+		err = errors.Join(err, os.Remove(o.path))
+	}
+	return err
+}
+
+// Pipe returns the file of o where that is not a regular one, such as a pipe,
+// the writes to which may wait for a reader until a deadline is set; else nil.
+func (o *Output) Pipe() *os.File {
+	if o.file == nil || o.regular() {
+		return nil
+	}
+	return o.file
+}
+
 // createPrivate creates or empties the file at path, which then belongs to the
 // caller of sudo, if there is one, and to nobody else. Devices and pipes are
 // opened as they are.
 func createPrivate(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if errors.Is(err, fs.ErrPermission) { // a pipe, or a device, that can only be written
-		f, err = os.OpenFile(path, os.O_WRONLY, 0)
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return openPipe(path)
 	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -387,6 +410,23 @@ func createPrivate(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// readerComes is how long the reader of a named pipe may take.
+const readerComes = 10 * time.Second
+
+// openPipe opens a pipe or a device for writing only: who could read a pipe
+// would never be told that nobody else does any more.
+func openPipe(path string) (*os.File, error) {
+	for start := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		switch {
+		case !errors.Is(err, syscall.ENXIO):
+			return f, err
+		case time.Since(start) > readerComes:
+			return nil, fmt.Errorf("%s: nobody reads this pipe", path)
+		}
+	}
 }
 
 // giveToCaller makes the caller of sudo the owner of f.

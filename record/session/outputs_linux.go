@@ -32,7 +32,8 @@ type outputs struct {
 	exchanges record.ExchangeWriter
 	redact    redact.Profile
 	stderr    io.Writer
-	stdout    *waiting // nil where writing to it does not wait for anybody
+	stdout    *waiting   // nil where writing to it does not wait for anybody
+	pipes     []*os.File // what else is written to may wait for its reader
 }
 
 // An output is one file or the live view.
@@ -72,6 +73,9 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close, idle: w.Idle}
 		if f.path != "-" {
 			a.paths = w.Paths
+		}
+		if pipe := w.Pipe(); pipe != nil {
+			out.pipes = append(out.pipes, pipe)
 		}
 		if w.TakesChunks() {
 			a.ChunkWriter, out.bytes = w, true
@@ -252,8 +256,11 @@ func (out *outputs) writer(stdout io.Writer) io.Writer {
 	return out.stdout
 }
 
-// giveUp ends a write to stdout that nobody reads.
+// giveUp ends the writes that nobody reads.
 func (out *outputs) giveUp() {
+	for _, f := range out.pipes {
+		f.SetWriteDeadline(time.Now()) // an error says that it does not wait
+	}
 	if w := out.stdout; w != nil {
 		w.giveUps.Do(func() { close(w.gaveUp) })
 	}

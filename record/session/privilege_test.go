@@ -3,6 +3,7 @@ package session_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -74,21 +75,46 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
 	file := filepath.Join(dir, "a.har")
-	capture := filepath.Join(dir, "a.pcapng")
+	capture, lines := filepath.Join(dir, "a.pcapng"), filepath.Join(dir, "a.jsonl")
 	script := fmt.Sprintf("for i in 1 2 3 4 5 6 7 8; do curl -sS --http1.1 --cacert %s %s/bytes/20000 -o /dev/null; done", s.CertFile, s.URL)
-	cmd := exec.Command(binary, "record", "-o", file, "-o", capture, "--", "sh", "-c", script)
+	cmd := exec.Command(binary, "record", "-o", file, "-o", capture, "-o", lines, "--", "sh", "-c", script)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("%v, want exit code 1\n%s", err, &stderr)
 	}
-	if n := strings.Count(stderr.String(), "no space left on device"); n != 2 {
+	if n := strings.Count(stderr.String(), "no space left on device"); n != 3 {
 		t.Errorf("%d messages, want one for each file\n%s", n, &stderr)
 	}
 	if n := len(readHAR(t, file).Log.Entries); n == 0 {
 		t.Error("the HAR file is empty")
 	}
 	tool(t, "tshark", "-r", capture)
+	tool(t, "jq", "-e", ".type", lines)
+
+	// Where there is no room for anything the command does not run.
+	for _, name := range []string{file, capture, lines} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest, _ := os.Create(filepath.Join(dir, "rest"))
+	for err := error(nil); err == nil; {
+		_, err = rest.Write(make([]byte, 4096))
+	}
+	for _, name := range []string{file, capture} {
+		ran := filepath.Join(t.TempDir(), "ran")
+		out, err := exec.Command(binary, "record", "-o", name, "--", "touch", ran).CombinedOutput()
+		if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 125 || !bytes.Contains(out, []byte("no space left on device")) {
+			t.Errorf("%s: %v, want exit code 125\n%s", name, err, out)
+		}
+		if _, err := os.Lstat(ran); err == nil {
+			t.Errorf("%s: the command ran", name)
+		}
+		if _, err := os.Lstat(name); err == nil {
+			t.Errorf("%s is left", name)
+		}
+	}
 }
 
 // asNobody returns a function that runs the program, which has file
