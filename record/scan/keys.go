@@ -1,6 +1,9 @@
 package scan
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // minKey is the length of the shortest key that gives itself away.
 const minKey = 16
@@ -95,19 +98,43 @@ func (s *pairSet) has(a, b byte) bool { return s[a&127][b>>3&15]>>(b&7)&1 != 0 }
 
 // A trigramSet tells which three bytes keys begin with, but for the case of
 // letters. It says yes to a few others.
-type trigramSet [1 << 15 / 64]uint64
+type trigramSet [1 << 15]uint8
 
 // follow returns the trigram that ends with c, where that before it is t.
 func follow(t uint, c byte) uint { return (t<<5 | uint(c&31)) & (1<<15 - 1) }
 
 func (s *trigramSet) add(a, b, c byte) {
-	t := follow(follow(uint(a&31), b), c)
-	s[t>>6] |= 1 << (t & 63)
+	s[follow(follow(uint(a&31), b), c)] = 1
 }
 
-func (s *trigramSet) has(t uint) bool { return s[t>>6]>>(t&63)&1 != 0 }
+func (s *trigramSet) has(t uint) bool { return s[t] != 0 }
 
-// trigrams are the beginnings of all keys; byFirst has keyKinds by the first byte.
+// next returns the first place from p[i] on where three bytes begin that are in
+// s, or len(p). It looks at six places at a time: those at even and at odd
+// places of eight bytes, in lanes of 16 bits.
+func (s *trigramSet) next(p []byte, i int) int {
+	const low, lanes = 0x1f * ones, 0x00ff00ff00ff00ff
+	for ; i+8 <= len(p); i += 6 {
+		w := binary.LittleEndian.Uint64(p[i:]) & low
+		even, odd := w&lanes, w>>8&lanes
+		a := even<<10 | odd<<5 | even>>16
+		b := odd<<10 | even>>16<<5 | odd>>16
+		if s.bit(a)|s.bit(a>>16)|s.bit(a>>32)|s.bit(b)|s.bit(b>>16)|s.bit(b>>32) != 0 {
+			break
+		}
+	}
+	for ; i+3 <= len(p); i++ {
+		if s.has(follow(follow(uint(p[i]&31), p[i+1]), p[i+2])) {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// bit returns 1 if the trigram in the lowest 15 bits of t is in s, else 0.
+func (s *trigramSet) bit(t uint64) uint8 { return s[t&(1<<15-1)] }
+
+// trigrams are the beginnings of all keys, and of bearer; byFirst has keyKinds by the first byte.
 var trigrams, byFirst = indexKeys()
 
 // telegramBot is what follows the number of a bot in its token, mailchimp what
@@ -129,7 +156,7 @@ func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
 			}
 		}
 	}
-	for _, p := range oddKeys {
+	for _, p := range append([]string{bearer}, oddKeys...) {
 		trigrams.add(p[0], p[1], p[2])
 	}
 	return trigrams, byFirst
@@ -137,15 +164,12 @@ func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
 
 // keys finds keys by their beginning, and the signatures of JSON web tokens.
 func keys(out []find, tok []byte) []find {
-	next := 0 // where another one can begin
-	for i, t := 0, uint(0); i < len(tok); i++ {
-		if t = follow(t, tok[i]); !trigrams.has(t) || i-2 < next {
-			continue
-		}
-		var from, to int
-		if from, to, next = key(tok, i-2); from < to {
+	for i := trigrams.next(tok, 0); i < len(tok); {
+		from, to, next := key(tok, i)
+		if from < to {
 			out = append(out, find{from: from, to: to})
 		}
+		i = trigrams.next(tok, max(next, i+1))
 	}
 	return out
 }

@@ -42,34 +42,47 @@ type nameRule struct {
 	verdict verdict
 }
 
-// nameRules has the rules by the last two letters of the names, in the order in
-// which they hold; keyEnds are these letters.
-var nameRules, keyEnds = func() (rules map[[2]byte][]nameRule, ends pairSet) {
-	rules = map[[2]byte][]nameRule{}
-	add := func(r nameRule) {
-		end := [2]byte{r.name[len(r.name)-2], r.name[len(r.name)-1]}
-		ends.add(end[0], end[1])
-		rules[end] = append(rules[end], r)
+// rulesOf are the rules for names that end with the same two letters, in the
+// order in which they hold, and the length of the shortest of these names.
+type rulesOf struct {
+	rules    []nameRule
+	shortest int
+}
+
+// nameRules has the rules by the last two letters of the names; keyEnds are
+// these letters.
+var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends pairSet) {
+	add := func(name string, whole bool, v verdict) {
+		a, b := name[len(name)-2], name[len(name)-1]
+		ends.add(a, b)
+		of := &all[lettersOf(a, b)]
+		if of.rules = append(of.rules, nameRule{name, whole, v}); of.shortest == 0 || len(name) < of.shortest {
+			of.shortest = len(name)
+		}
 	}
 	for key := range secretKeys {
-		add(nameRule{key, true, goes})
+		add(key, true, goes)
 	}
 	for prefix := range harmlessTokens {
-		add(nameRule{prefix + "token", true, stays})
+		add(prefix+"token", true, stays)
 	}
-	add(nameRule{"token", false, opaque})
-	add(nameRule{"auth", true, opaque}) // of container registries
+	add("token", false, opaque)
+	add("auth", true, opaque) // of container registries
 	for key := range passKeys {
-		add(nameRule{key, true, pass})
+		add(key, true, pass)
 	}
 	for _, ending := range secretEndings {
-		add(nameRule{ending, false, goes})
+		add(ending, false, goes)
 	}
 	for _, ending := range opaqueEndings {
-		add(nameRule{ending, false, opaque})
+		add(ending, false, opaque)
 	}
-	return rules, ends
+	return all, ends
 }()
+
+// lettersOf returns the place in nameRules of two letters or digits, which it
+// may share with others.
+func lettersOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
@@ -142,11 +155,14 @@ func judgeName(name []byte) verdict {
 		return stays
 	}
 	var b [maxName]byte
+	if isLetterOrDigit(name[n-2]) && isLetterOrDigit(name[n-1]) && n < nameRules[lettersOf(name[n-2], name[n-1])].shortest {
+		return stays
+	}
 	folded := foldKey(b[:0], name)
 	if n = len(folded); n < 2 {
 		return stays
 	}
-	for _, r := range nameRules[[2]byte{folded[n-2], folded[n-1]}] {
+	for _, r := range nameRules[lettersOf(folded[n-2], folded[n-1])].rules {
 		if k := n - len(r.name); k == 0 || k > 0 && !r.whole {
 			if string(folded[k:]) == r.name {
 				return r.verdict

@@ -265,23 +265,18 @@ func (t *text) base64(out []find, tok []byte) []find {
 	if t.s.depth >= maxDepth {
 		return out
 	}
-	for i := 0; i < len(tok); {
-		n := 0
-		for i+n < len(tok) && classes[tok[i+n]]&sextet != 0 {
-			n++
-		}
-		if n >= minBase64 && plausible(tok[i:i+n]) && t.s.runHoldsSecret(tok[i:i+n]) {
+	for i, end := longRunOf(tok, 0, sextet, minBase64); i >= 0; i, end = longRunOf(tok, end, sextet, minBase64) {
+		if plausible(tok[i:end]) && t.s.runHoldsSecret(tok[i:end]) {
 			from := i
 			if t.soft {
 				from = max(i, softBase64)
 			}
-			to := i + n
+			to := end
 			for to < len(tok) && tok[to] == '=' {
 				to++
 			}
 			out = append(out, find{from: from, to: to})
 		}
-		i += n + 1
 	}
 	return out
 }

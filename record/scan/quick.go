@@ -2,6 +2,8 @@ package scan
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -82,19 +84,12 @@ func (l *lexer) quickString(p []byte, i int) int {
 	if from < len(p) && (p[from] == '{' || p[from] == '[') {
 		return i
 	}
-	to, seen := from, byte(0)
-	for limit := min(len(p), from+maxQuick); ; to++ {
-		if to == limit {
-			return i
-		}
-		k := quickKinds[p[to]]
-		if k&quickEnd != 0 {
-			break
-		}
-		seen |= k
+	to := from + plainLen(p[from:min(len(p), from+maxQuick)])
+	if to == len(p) || p[to] != '"' {
+		return i
 	}
 	str := p[from:to]
-	if p[to] != '"' || len(str) > 0 && isLead(str[0]) || !l.s.harmlessText(str, seen) {
+	if len(str) > 0 && isLead(str[0]) || len(str) >= minLoose && !l.s.harmlessText(str, kindsOf(str)) {
 		return i
 	}
 	l.name = append(l.name[:0], str...)
@@ -105,6 +100,29 @@ func (l *lexer) quickString(p []byte, i int) int {
 	return to + 1
 }
 
+// plainLen returns the length of p up to a quote or a backslash.
+func plainLen(p []byte) int {
+	i := 0
+	for ; i+8 <= len(p); i += 8 {
+		w := binary.LittleEndian.Uint64(p[i:])
+		if ends := equal(w, '"') | equal(w, '\\'); ends != 0 {
+			return i + bits.TrailingZeros64(ends)/8
+		}
+	}
+	for i < len(p) && quickKinds[p[i]]&quickEnd == 0 {
+		i++
+	}
+	return i
+}
+
+// kindsOf returns the kinds of bytes in p.
+func kindsOf(p []byte) (seen byte) {
+	for _, c := range p {
+		seen |= quickKinds[c]
+	}
+	return seen
+}
+
 // harmlessText reports whether nothing of str goes by [Secrets] for certain, in
 // which bytes of the given kinds were seen.
 func (s *Finder) harmlessText(str []byte, seen byte) bool {
@@ -112,10 +130,12 @@ func (s *Finder) harmlessText(str []byte, seen byte) bool {
 	case len(str) < minLoose:
 		return true
 	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
-		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&quickDigit != 0 && (mayBear(str) || mayBeApart(str)):
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&quickDigit != 0 && mayBeApart(str):
 		return false
+	case len(str) < minKey:
+		return seen&quickDigit == 0 || !mayBear(str)
 	}
-	return len(str) < minKey || !s.mayBeKey(str, true)
+	return !s.mayBeKey(str, true, seen&quickDigit != 0)
 }
 
 // namesSecret reports whether one of the names in str, before a colon or an equals
@@ -141,10 +161,7 @@ func harmless(v string) bool {
 
 // harmlessBytes is [harmlessText] of text that may also be JSON or have escapes.
 func (s *Finder) harmlessBytes(str []byte) bool {
-	seen := byte(0)
-	for _, c := range str {
-		seen |= quickKinds[c]
-	}
+	seen := kindsOf(str)
 	if seen&quickEnd != 0 || len(str) > 0 && (isLead(str[0]) || str[0] == '{' || str[0] == '[') {
 		return false
 	}
@@ -154,13 +171,19 @@ func (s *Finder) harmlessBytes(str []byte) bool {
 // mayBear reports whether there may be the name of a scheme of authentication
 // in p that tells a token without more.
 func mayBear(p []byte) bool {
-	const scheme = "bearer"
-	for i := 0; i+len(scheme) < len(p); i++ {
-		if p[i]|0x20 == scheme[0] && bytes.EqualFold(p[i:i+len(scheme)], []byte(scheme)) {
+	for i := range p {
+		if bears(p[i:]) {
 			return true
 		}
 	}
 	return false
+}
+
+const bearer = "bearer"
+
+// bears reports whether p begins with the name of that scheme, and more.
+func bears(p []byte) bool {
+	return p[0]|0x20 == bearer[0] && len(p) > len(bearer) && bytes.EqualFold(p[:len(bearer)], []byte(bearer))
 }
 
 // quickBare takes the number or literal that p[i] begins with, if that is whole

@@ -108,9 +108,8 @@ func (t *text) next(p []byte, i int, whole, raw bool) (from, to int) {
 		if to = j + 1; j >= from { // no token of k bytes begins before p[j]
 			continue
 		}
-		for to = from + k; to < len(p) && classes[p[to]] != 0; {
-			to++
-		}
+		n, _ := runOf(p[from+k:], plain)
+		to = from + k + n
 		if raw && from > 0 && p[from-1] == '\\' {
 			from += escapeRest(p[:to], from)
 		}
@@ -198,10 +197,8 @@ func (t *text) remember(p []byte) {
 
 // extend adds what p continues the token under way with and returns its length.
 func (t *text) extend(p []byte, at int64) int {
-	i := 0
-	for ; i < len(p) && classes[p[i]] != 0; i++ {
-		t.flags |= classes[p[i]]
-	}
+	i, all := runOf(p, plain)
+	t.flags |= all
 	for from := 0; from < i; {
 		k := min(i-from, maxToken-len(t.h.Text))
 		t.h.Add(p[from:from+k], at+int64(from), k)
@@ -229,10 +226,7 @@ func (t *text) slowly(p []byte, at int64, n int) {
 		return
 	}
 	for len(p) > 0 {
-		i := 0
-		for i < len(p) && classes[p[i]] != 0 {
-			i++
-		}
+		i, _ := runOf(p, plain)
 		i = max(i, 1)
 		t.piece(p[:i], at, i)
 		p, at = p[i:], at+int64(i)
@@ -305,10 +299,7 @@ func (t *text) pause() {
 func (t *text) judge(p []byte, from, to int, at int64, raw bool) {
 	tok := p[from:to]
 	at += int64(from)
-	var m byte
-	for _, c := range tok {
-		m |= classes[c]
-	}
+	_, m := runOf(tok, plain)
 	for _, f := range t.find(tok, m, p[:from], raw) {
 		t.s.redact([]Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}

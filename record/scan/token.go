@@ -38,6 +38,40 @@ var classes = func() (c [256]byte) {
 	return c
 }()
 
+// runOf returns the length of the beginning of p whose bytes are all of a class,
+// and the classes of these.
+func runOf(p []byte, class byte) (n int, all byte) {
+	for ; n+4 <= len(p); n += 4 {
+		q := p[n : n+4]
+		a, b, c, d := classes[q[0]], classes[q[1]], classes[q[2]], classes[q[3]]
+		if a&b&c&d&class == 0 {
+			break
+		}
+		all |= a | b | c | d
+	}
+	for ; n < len(p) && classes[p[n]]&class != 0; n++ {
+		all |= classes[p[n]]
+	}
+	return n, all
+}
+
+// longRunOf returns where the first run of at least min bytes of a class is that
+// begins at p[i] or later, or -1.
+func longRunOf(p []byte, i int, class byte, min int) (from, to int) {
+	for i+min <= len(p) {
+		k := i + min
+		for k > i && classes[p[k-1]]&class != 0 {
+			k--
+		}
+		if k == i {
+			n, _ := runOf(p[i+min:], class)
+			return i, i + min + n
+		}
+		i = k // none of those before p[k] begin as many
+	}
+	return -1, 0
+}
+
 // Lengths from which on a token may hold a secret: that of a://b:c@d and of
 // ?a=b with the shortest name of a secret, that of ?ip=1, that of a password.
 const (
@@ -61,11 +95,11 @@ func (t *text) shortest() int {
 // all that do, and no to nearly all others.
 func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 	tok := p[from:to]
-	var m byte
-	for _, c := range tok {
-		m |= classes[c]
-	}
 	n := len(tok)
+	if n > maxQuick { // what follows takes as long as to find out
+		return true
+	}
+	_, m := runOf(tok, plain)
 	switch {
 	case t.s.Profile == Strict, m&percent != 0, m&(atSign|colon) == atSign|colon:
 		return true
@@ -82,25 +116,23 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 	case n < minKey:
 		return false
 	}
-	return t.s.mayBeKey(tok, false)
+	return t.s.mayBeKey(tok, false, false)
 }
 
 // mayBeKey reports whether p may hold a key, or holds a secret in base64, or may
-// be the first line of that unless it is whole.
-func (s *Finder) mayBeKey(p []byte, whole bool) bool {
-	start := 0 // of the run of base64
-	for i, t := 0, uint(0); i < len(p); i++ {
-		if t = follow(t, p[i]); trigrams.has(t) && i >= 2 && beginsKey(p[i-2:], true) {
+// be the first line of that unless it is whole, or mayBear if that is asked.
+func (s *Finder) mayBeKey(p []byte, whole, bear bool) bool {
+	for i := trigrams.next(p, 0); i < len(p); i = trigrams.next(p, i+1) {
+		if beginsKey(p[i:], true) || bear && bears(p[i:]) {
 			return true
 		}
-		if classes[p[i]]&sextet == 0 {
-			if i-start >= minBase64 && s.runMayHold(p[start:i], whole) {
-				return true
-			}
-			start = i + 1
+	}
+	for from, to := longRunOf(p, 0, sextet, minBase64); from >= 0; from, to = longRunOf(p, to, sextet, minBase64) {
+		if s.runMayHold(p[from:to], whole) {
+			return true
 		}
 	}
-	return len(p)-start >= minBase64 && s.runMayHold(p[start:], whole)
+	return false
 }
 
 // runMayHold reports whether a run of base64 may hold a secret. Only short ones
