@@ -159,7 +159,7 @@ func (c *conn) patch() {
 
 // is returns what chunks of rc are handed on with.
 func (c *conn) is(rc *record.Conn, p Profile) *record.Conn {
-	if p != Strict {
+	if p == None || p != Strict && p.Freely(rc.Exe) == rc.Exe && p.Freely(rc.Comm) == rc.Comm {
 		return rc
 	}
 	c.as = without(rc, p, c.server)

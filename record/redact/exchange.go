@@ -60,7 +60,7 @@ func (e *exchanges) WriteExchange(x *record.Exchange) error {
 
 // conn returns what becomes of c: [Strict] takes out the client's address.
 func (e *exchanges) conn(c *record.Conn, server bool) *record.Conn {
-	if e.profile != Strict || c == nil {
+	if c == nil || e.profile != Strict && e.freely(c.Exe) == c.Exe && e.freely(c.Comm) == c.Comm {
 		return c
 	}
 	as := e.conns[c]
@@ -72,11 +72,14 @@ func (e *exchanges) conn(c *record.Conn, server bool) *record.Conn {
 	return as
 }
 
-// without returns c without the address of the client, and without the name of
-// who has the program in a home folder.
+// without returns c without secrets in the names of the program, and with [Strict]
+// without the address of the client and the name of who has it in a home folder.
 func without(c *record.Conn, p Profile, server bool) record.Conn {
 	as := *c
-	as.Exe = p.Freely(c.Exe)
+	as.Exe, as.Comm = p.Freely(c.Exe), p.Freely(c.Comm)
+	if p != Strict {
+		return as
+	}
 	if server {
 		as.Remote = netip.AddrPort{}
 	} else {
@@ -105,8 +108,10 @@ func newTwin(s *texts) *twin {
 
 // grow makes t what x is by now.
 func (t *twin) grow(x *record.Exchange) error {
-	t.ID, t.Server, t.Err = x.ID, x.Server, x.Err
-	t.Anomalies = append(t.Anomalies, x.Anomalies[min(t.anomalies, len(x.Anomalies)):]...)
+	t.ID, t.Server, t.Err = x.ID, x.Server, t.failure(x.Err)
+	for _, a := range x.Anomalies[min(t.anomalies, len(x.Anomalies)):] {
+		t.Anomalies = append(t.Anomalies, t.freely(a))
+	}
 	t.anomalies = len(x.Anomalies)
 	t.Request.Method, t.Request.Pseudo = t.freely(x.Request.Method), t.fields(x.Request.Pseudo)
 	if t.target != x.Request.Target {
@@ -255,6 +260,28 @@ func (s *texts) of(t text) string {
 	}
 	return as
 }
+
+// failure returns err without the secrets in its message, which other tools may
+// have written.
+func (s *texts) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	was := err.Error()
+	if message := s.freely(was); message != was {
+		return &failure{err, message}
+	}
+	return err
+}
+
+// A failure is an error with another message.
+type failure struct {
+	error
+	message string
+}
+
+func (f *failure) Error() string { return f.message }
+func (f *failure) Unwrap() error { return f.error }
 
 func (s *texts) freely(value string) string { return s.of(text{kind: freeText, value: value}) }
 

@@ -35,7 +35,8 @@ type shift struct{ from, to, dst int64 }
 // grow makes the twin's message what m is by now, and all of it at the end.
 func (h *half) grow(m *record.Message, end bool) error {
 	d := h.dst
-	d.Proto, d.HeadSize, d.BodySize, d.Cut, d.WireSize = m.Proto, m.HeadSize, m.BodySize, m.Cut, m.WireSize
+	d.Proto = h.freely(m.Proto)
+	d.HeadSize, d.BodySize, d.Cut, d.WireSize = m.HeadSize, m.BodySize, m.Cut, m.WireSize
 	d.Start, d.End, d.Done = m.Start, m.End, m.Done
 	d.Comment = h.freely(m.Comment)
 	if h.fields != len(m.Header) {

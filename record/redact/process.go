@@ -22,6 +22,7 @@ func Process(e *record.ProcessEvent, p Profile) *record.ProcessEvent {
 		twin.Exe = p.Freely(e.Exe)
 		return &twin
 	}
+	twin.Exe, twin.Comm = p.Freely(e.Exe), p.Freely(e.Comm)
 	twin.Args = arguments(e.Args, p)
 	twin.Line = line(e.Line, p)
 	return &twin
@@ -29,7 +30,7 @@ func Process(e *record.ProcessEvent, p Profile) *record.ProcessEvent {
 
 // arguments returns args without their secrets.
 func arguments(args []string, p Profile) []string {
-	args = slices.Clone(args)
+	args = together(args, p)
 	for i, before := len(args)-1, ""; i >= 0; i-- {
 		if i > 0 {
 			before = args[i-1]
@@ -41,6 +42,38 @@ func arguments(args []string, p Profile) []string {
 		}
 	}
 	return args
+}
+
+// together returns a copy of args without what gives itself away in the command
+// as a whole: a command tells what its options mean.
+func together(args []string, p Profile) []string {
+	f := scan.Finder{Profile: p}
+	k := scan.NewBody(&f, "")
+	at := int64(0)
+	for _, a := range args {
+		k.Write([]byte(a+" "), at, len(a)+1)
+		at += int64(len(a)) + 1
+	}
+	k.End()
+	spans := f.Take(scan.Settled)
+	out := slices.Clone(args)
+	from, to := int64(0), int64(0)
+	for i, a := range args {
+		from, to = to, to+int64(len(a))+1
+		var within []scan.Span
+		for _, s := range spans {
+			if s.At < from { // it began in the argument before
+				s.N, s.At, s.Text = int(s.Stop()-from), from, ""
+			}
+			if s.N = min(s.N, int(to-1-s.At)); s.N > 0 {
+				within = append(within, s)
+			}
+		}
+		if len(within) > 0 {
+			out[i] = string(scan.Replace(nil, []byte(a), from, within))
+		}
+	}
+	return out
 }
 
 // line returns what was typed into a shell without its secrets. Only the words

@@ -200,3 +200,38 @@ func mayBeApart(p []byte) bool {
 	}
 	return start > 0 && digits && len(p)-start >= minKey || bytes.Contains(p, []byte(" -"))
 }
+
+// crumbLen returns the length of the first Set-Cookie field that p begins with:
+// others may follow it on a line of their own, as in a HAR file, or after a comma,
+// if another name does.
+func crumbLen(p []byte) int {
+	for i, c := range p {
+		if c == '\n' {
+			return i
+		}
+		if c == ',' && bytes.IndexByte(p[:i], ';') >= 0 {
+			name := bytes.TrimLeft(p[i+1:], " ")
+			if n := TokenLen(name); n > 0 && n < len(name) && name[n] == '=' {
+				return i
+			}
+		}
+	}
+	return len(p)
+}
+
+// looksPassword reports whether value may be a password: a word with letters
+// and something else, and not the path of a folder.
+func looksPassword(value []byte) bool {
+	if len(value) < 4 || bytes.ContainsAny(value, " \t\r\n") || value[0] == '/' || value[0] == '~' {
+		return false
+	}
+	var letter, other bool
+	for _, c := range value {
+		if isLetterOrDigit(c) && !isDigit(c) {
+			letter = true
+		} else {
+			other = true
+		}
+	}
+	return letter && other
+}

@@ -260,23 +260,6 @@ func looksOpaque(value []byte) bool {
 	return digit || lower && upper
 }
 
-// looksPassword reports whether value may be a password: a word with letters
-// and something else, and not the path of a folder.
-func looksPassword(value []byte) bool {
-	if len(value) < 4 || bytes.ContainsAny(value, " \t\r\n") || value[0] == '/' || value[0] == '~' {
-		return false
-	}
-	var letter, other bool
-	for _, c := range value {
-		if isLetterOrDigit(c) && !isDigit(c) {
-			letter = true
-		} else {
-			other = true
-		}
-	}
-	return letter && other
-}
-
 // knownFields are the x-* fields that [Strict] lets stay.
 var knownFields = set("x-app x-cache x-cache-hits x-content-type-options x-dns-prefetch-control x-frame-options " +
 	"x-envoy-upstream-service-time x-powered-by x-ratelimit-limit x-ratelimit-remaining x-ratelimit-reset " +
@@ -335,9 +318,13 @@ func (s *Finder) Field(name string, h *Held, from, to int) {
 			from += len(part) + 1
 		}
 	case crumb:
-		pair, rest, _ := bytes.Cut(h.Text[from:to], []byte(";"))
-		s.cookie(h, from, from+len(pair))
-		s.Freely(h, to-len(rest), to)
+		for from < to {
+			end := from + crumbLen(h.Text[from:to])
+			pair, rest, _ := bytes.Cut(h.Text[from:end], []byte(";"))
+			s.cookie(h, from, from+len(pair))
+			s.Freely(h, end-len(rest), end)
+			from = end + 1
+		}
 	default:
 		if isURLField(name) {
 			s.URL(h, from, to)
