@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"ssltape/record/scan"
@@ -22,12 +23,17 @@ const (
 // of it still decode. Where that cannot be it is written without compression,
 // as filler.
 type deflater struct {
-	profile Profile
 	keeps   bool   // messages refer to those before
 	narrow  bool   // a smaller window was agreed on
 	lost    bool   // those before are not known
 	real    []byte // the end of the messages before
 	shown   []byte // the same of what they are written as
+
+	scan     scan.Finder
+	messages *scan.Messages // of what they decompress to
+	at       int64          // of the next one
+	spans    []scan.Span    // of those that wait
+	waiting  []deflated
 }
 
 // newDeflater returns a deflater for the messages of a side, "client" or
@@ -37,51 +43,93 @@ func newDeflater(p Profile, extensions, side string) *deflater {
 	if !strings.Contains(extensions, "permessage-deflate") {
 		return nil
 	}
-	return &deflater{profile: p, keeps: !strings.Contains(extensions, side+"_no_context_takeover"),
-		narrow: strings.Contains(extensions, side+"_max_window_bits=")}
+	d := &deflater{keeps: !strings.Contains(extensions, side+"_no_context_takeover"),
+		narrow: strings.Contains(extensions, side+"_max_window_bits="), scan: scan.Finder{Profile: p, Fill: true}}
+	d.messages = scan.NewMessages(&d.scan)
+	return d
 }
 
-// message returns what stands for a message, or nil where it stays as it is.
-// With plain it is not compressed.
-func (d *deflater) message(p []byte) (instead []byte, plain bool) {
+// A deflated is a message that waits until it is decided.
+type deflated struct {
+	packed
+	plain    []byte // what it decompresses to
+	from, to int64  // where that is in the text of all messages
+}
+
+// add takes a message and returns those that are decided now.
+func (d *deflater) add(k packed) (decided []deflated) {
 	if !d.keeps {
-		d.real, d.shown = nil, nil
+		d.real = nil
 	}
-	text, err := inflate(p, d.real)
+	m := deflated{packed: k, from: d.at, to: d.at}
+	m.text, m.runs = bytes.Clone(k.text), slices.Clone(k.runs)
+	text, err := inflate(k.text, d.real)
 	if err != nil || d.lost {
-		d.lost = d.keeps
-		return omitted(p), true
+		m.gone, d.lost = true, d.keeps
+	} else {
+		d.real = tail(d.real, text)
+		m.plain, m.to = text, d.at+int64(len(text))
+		d.messages.Write(text, d.at, len(text))
+		d.messages.Next()
 	}
-	f := scan.Finder{Profile: d.profile, Fill: true}
-	sink := scan.NewBody(&f, "")
-	sink.Write(text, 0, len(text))
-	sink.End()
-	spans := f.Take(scan.Settled)
-	if f.Found == 0 {
-		if bytes.Equal(d.real, d.shown) {
-			d.real = tail(d.real, text)
-			d.shown = d.real
+	d.at = m.to + 1 // apart, so that no span is in two messages
+	d.waiting = append(d.waiting, m)
+	return d.take()
+}
+
+// end returns all messages that wait.
+func (d *deflater) end() []deflated {
+	d.messages.End()
+	return d.take()
+}
+
+// take returns the messages that are decided.
+func (d *deflater) take() []deflated {
+	limit := d.messages.Pending()
+	k := 0
+	for k < len(d.waiting) && d.waiting[k].to <= limit {
+		k++
+	}
+	out := d.waiting[:k:k]
+	d.waiting = d.waiting[k:]
+	d.spans = append(d.spans, d.scan.Take(limit)...)
+	return out
+}
+
+// write returns what stands for a message that is decided, or nil where it stays
+// as it is. With plain it is not compressed. It is called in the order of messages.
+func (d *deflater) write(m deflated) (instead []byte, plain bool) {
+	if !d.keeps {
+		d.shown = nil
+	}
+	if m.gone {
+		return omitted(m.text), true
+	}
+	k := 0
+	for k < len(d.spans) && d.spans[k].Stop() <= m.to {
+		k++
+	}
+	spans := d.spans[:k:k]
+	d.spans = d.spans[k:]
+	if len(spans) == 0 {
+		if seen, err := inflate(m.text, d.shown); err == nil && bytes.Equal(seen, m.plain) {
+			d.shown = tail(d.shown, m.plain)
 			return nil, false
 		}
-		if seen, err := inflate(p, d.shown); err == nil && bytes.Equal(seen, text) {
-			d.real, d.shown = tail(d.real, text), tail(d.shown, text)
-			return nil, false
-		}
 	}
-	d.real = tail(d.real, text)
 	levels := []int{6, 9, 1, flate.HuffmanOnly}
 	if d.narrow {
 		levels = levels[3:] // refers to nothing
 	}
-	instead = deflateTo(scan.Replace(nil, text, 0, spans), d.shown, len(p), levels)
+	instead = deflateTo(scan.Replace(nil, m.plain, m.from, spans), d.shown, len(m.text), levels)
 	if instead == nil { // nothing takes less than asterisks
 		for i := range spans {
 			spans[i].Text = strings.Repeat("*", spans[i].N)
 		}
-		instead = deflateTo(scan.Replace(nil, text, 0, spans), d.shown, len(p), levels)
+		instead = deflateTo(scan.Replace(nil, m.plain, m.from, spans), d.shown, len(m.text), levels)
 	}
 	if instead == nil {
-		return omitted(p), true
+		return omitted(m.text), true
 	}
 	if seen, err := inflate(instead, d.shown); err == nil {
 		d.shown = tail(d.shown, seen)

@@ -176,41 +176,47 @@ const maxPackedMessage = 8 << 20
 
 // unpack looks into the compressed message, which is complete.
 func (w *webSocket) unpack() {
-	k := &w.packed
-	if !k.gone {
-		instead, isPlain := w.deflate.message(k.text)
-		if isPlain {
-			w.put(k.at, []byte{k.first &^ bitCompressed}, [4]byte{})
-		}
-		w.spread(instead)
-	} else {
+	if k := &w.packed; k.gone {
 		w.omit()
+	} else {
+		w.write(w.deflate.add(*k))
 	}
-	k.open = false
+	w.packed.open = false
+}
+
+// write puts what stands for messages that are decided in their places.
+func (w *webSocket) write(decided []deflated) {
+	for _, m := range decided {
+		instead, isPlain := w.deflate.write(m)
+		if isPlain {
+			w.put(m.at, []byte{m.first &^ bitCompressed}, [4]byte{})
+		}
+		w.spread(m.runs, instead)
+	}
 }
 
 // omit takes out what came of the compressed message, and with that what later
 // ones refer to.
 func (w *webSocket) omit() {
 	k := &w.packed
+	w.write(w.deflate.end())
 	if !k.gone {
 		w.put(k.at, []byte{k.first &^ bitCompressed}, [4]byte{})
 	}
-	w.spread(bytes.Repeat([]byte("*"), len(k.text)))
+	w.spread(k.runs, bytes.Repeat([]byte("*"), len(k.text)))
+	k.runs = k.runs[:0]
 	k.gone, w.deflate.lost = true, true
 	k.text = k.text[:0]
 }
 
-// spread puts text, if it is not nil, in the place of what came of the
-// compressed message.
-func (w *webSocket) spread(text []byte) {
-	for _, run := range w.packed.runs {
+// spread puts text, if it is not nil, in the place of runs.
+func (w *webSocket) spread(runs []masked, text []byte) {
+	for _, run := range runs {
 		if n := int(run.to - run.from); n <= len(text) {
 			w.put(run.from, text[:n], run.key)
 			text = text[n:]
 		}
 	}
-	w.packed.runs = w.packed.runs[:0]
 }
 
 // put puts text at a place, masked.
@@ -244,6 +250,7 @@ func (w *webSocket) pass() {
 // after them.
 func (w *webSocket) gap(n int64) bool {
 	if w.deflate != nil {
+		w.write(w.deflate.end())
 		w.deflate.lost = true
 	}
 	if w.packed.open {
@@ -264,6 +271,9 @@ func (w *webSocket) End() {
 		w.omit()
 		w.packed.open = false
 	}
+	if w.deflate != nil {
+		w.write(w.deflate.end())
+	}
 	w.message.End()
 	w.pass()
 }
@@ -273,6 +283,9 @@ func (w *webSocket) Pending() int64 {
 	p := min(w.message.Pending(), w.inner.Next())
 	if w.packed.open && !w.packed.gone {
 		p = min(p, w.packed.at)
+	}
+	if w.deflate != nil && len(w.deflate.waiting) > 0 {
+		p = min(p, w.deflate.waiting[0].at)
 	}
 	if w.deflate != nil && len(w.head) > 0 && w.head[0]&bitCompressed != 0 {
 		p = min(p, w.headAt) // the bit may have to go
