@@ -23,11 +23,11 @@ const (
 // of it still decode. Where that cannot be it is written without compression,
 // as filler.
 type deflater struct {
-	keeps   bool   // messages refer to those before
-	narrow  bool   // a smaller window was agreed on
-	lost    bool   // those before are not known
-	real    []byte // the end of the messages before
-	shown   []byte // the same of what they are written as
+	keeps  bool   // messages refer to those before
+	narrow bool   // a smaller window was agreed on
+	lost   bool   // those before are not known
+	real   []byte // the end of the messages before
+	shown  []byte // the same of what they are written as
 
 	scan     scan.Finder
 	messages *scan.Messages // of what they decompress to

@@ -183,7 +183,7 @@ func (t *stream) doubt() {
 	t.line.Reset()
 	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
 	json := scan.NewJSON(t.scan)
-	t.body = &hunter{Sink: json, found: func() scan.Sink {
+	t.body = &hunter{Sink: json, scan: t.scan, found: func() scan.Sink {
 		json.End()
 		t.state, t.body = inFrames, newHTTP2(t.scan)
 		return t.body

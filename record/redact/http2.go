@@ -267,6 +267,7 @@ func (h *http2Stream) fields() (contentType, coding string) {
 				return
 			}
 			if index == 0 {
+				h.name(f.Name, i)
 				i += n
 			}
 			if f.Value, n = literal(p[i:]); n == 0 {
@@ -287,6 +288,21 @@ func (h *http2Stream) fields() (contentType, coding string) {
 		}
 	}
 	return
+}
+
+// name takes out the name of a field, whose literal is at h.block.Text[from], if
+// there is a secret in it. Asterisks have eight bits also in the Huffman code.
+func (h *http2Stream) name(name string, from int) {
+	if len(name) <= maxFieldName || h.scan.Profile.Freely(name) == name {
+		return
+	}
+	length, n := varint(h.block.Text[from:], 7)
+	fill := strings.Repeat("*", length)
+	if h.block.Text[from]&0x80 != 0 {
+		fill = string(hpack.AppendHuffmanString(nil, fill))
+	}
+	h.scan.Found++
+	h.scan.Put(h.block.Places(from+n, from+n+length), fill)
 }
 
 // value redacts the value of f, whose literal is h.block.Text[from:to]. One with

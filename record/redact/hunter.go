@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"ssltape/record/scan"
 )
@@ -14,7 +16,10 @@ import (
 // lost. The values of fields are compressed and would be seen by nothing else.
 type hunter struct {
 	scan.Sink
+	scan  *scan.Finder
 	found func() scan.Sink // goes over to frames and returns the sink for them
+	early scan.Held        // what came first, as long as it may be the rest of a field block
+	past  bool             // it is not
 	h     scan.Held        // what may be such a frame
 	is    scan.Sink        // the sink for frames, once one was found
 }
@@ -34,13 +39,14 @@ func (u *hunter) Write(p []byte, at int64, n int) {
 	}
 	if len(p) != n || len(u.h.Text) == 0 && !mayBegin(p) {
 		u.flush()
-		u.Sink.Write(p, at, n)
+		u.pass(p, at, n)
 		return
 	}
 	u.h.Add(p, at, n)
 	from, whole := huntFrame(u.h.Text)
-	u.h.Feed(u.Sink.Write, 0, from)
+	u.h.Feed(u.pass, 0, from)
 	if whole {
+		u.blank()
 		u.is = u.found()
 		u.h.Feed(u.is.Write, from, len(u.h.Text))
 		u.h.Reset()
@@ -50,14 +56,54 @@ func (u *hunter) Write(p []byte, at int64, n int) {
 }
 
 func (u *hunter) flush() {
-	u.h.Feed(u.Sink.Write, 0, len(u.h.Text))
+	u.h.Feed(u.pass, 0, len(u.h.Text))
 	u.h.Reset()
+}
+
+// pass hands on what is no frame, once it cannot be the rest of a field block.
+func (u *hunter) pass(p []byte, at int64, n int) {
+	if u.past {
+		u.Sink.Write(p, at, n)
+		return
+	}
+	u.early.Add(p, at, n)
+	if k := len(u.early.Text); k > maxHunted || k >= minText && isPlain(u.early.Text) {
+		u.release()
+	}
+}
+
+// minText is the number of bytes that tell text from compressed fields.
+const minText = 64
+
+func (u *hunter) release() {
+	u.past = true
+	u.early.Feed(u.Sink.Write, 0, len(u.early.Text))
+	u.early.Reset()
+}
+
+// blank takes out what stands before the first frame that was found, unless it is
+// text: it may be the rest of a field block, in which values cannot be told.
+func (u *hunter) blank() {
+	if isPlain(u.early.Text) {
+		u.release()
+	}
+	for _, p := range u.early.Places(0, len(u.early.Text)) {
+		u.scan.Found++
+		u.scan.Put([]scan.Span{p}, strings.Repeat("*", p.N))
+	}
+	u.early.Reset()
+}
+
+// isPlain reports whether p has no control characters and is in UTF-8.
+func isPlain(p []byte) bool {
+	return utf8.Valid(p) && bytes.IndexFunc(p, func(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }) < 0
 }
 
 // End implements [scan.Sink].
 func (u *hunter) End() {
 	if u.is == nil {
 		u.flush()
+		u.release()
 		u.Sink.End()
 	}
 }
@@ -67,7 +113,7 @@ func (u *hunter) Pending() int64 {
 	if u.is != nil {
 		return u.is.Pending()
 	}
-	return min(u.h.Start(0), u.Sink.Pending())
+	return min(u.h.Start(0), u.early.Start(0), u.Sink.Pending())
 }
 
 // maxBlanked is the number of bytes that go after a loss in HTTP/2 if no frame
