@@ -2,10 +2,12 @@ package har
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -139,9 +141,32 @@ func (p *payload) appendTo(b, chunk []byte, spill spill) ([]byte, error) {
 
 func (p *payload) appendPiece(b, piece []byte) []byte {
 	if p.base64 {
-		return base64.StdEncoding.AppendEncode(b, piece)
+		return appendBase64(b, piece)
 	}
 	return appendEscaped(b, piece)
+}
+
+// base64Pairs are the two letters of 12 bits (RFC 4648, section 4), the first
+// in the lower byte.
+var base64Pairs = func() (t [1 << 12]uint16) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	for i := range t {
+		t[i] = uint16(letters[i>>6]) | uint16(letters[i&63])<<8
+	}
+	return t
+}()
+
+// appendBase64 is [base64.Encoding.AppendEncode] of StdEncoding, twice as fast.
+func appendBase64(b, p []byte) []byte {
+	b = slices.Grow(b, base64.StdEncoding.EncodedLen(len(p)))
+	out := b[len(b) : len(b)+len(p)/6*8]
+	b = b[:len(b)+len(out)]
+	for ; len(p) >= 8 && len(out) >= 8; p, out = p[6:], out[8:] {
+		v := binary.BigEndian.Uint64(p)
+		binary.LittleEndian.PutUint64(out, uint64(base64Pairs[v>>52])|uint64(base64Pairs[v>>40&0xfff])<<16|
+			uint64(base64Pairs[v>>28&0xfff])<<32|uint64(base64Pairs[v>>16&0xfff])<<48)
+	}
+	return base64.StdEncoding.AppendEncode(b[:len(b)-len(out)], p)
 }
 
 // wholePieces is pieces for what is in memory, with chunks of chunkSize.

@@ -1,84 +1,166 @@
 package jsonlist
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 const (
 	// minJump is the length of a string from which on the closers go ahead, and
-	// maxJump how far they do.
-	minJump, maxJump = 4 * pageSize, 1 << 20
-	// filler stands in a string for what is to come: it makes an escape of one
-	// that is cut, \ or \u00.
-	filler = 'b'
+	// maxJump how far they do at once. They may go as far again, so that the next
+	// strings find them ahead: a page that nothing was stored in yet is what costs.
+	minJump, maxJump = 2 * pageSize, 1 << 20
 )
 
-// jump sends the closers ahead, where p is within a string that is long: as far
-// as it will surely come. What is between is written in large pieces then, and
-// the text is whole all the time. The closers go by two store instructions, one
+// jump sends the closers ahead, where p is within a string that is long. What
+// is between is spaces, which text takes the place of in large pieces, and the
+// text is whole all the time. The closers go by two store instructions, one
 // right after the other.
 func (l *List) jump(p []byte) error {
-	n := min(int64(len(p))+l.more, maxJump)
-	if n < minJump || !l.scan.text || l.scan.size() > maxStore || l.scan.string(p, 0) < len(p)-maxUnit {
+	if !l.scan.text || l.scan.size() > maxStore || int64(len(p))+l.more < minJump {
 		return nil
 	}
-	far := l.pos + n
-	if in := far % pageSize; in < maxStore || in > pageSize-maxStore { // no end of a page near it
-		far -= 3 * maxStore
+	_, n := l.lasts(p)
+	if n < minJump {
+		return nil
 	}
-	if err := l.reserve(int(n)); err != nil {
-		return err
-	}
-	var ahead [maxStore]byte
-	l.buf = l.scan.closers(l.buf[:0])
-	copy(ahead[copy(ahead[:], l.buf):], l.blanks)
-	copy(l.unit[:], l.blanks)
-	copy(l.unit[:], fillers[:len(l.buf)])
-	if err := l.store.Store2(&l.unit, l.pos, &ahead, far); err != nil {
-		return err
-	}
-	l.far = far
-	for off := l.pos + int64(len(l.buf)); off < far; {
-		n := min(far-off, int64(len(fillers)))
-		if err := l.write(fillers[:n], off); err != nil {
-			return err
+	return l.goAhead(l.pos, n)
+}
+
+// lasts returns where in p the string that p is within ends, and how much of
+// it is known to come.
+func (l *List) lasts(p []byte) (end int, n int64) {
+	for end < len(p) {
+		i := bytes.IndexByte(p[end:], '"')
+		if i < 0 {
+			break
 		}
-		off += n
+		end += i
+		escapes := end
+		for escapes > 0 && p[escapes-1] == '\\' {
+			escapes--
+		}
+		if (end-escapes)%2 == 0 {
+			return end, int64(end)
+		}
+		end++
 	}
+	return len(p), int64(len(p)) + l.more
+}
+
+// goAhead brings the closers from where they are to a place that n bytes of
+// text, or maxJump, fit before.
+func (l *List) goAhead(from, n int64) error {
+	n = min(n, maxJump) + 2*maxStore
+	far := l.ahead
+	if far < l.pos+n || far <= from {
+		need := max(onPage(l.pos+n), onPage(from+1))
+		far = need + min(maxJump, l.pos-l.started)&^(pageSize-1)
+		if l.reserve(int(far-l.pos)) != nil {
+			far = need
+			if err := l.reserve(int(far - l.pos)); err != nil {
+				return err
+			}
+		}
+	}
+	var there [maxStore]byte
+	copy(l.unit[:], l.blanks)
+	copy(there[:], l.blanks)
+	copy(there[:], l.scan.closers(l.buf[:0]))
+	if err := l.store.Store2(&l.unit, from, &there, far); err != nil {
+		return err
+	}
+	l.far, l.ahead = far, far
 	return nil
 }
 
-// fill writes of p what is before the closers that went ahead, and returns its
-// length.
+// onPage returns the beginning of the page that is at off or after it.
+func onPage(off int64) int64 { return (off + pageSize - 1) &^ (pageSize - 1) }
+
+// comeBack brings the closers to where the text ends.
+func (l *List) comeBack() error {
+	var there [maxStore]byte
+	copy(there[:], l.blanks)
+	copy(l.unit[:], l.blanks)
+	copy(l.unit[:], l.scan.closers(l.buf[:0]))
+	far := l.far
+	l.far = 0
+	return l.store.Store2(&l.unit, l.pos, &there, far)
+}
+
+// fill writes of p what is in the string, before the closers that went ahead,
+// and returns its length. Where the string ends they come back.
 func (l *List) fill(p []byte) (done int, err error) {
-	for done < len(p) {
-		rest := p[done:]
-		n := len(rest)
-		if room := l.far - l.pos; int64(n) > room {
-			n = wholeUnits(rest, 0, int(room))
-			if n == 0 {
-				return done, l.arrive()
+	end, known := l.lasts(p)
+	for done < end {
+		rest := p[done:end]
+		room := l.far - l.pos - 2*maxStore
+		if room < int64(len(rest)) && room < minJump {
+			if err := l.goAhead(l.far, known-int64(done)); err != nil {
+				return done, err
 			}
-		} else if n = complete(rest); n == 0 {
+			continue
+		}
+		n := len(rest)
+		if int64(n) > room {
+			n = wholeUnits(rest, 0, int(room))
+		} else if end == len(p) {
+			n = complete(rest)
+		}
+		if n == 0 {
 			return done, nil
 		}
-		n, char := l.split(rest[:n])
-		text := rest[:n]
-		if n == 0 {
-			l.buf = escape(l.buf[:0], char)
-			text, n = l.buf, len(char)
-		}
-		if err := l.write(text, l.pos); err != nil {
+		if n, err = l.fillPages(rest[:n]); err != nil {
 			return done, err
 		}
-		l.pos += int64(len(text))
 		done += n
 	}
-	if l.pos == l.far {
-		l.far = 0
+	if end < len(p) {
+		return done, l.comeBack()
 	}
 	return done, nil
+}
+
+// fillPages writes p, or the part of it before a character that lies over the
+// end of a page, or only that. It returns how much of p that was. The kernel
+// may stop at the end of each page, after which spaces come.
+func (l *List) fillPages(p []byte) (int, error) {
+	n, whole := len(p), 0
+	for end := int(pageSize - l.pos%pageSize); end < len(p); end += pageSize {
+		if whole = wholeUnits(p, whole, end); whole < end {
+			n = whole
+			break
+		}
+	}
+	if n > 0 {
+		err := l.write(p[:n], l.pos)
+		l.pos += int64(n)
+		return n, err
+	}
+	n = unit(p)
+	l.buf = overPages(l.buf[:0], p[:n])
+	cut := min(int(pageSize-l.pos%pageSize), len(l.buf))
+	if cut < len(l.buf) { // first what makes no escape of itself
+		if err := l.write(l.buf[cut:], l.pos+int64(cut)); err != nil {
+			return 0, err
+		}
+	}
+	err := l.write(l.buf[:cut], l.pos)
+	l.pos += int64(len(l.buf))
+	return n, err
+}
+
+// overPages appends a character, as text of which any end may stand in a string
+// by itself: not a quote, a backslash or a part of a character in UTF-8.
+func overPages(b, char []byte) []byte {
+	switch {
+	case char[0] >= utf8.RuneSelf:
+		return escape(b, char)
+	case len(char) == 2 && (char[1] == '"' || char[1] == '\\'):
+		return unicode(b, rune(char[1]))
+	}
+	return append(b, char...)
 }
 
 // complete returns the length of p without a character that is not whole.
@@ -91,32 +173,6 @@ func complete(p []byte) int {
 		n += unit(p[n:])
 	}
 	return n
-}
-
-// arrive brings the closers to the text before them, which ends less than a
-// character before.
-func (l *List) arrive() error {
-	l.buf = l.scan.closers(l.buf[:0])
-	copy(l.unit[copy(l.unit[:], l.buf):], l.blanks)
-	l.far = 0
-	return l.store.Store(&l.unit, l.pos)
-}
-
-// split returns how much of p comes before a character beyond ASCII that lies
-// over the end of a page, and where that is nothing, the character.
-func (l *List) split(p []byte) (n int, char []byte) {
-	for end := int(pageSize - l.pos%pageSize); end < len(p); end += pageSize {
-		if utf8.RuneStart(p[end]) {
-			continue
-		}
-		start := end - 1
-		for start > 0 && !utf8.RuneStart(p[start]) {
-			start--
-		}
-		_, size := utf8.DecodeRune(p[start:])
-		return start, p[start : start+size]
-	}
-	return len(p), nil
 }
 
 // escape appends the escapes of a character (RFC 8259, section 7).
@@ -132,12 +188,3 @@ func unicode(b []byte, r rune) []byte {
 	const hex = "0123456789abcdef"
 	return append(b, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
-
-// fillers is a piece of filler.
-var fillers = func() []byte {
-	p := make([]byte, 64<<10)
-	for i := range p {
-		p[i] = filler
-	}
-	return p
-}()

@@ -26,9 +26,9 @@
 // No write within one page can do that: either there would be two of them or
 // none. A single store instruction to the mapped file can, since interrupts
 // come between instructions. Within a long string, such as a body, the closers
-// go ahead by up to a megabyte, over filler for what is to come, by two store
-// instructions one after the other: cheaper, and a moment of less than a
-// nanosecond in a megabyte. Where a file cannot be mapped these are writes of 16
+// go ahead, over spaces in the place of what is to come, and back at its end, by
+// two store instructions one after the other: cheaper, and moments of less than
+// a nanosecond. Where a file cannot be mapped these are writes of 16
 // bytes, between the pages of which the kernel may stop.
 package jsonlist
 
@@ -43,9 +43,9 @@ const (
 	pageSize = 4096
 	partial  = `],"_partial":[`
 	ending   = "]}}" // the list, what it is a member of, and the text
-	// ahead is how many bytes of spaces come after a long text, at most; after
-	// a short one it is as much again.
-	ahead = 256 << 10
+	// spare is how many bytes of spaces come after a long text, at most but for
+	// those that the closers go over; after a short one it is as much again.
+	spare = 256 << 10
 	// maxStore is how many bytes are stored at once.
 	maxStore = 16
 	// minHead is the least room that a head gets.
@@ -78,6 +78,7 @@ type List struct {
 	ends    []int   // places in what is added next that are between elements
 	more    int64   // bytes that are to come after it in the same string
 	far     int64   // where the closers are while the text before them is not there yet, else 0
+	ahead   int64   // where they were then the last time
 	buf     []byte
 	unit    [maxStore]byte
 	blanks  []byte
@@ -87,7 +88,7 @@ type List struct {
 // Create begins a text at start in f with head, which is the beginning of an
 // object in an object. name is the key of the list.
 func Create(f File, start int64, head []byte, name string) (*List, error) {
-	l := &List{f: f, name: "\n" + `,"` + name + `":[`, head: start, started: start, comma: "\n", blanks: make([]byte, ahead)}
+	l := &List{f: f, name: "\n" + `,"` + name + `":[`, head: start, started: start, comma: "\n", blanks: make([]byte, spare)}
 	for i := range l.blanks {
 		l.blanks[i] = ' '
 	}
@@ -242,7 +243,7 @@ func (l *List) addWhole(p []byte) (done int, err error) {
 		rest, old, room := p[done:], l.scan.size(), pageSize-int(l.pos%pageSize)
 		n := 0
 		if old <= room { // else it is being crossed
-			n = l.cut(rest, done, room)
+			n = l.cut(rest, done, max(0, room-maxStore)) // a store after it then needs no other page
 		}
 		if n > 0 {
 			if err := l.writeWhole(rest, n, old); err != nil {
@@ -351,7 +352,7 @@ func (l *List) cross(p []byte) (done int, err error) {
 func (l *List) reserve(n int) error {
 	end := l.pos + int64(n) + pageSize + maxStore
 	for l.size < end {
-		m, err := l.f.WriteAt(l.blanks[:max(pageSize, min(ahead, l.size-l.started)/pageSize*pageSize)], l.size)
+		m, err := l.f.WriteAt(l.blanks[:max(pageSize, min(spare, l.size-l.started)/pageSize*pageSize)], l.size)
 		l.size += int64(m)
 		if full := errors.Is(err, syscall.ENOSPC); err != nil && !(full && l.size >= end) {
 			return err // but for room that is not needed yet

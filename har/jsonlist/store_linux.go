@@ -6,11 +6,14 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
+	"unsafe"
 )
 
-// window is how much of a file is mapped at a time.
-const window = 2 * maxJump
+// window is how much of a file is mapped at a time: to map more takes hundreds
+// of microseconds on some virtual machines.
+const window = 16 * maxJump
 
 // A mapping stores into a file with single instructions.
 type mapping struct {
@@ -51,8 +54,8 @@ func (m *mapping) Store(p *[maxStore]byte, off int64) error {
 // Store2 stores p at off and q at far, with nothing in between.
 func (m *mapping) Store2(p *[maxStore]byte, off int64, q *[maxStore]byte, far int64) error {
 	if m.reach(off, far+maxStore) && m.try(func() {
-		store16(m.at(far), m.at(far)) // so that no page is missing in between
-		store16(m.at(off), m.at(off))
+		m.touch(far) // so that no page is missing in between
+		m.touch(off)
 		store32(m.at(off), &p[0], m.at(far), &q[0])
 	}) {
 		return nil
@@ -63,6 +66,14 @@ func (m *mapping) Store2(p *[maxStore]byte, off int64, q *[maxStore]byte, far in
 
 // at returns the address of a byte of the file.
 func (m *mapping) at(off int64) *byte { return &m.mem[off-m.off] }
+
+// touch has the pages of the 16 bytes from off on be there for writing. An
+// instruction that reads, and one that writes later, would fault twice.
+func (m *mapping) touch(off int64) {
+	for _, at := range [...]int64{off &^ 7, (off + maxStore - 1) &^ 7} {
+		atomic.AddUint64((*uint64)(unsafe.Pointer(m.at(at))), 0)
+	}
+}
 
 // reach maps what is from off to end, if it can.
 func (m *mapping) reach(off, end int64) bool {

@@ -5,7 +5,7 @@ import "errors"
 // A storer stores 16 bytes in a file, at once if it can.
 type storer interface {
 	Store(p *[maxStore]byte, off int64) error
-	// Store2 stores p and then q, at most maxJump and some pages after it.
+	// Store2 stores p and then q, at most twice maxJump and some pages after it.
 	Store2(p *[maxStore]byte, off int64, q *[maxStore]byte, far int64) error
 }
 
