@@ -2,6 +2,8 @@ package jsonlist
 
 import (
 	"bytes"
+	"errors"
+	"syscall"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -57,11 +59,13 @@ func (l *List) goAhead(from, n int64) error {
 	if far < l.pos+n || far <= from {
 		need := max(onPage(l.pos+n), onPage(from+1))
 		far = need + min(maxJump, l.pos-l.started)&^(pageSize-1)
-		if l.reserve(int(far-l.pos)) != nil {
+		err := l.reserve(int(far - l.pos))
+		if errors.Is(err, syscall.ENOSPC) {
 			far = need
-			if err := l.reserve(int(far - l.pos)); err != nil {
-				return err
-			}
+			err = l.reserve(int(far - l.pos))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	var there [maxStore]byte
