@@ -220,6 +220,8 @@ func (w *Writer) restart(f *flow, d record.Dir, t int64, n int64) {
 }
 
 // finish ends the direction of c: with FIN in order, with RST where it was cut.
+// Where the peer had closed the connection in order before, nothing tells what
+// this end would yet have sent, but it was no reset: a FIN, with a comment.
 func (w *Writer) finish(f *flow, t int64, c record.Chunk) {
 	d := c.Dir
 	w.start(f, d, t, nil)
@@ -227,16 +229,20 @@ func (w *Writer) finish(f *flow, t int64, c record.Chunk) {
 	if ago := t - nanos(c.Time); ago != 0 {
 		w.note(append(newComment(w.scratch), " parts="...).addPart(part{0, ago}))
 	}
-	h := &f.half[d]
+	h, peer := &f.half[d], &f.half[d.Peer()]
 	h.ended = true
-	if c.End == record.EndClean {
+	closed := peer.ended && !peer.reset
+	if c.End != record.EndClean && closed {
+		w.note(newComment(w.scratch).add("end", "cut"))
+	}
+	if c.End == record.EndClean || closed {
 		w.packet(f, d, packet{time: t, flags: tcpFIN | tcpACK})
 		w.acknowledge(f, d, t)
 	} else {
 		h.reset = true
 		w.packet(f, d, packet{time: t, flags: tcpRST | tcpACK})
 	}
-	if f.half[d.Peer()].ended {
+	if peer.ended {
 		delete(w.flows, f.key)
 	}
 }

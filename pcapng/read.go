@@ -78,6 +78,7 @@ type reader struct {
 	used    map[uint64]bool // numbers of connections
 	lastID  uint64
 	parts   []part
+	cut     bool                  // the packet tells that its direction does not end in order
 	plain   []byte                // data of a packet with FramingTLS
 	moved   map[movedKey]*ownHalf // connections that go on in another one
 }
@@ -241,7 +242,7 @@ func (r *reader) packet(h *ownHalf, f *frame, p *tcpip.Segment) {
 		return
 	}
 	end := record.EndClean
-	if p.Flags&tcpip.RST != 0 {
+	if p.Flags&tcpip.RST != 0 || r.cut {
 		end = record.EndCut
 	}
 	h.ended, h.hole = true, false
@@ -304,10 +305,10 @@ func (r *reader) move(h *ownHalf, t time.Time, lost int64) {
 	r.moved[movedKey{h.key.iface, h.id}] = h
 }
 
-// comments reads the comments of a packet into c and r.parts and returns the
-// length of the hole that begins here.
+// comments reads the comments of a packet into c, r.parts and r.cut and returns
+// the length of the hole that begins here.
 func (r *reader) comments(c *record.Conn, comments []string) (lost int64) {
-	r.parts = r.parts[:0]
+	r.parts, r.cut = r.parts[:0], false
 	for _, text := range comments {
 		about := false
 		parseComment(text, func(k, v string) {
@@ -318,6 +319,8 @@ func (r *reader) comments(c *record.Conn, comments []string) (lost int64) {
 				r.parts = parseParts(r.parts, v)
 			case "lost":
 				lost = parseLength(v)
+			case "end":
+				r.cut = v == "cut"
 			default:
 				if about {
 					setConn(c, k, v)

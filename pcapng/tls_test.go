@@ -79,3 +79,25 @@ func exported(t *testing.T, dir string, want []byte) bool {
 	}
 	return false
 }
+
+// A client that closes in order, as curl does, gives Wireshark nothing to warn
+// of; that the server had not closed is read back.
+func TestOrdinaryEnd(t *testing.T) {
+	const rec = `conn 1 local=10.0.0.5:40001 remote=192.0.2.7:443 sni=a.example
+		> "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
+		< +=1ms "HTTP/1.1 204 No Content\r\n\r\n"
+		> +=1ms end
+		< cut`
+	const warn = "_ws.expert.severity >= 6291456"                                        // PI_WARN
+	for framing, show := range []string{"tcp && " + warn + " && !http.tls_port", warn} { // plain HTTP on 443 has a warning of its own
+		o := pcapng.Options{Framing: pcapng.Framing(framing)}
+		want := newDump()
+		file := write(t, recordtest.Read(strings.NewReader(rec)), o, want)
+		if got := read(t, file, want); got != want.String() {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+		if out := run(t, "tshark", "-r", save(t, file), "-Y", show); out != "" {
+			t.Errorf("framing %d:\n%s", framing, out)
+		}
+	}
+}

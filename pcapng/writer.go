@@ -7,7 +7,7 @@
 // The kernel never showed us the packets, so the framing is made up: Ethernet,
 // IP and TCP headers with correct checksums around what each call of the TLS
 // library carried, a handshake at a connection's first byte and FIN (or RST,
-// where it was cut) at its end. A byte at position Off of a direction has the
+// where it was cut off) at its end. A byte at position Off of a direction has the
 // sequence number isn+1+Off, so bytes that were lost are a hole of the right
 // length; it is written as packets that have all of their headers and none of
 // their data, which Wireshark shows as "bytes missing in capture file".
@@ -37,6 +37,8 @@
 //	    time of the packet. A length of 0 stands for the end of the direction.
 //	ssltape lost=3000
 //	    on the first packet of a hole: its length.
+//	ssltape end=cut
+//	    on a FIN: the direction had not ended when its peer closed the connection.
 //	ssltape conn=7 ... framing=tls out=0 in=0
 //	    with FramingTLS, on the SYN: the stream offsets at which it starts. A
 //	    RST with lost=3000 means that the connection goes on in another one.
