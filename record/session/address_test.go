@@ -122,7 +122,8 @@ const s = https.createServer({cert: fs.readFileSync(cert), key: fs.readFileSync(
 s.listen(0, '127.0.0.1', () => console.log(s.address().port));
 `
 
-// A server has the same addresses as its clients.
+// A server has the same addresses as its clients, mostly already for the first
+// exchange.
 func TestServerAddresses(t *testing.T) {
 	for name, command := range map[string][]string{
 		"go":      {"sh", "-c", `exec "$0" serve $(dirname $1)`, buildGo(t)}, // makes its own
@@ -142,7 +143,8 @@ func TestServerAddresses(t *testing.T) {
 			}
 			r.stop(t)
 			right, absent := compareAddresses(t, readHAR(t, r.har), "127.0.0.1:"+server.line)
-			if right+absent != 40 || absent > 2 {
+			// What proves the first one of a connection may come too late.
+			if right+absent != 40 || absent > 10 {
 				t.Errorf("%d addresses right, %d absent, want 40", right, absent)
 			}
 		})

@@ -72,7 +72,7 @@ func start(dir string, protocols ...string) (*Server, error) {
 	mux.HandleFunc("GET /client", s.client)
 	mux.HandleFunc("POST /upload", s.upload)
 	mux.HandleFunc("POST /v1/messages", s.messages)
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Minute}
 	go s.server.Serve(l)
 	return s, nil
 }
