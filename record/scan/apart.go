@@ -1,9 +1,6 @@
 package scan
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // Secrets are also written apart from their names: --token VALUE, ENV NAME VALUE,
 // setenv("NAME", "VALUE"), name: NAME, value: VALUE, <key>NAME</key>, in tables,
@@ -11,20 +8,46 @@ import (
 // look random, since words and names of programs stand after names, too.
 
 // separators may stand between the name and a value that is apart from it.
-const separators = " \t\r\n\"'`\\,|([{=:<>-"
+var separators = func() (is [256]bool) {
+	for _, c := range []byte(" \t\r\n\"'`\\,|([{=:<>-") {
+		is[c] = true
+	}
+	return is
+}()
 
-// fillers are words between the name of a secret and the value.
-var fillers = set("value content string data default is to are was")
+// trimSeparators returns p without the separators at its end.
+func trimSeparators(p []byte) []byte {
+	n := len(p)
+	for n > 0 && separators[p[n-1]] {
+		n--
+	}
+	return p[:n]
+}
 
-// isFiller reports whether word is one of them.
+// isFiller reports whether word stands between the name of a secret and the
+// value.
 func isFiller(word []byte) bool {
-	return len(word) <= len("content") && fillers[strings.ToLower(string(word))]
+	var b [len("content")]byte
+	if len(word) > len(b) {
+		return false
+	}
+	for i, c := range word {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b[i] = c
+	}
+	switch string(b[:len(word)]) {
+	case "value", "content", "string", "data", "default", "is", "to", "are", "was":
+		return true
+	}
+	return false
 }
 
 // apart returns what becomes of a value by a name that something else than a
 // colon or an equals sign separates from it.
 func (p Profile) apart(before []byte) verdict {
-	b := bytes.TrimRight(before, separators)
+	b := trimSeparators(before)
 	gap := before[len(b):]
 	if len(gap) == 0 || len(b) == 0 || b[len(b)-1] == '/' {
 		return stays
@@ -32,9 +55,9 @@ func (p Profile) apart(before []byte) verdict {
 	word := lastWord(b)
 	filled := isFiller(word)
 	if filled {
-		b = bytes.TrimRight(b[:len(b)-len(word)], separators)
+		b = trimSeparators(b[:len(b)-len(word)])
 		if i := bytes.LastIndexByte(b, '<'); i > 0 && i+1 < len(b) && b[i+1] == '/' { // the end of an element
-			b = bytes.TrimRight(b[:i], separators)
+			b = trimSeparators(b[:i])
 		}
 		word = lastWord(b)
 	}
@@ -101,15 +124,30 @@ func isTypeName(p []byte) bool {
 }
 
 // fieldNames are the ends of the names of fields that hold several values, each
-// of which goes, as they are written in text.
-var fieldNames = [][]byte{[]byte("ookie:"), []byte("uthorization:"), []byte("UTHORIZATION:"), []byte("document.cookie"), []byte("--cookie "), []byte("curl -b ")}
+// of which goes, as they are written in text, by a letter that is rare in most
+// text and what else they have in common.
+var fieldNames = []struct {
+	letter byte
+	common []byte
+	names  [][]byte
+}{
+	{'k', []byte("ookie"), [][]byte{[]byte("ookie:"), []byte("document.cookie"), []byte("--cookie ")}},
+	{'z', []byte("uthorization:"), [][]byte{[]byte("uthorization:")}},
+	{'Z', []byte("UTHORIZATION:"), [][]byte{[]byte("UTHORIZATION:")}},
+	{'-', []byte("curl -b "), [][]byte{[]byte("curl -b ")}},
+}
 
 // inField reports whether a token is in the line of such a field.
 func (t *text) inField(before []byte, raw bool) bool {
 	b := t.last(before, raw)
-	for _, name := range fieldNames {
-		if k := bytes.LastIndex(b, name); k >= 0 && bytes.IndexByte(b[k:], '\n') < 0 {
-			return true
+	for _, f := range fieldNames {
+		if bytes.IndexByte(b, f.letter) < 0 || !bytes.Contains(b, f.common) {
+			continue
+		}
+		for _, name := range f.names {
+			if bytes.Contains(b[bytes.LastIndexByte(b, '\n')+1:], name) {
+				return true
+			}
 		}
 	}
 	return false
@@ -117,15 +155,8 @@ func (t *text) inField(before []byte, raw bool) bool {
 
 // last returns the end of what stands before a token.
 func (t *text) last(before []byte, raw bool) []byte {
-	switch n := len(before); {
-	case n >= maxTail:
-		before = before[n-maxTail:]
-		if !raw || bytes.IndexByte(before, '\\') < 0 {
-			return before
-		}
-		return unescapeEnd(nil, before)
-	case n == 0:
-		return t.tail
+	if len(before) >= maxTail && (!raw || bytes.IndexByte(before[len(before)-maxTail:], '\\') < 0) {
+		return before[len(before)-maxTail:]
 	}
 	return t.join(before, raw)
 }
@@ -149,6 +180,9 @@ func (t *text) afterOption(tok, before []byte, raw bool) int {
 	if n := len(before); n > 1 && !isSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
 		return -1
 	}
+	if raw && !mayEndOption(before) {
+		return -1
+	}
 	option := lastWord(bytes.TrimRight(t.last(before, raw), " \t\"'\\"))
 	if len(option) < 2 || option[0] != '-' {
 		return -1
@@ -160,6 +194,15 @@ func (t *text) afterOption(tok, before []byte, raw bool) int {
 		return passwordAt(tok, 0)
 	}
 	return -1
+}
+
+// mayEndOption reports whether before, which is raw, may end with an option and
+// what stands between that and its value.
+func mayEndOption(before []byte) bool {
+	b := bytes.TrimRight(before, " \t\"'\\")
+	word := lastWord(b)
+	i := len(b) - len(word)
+	return i == 0 || b[i-1] == '\\' || len(word) > 0 && word[0] == '-'
 }
 
 // isCommand reports whether one of commands is in the line before a token.

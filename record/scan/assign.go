@@ -27,26 +27,30 @@ func (t *text) verdict(before []byte, raw bool) verdict {
 
 // context returns what stands before a token if a name can be the end of that.
 func (t *text) context(before []byte, raw bool) []byte {
-	n := len(before)
-	if n > 0 && !mayName(before) {
+	if len(before) > 0 && !mayName(before) || len(before) == 0 && !mayName(t.tail) {
 		return nil
 	}
 	return t.join(before, raw)
 }
 
-// join returns before with what came before that.
+// join returns the end of before with what came before that, until it is called
+// again.
 func (t *text) join(before []byte, raw bool) []byte {
-	n := len(before)
-	if raw && bytes.IndexByte(before[max(0, n-maxEscape*maxTail):], '\\') >= 0 {
-		before = unescapeEnd(nil, before)
+	if raw && bytes.IndexByte(before[max(0, len(before)-maxEscape*maxTail):], '\\') >= 0 {
+		n := 2 * maxTail // as a rule that is enough
+		if t.before = unescapeEnd(t.before[:0], before, n); len(before) > n && len(t.before) < maxTail+maxEscape {
+			t.before = unescapeEnd(t.before[:0], before, maxEscape*maxTail)
+		}
+		before = t.before
 	}
-	switch {
-	case len(before) >= maxTail || len(t.tail) == 0:
-		return before
+	switch n := len(before); {
+	case n >= maxTail || len(t.tail) == 0:
+		return before[max(0, n-maxTail):]
 	case n == 0:
-		return t.tail
+		return t.tail[max(0, len(t.tail)-maxTail):]
 	}
-	return append(append(make([]byte, 0, 3*maxTail), t.tail...), before...)
+	joined := append(append(make([]byte, 0, 3*maxTail), t.tail...), before...)
+	return joined[max(0, len(joined)-maxTail):]
 }
 
 // mayName reports whether p, which may be raw, may end with a name and what
@@ -66,9 +70,15 @@ func mayName(p []byte) bool {
 			return true
 		}
 		rest := word[min(escapeRest(p[:i], i-len(word)), len(word)):] // where p is raw
-		return isScheme(word) || isScheme(rest) || isUserOption(word) || isUserOption(rest) || isFiller(word) || isFiller(rest)
+		return mayStandBefore(word) || len(rest) < len(word) && mayStandBefore(rest)
 	}
 	return true // what is before p may
+}
+
+// mayStandBefore reports whether word tells that a secret follows, or may do so
+// with the word before it.
+func mayStandBefore(word []byte) bool {
+	return isScheme(word) || isUserOption(word) || isFiller(word)
 }
 
 // beforeValue are the bytes that may stand between a name, with what follows
@@ -80,7 +90,8 @@ var beforeValue = func() (is [256]bool) {
 	return is
 }()
 
-// isScheme reports whether word is the name of an authentication scheme.
+// isScheme reports whether word is the name of an authentication scheme, which
+// stays when the credentials go.
 func isScheme(word []byte) bool {
 	var b [maxScheme]byte
 	if len(word) < 3 || len(word) > len(b) {
@@ -92,7 +103,12 @@ func isScheme(word []byte) bool {
 		}
 		b[i] = c
 	}
-	return schemes[string(b[:len(word)])]
+	switch string(b[:len(word)]) {
+	case "bearer", "basic", "digest", "token", "negotiate", "ntlm", "apikey", "api-key", "key", "hawk", "dpop", "mac", "oauth",
+		"hoba", "mutual", "aws4-hmac-sha256", "googlelogin", "sapisidhash":
+		return true
+	}
+	return false
 }
 
 // named returns what becomes of a value by what stands before it.

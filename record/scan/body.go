@@ -75,14 +75,19 @@ func (v *value) decide() {
 }
 
 // recognise tells by the first two bytes that are not white space what p is.
+// Prose that begins with a quote is text.
 func recognise(p []byte) int {
-	if p[0] != '{' && p[0] != '[' {
+	if p[0] != '{' && p[0] != '[' && p[0] != '"' {
 		return isText
 	}
 	rest := p[1+run(p[1:], isLead):]
 	switch {
 	case len(rest) == 0:
 		return unknown
+	case p[0] == '"': // JSON in a string of JSON
+		if rest[0] == '{' || rest[0] == '[' {
+			return isJSON
+		}
 	case bytes.IndexByte([]byte("\"{[]}"), rest[0]) >= 0,
 		p[0] == '[' && bytes.IndexByte([]byte("-0123456789tfn"), rest[0]) >= 0:
 		return isJSON

@@ -377,11 +377,7 @@ func credentials(value []byte) int {
 	return i + 1
 }
 
-// schemes are the authentication schemes that stay when their credentials go.
-var schemes = set("bearer basic digest token negotiate ntlm apikey api-key key hawk dpop mac oauth hoba mutual " +
-	"aws4-hmac-sha256 googlelogin sapisidhash")
-
-// maxScheme is the length of the longest of them.
+// maxScheme is the length of the longest name of an authentication scheme.
 const maxScheme = len("aws4-hmac-sha256")
 
 // TokenLen returns the length of the token (RFC 9110, section 5.6.2) that p

@@ -145,7 +145,15 @@ func namesSecret(str []byte) bool {
 		if c != ':' && c != '=' {
 			continue
 		}
-		if i < 2 || !isLetterOrDigit(str[i-1]) || parameterEnds.has(str[i-2]|0x20, str[i-1]|0x20) {
+		if i < 2 || !isLetterOrDigit(str[i-1]) {
+			return true
+		}
+		if !parameterEnds.has(str[i-2]|0x20, str[i-1]|0x20) {
+			continue
+		}
+		name := lastWord(str[:i])
+		if k := i - len(name); k > 0 && !isSpace(str[k-1]) || string(name) == "query" || bytes.HasPrefix(name, []byte("u0026")) ||
+			Secrets.judgeKey(name) != stays || isURLKey(name) {
 			return true
 		}
 	}
@@ -266,7 +274,7 @@ func (l *lexer) plainText(p []byte) *text {
 // stand before JSON.
 func mayLead(p []byte) bool {
 	if p[0] == '\\' {
-		return len(p) == 1 || p[1] == 'u' || isLead(unescaped[p[1]])
+		return len(p) == 1 || p[1] == 'u' || p[1] == '"' || isLead(unescaped[p[1]])
 	}
 	return isLead(p[0])
 }
@@ -278,7 +286,7 @@ func (l *lexer) nestedText(p []byte, at int64) int {
 	if l.str != Sink(v) || l.keeps || v.level >= maxNesting {
 		return 0
 	}
-	if v.kind == unknown && len(v.lead.Text) == 0 && (p[0] == '{' || p[0] == '[') {
+	if v.kind == unknown && len(v.lead.Text) == 0 && (p[0] == '{' || p[0] == '[' || p[0] == '\\' && len(p) > 1 && p[1] == '"') {
 		var b [maxQuick + 8]byte
 		if _, n, _ := unescapeTo(b[:], p[:min(len(p), maxQuick)]); recognise(b[:n]) == isJSON {
 			v.kind = isJSON

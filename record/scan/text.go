@@ -8,16 +8,18 @@ import (
 
 // A text is the sink for text in which secrets give themselves away.
 type text struct {
-	s     *Finder
-	url   bool    // the text is a URL, if need be a relative one
-	soft  bool    // the text comes in pieces that should not be held back: see pause
-	loose bool    // the text is no prose: the value of a secret's name need not look like a key
-	h     Held    // the token under way
-	flags byte    // its classes
-	done  int     // of it that was judged before, or let go
-	tail  []byte  // the end of what came before it
-	run   stretch // what may be a secret of several tokens, or nil
-	finds []find  // of the token that is judged
+	s      *Finder
+	url    bool    // the text is a URL, if need be a relative one
+	soft   bool    // the text comes in pieces that should not be held back: see pause
+	loose  bool    // the text is no prose: the value of a secret's name need not look like a key
+	h      Held    // the token under way
+	flags  byte    // its classes
+	done   int     // of it that was judged before, or let go
+	tail   []byte  // the end of what came before it
+	run    stretch // what may be a secret of several tokens, or nil
+	finds  []find  // of the token that is judged
+	alone  Held    // a token that is judged where it stands
+	before []byte  // memory of what stands before it
 }
 
 // A stretch is what may be a secret that is made of several tokens.
@@ -151,12 +153,12 @@ func (t *text) pass(p []byte, raw bool) {
 		return
 	}
 	var b [maxEscape * (maxTail + 1)]byte
-	t.remember(unescapeEnd(b[:0], p))
+	t.remember(unescapeEnd(b[:0], p, maxEscape*maxTail))
 }
 
-// unescapeEnd appends to dst what the end of p, which is raw, stands for.
-func unescapeEnd(dst, p []byte) []byte {
-	if k := len(p) - maxEscape*maxTail; k > 0 {
+// unescapeEnd appends to dst what the last n bytes of p, which is raw, stand for.
+func unescapeEnd(dst, p []byte, n int) []byte {
+	if k := len(p) - n; k > 0 {
 		for k > 0 && p[k-1] == '\\' {
 			k--
 		}
@@ -303,7 +305,8 @@ func (t *text) judge(p []byte, from, to int, at int64, raw bool) {
 	for _, f := range t.find(tok, m, p[:from], raw) {
 		t.s.redact([]Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}
-	t.begins(&Held{Text: tok, pieces: []piece{{0, len(tok), at, len(tok)}}})
+	t.alone.Text, t.alone.pieces = tok, append(t.alone.pieces[:0], piece{0, len(tok), at, len(tok)})
+	t.begins(&t.alone)
 }
 
 // begins begins a stretch with a token if that may be the first one of it.
