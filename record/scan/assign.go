@@ -66,7 +66,7 @@ func mayName(p []byte) bool {
 			return true
 		}
 		word := lastWord(p[:i])
-		if len(word) == i || i > 1 && keyEnds.has(p[i-2]|0x20, c|0x20) {
+		if len(word) == i || i > 1 && (keyEnds.has(p[i-2]|0x20, c|0x20) || isJoint(p[i-2]) || isJoint(c)) {
 			return true
 		}
 		rest := word[min(escapeRest(p[:i], i-len(word)), len(word)):] // where p is raw
@@ -74,6 +74,9 @@ func mayName(p []byte) bool {
 	}
 	return true // what is before p may
 }
+
+// isJoint reports whether c is between the words of a name, as foldKey has it.
+func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' }
 
 // mayStandBefore reports whether word tells that a secret follows, or may do so
 // with the word before it.
@@ -84,7 +87,7 @@ func mayStandBefore(word []byte) bool {
 // beforeValue are the bytes that may stand between a name, with what follows
 // that, and the value.
 var beforeValue = func() (is [256]bool) {
-	for _, c := range []byte(" \t\r\n\"'`\\[]{(,|") {
+	for _, c := range []byte(" \t\r\n\"'`\\[]{(,|<") {
 		is[c] = true
 	}
 	return is

@@ -23,6 +23,7 @@ const (
 	quickName              // stands after a name
 	quickAt                // separates userinfo from host
 	quickDigit             //
+	quickGap               // is between tokens, or a comma
 )
 
 var quickKinds = func() (k [256]byte) {
@@ -32,13 +33,15 @@ var quickKinds = func() (k [256]byte) {
 		case c == '"' || c == '\\':
 			k[c] = quickEnd
 		case c == '>' || c == '%':
-			k[c] = quickOdd
+			k[c] = quickOdd | quickGap
 		case c == '=' || c == ':':
 			k[c] = quickName
 		case c == '@':
 			k[c] = quickAt
 		case isDigit(c):
 			k[c] = quickDigit
+		case classes[c] == 0, c == ',':
+			k[c] = quickGap
 		}
 	}
 	return k
@@ -130,7 +133,7 @@ func (s *Finder) harmlessText(str []byte, seen byte) bool {
 	case len(str) < minLoose:
 		return true
 	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
-		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&quickDigit != 0 && mayBeApart(str):
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&(quickDigit|quickGap) == quickDigit|quickGap && mayBeApart(str):
 		return false
 	case len(str) < minKey:
 		return seen&quickDigit == 0 || !mayBear(str)
