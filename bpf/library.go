@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/arch/x86/x86asm"
 
 	"ssltape/bpf/locate"
+	"ssltape/bpf/symtab"
 )
 
 // A call names a program of tls.c that knows how a function takes its
@@ -278,18 +280,19 @@ func (im *image) add(sites []site, fn function, addr uint64, how string) []site 
 // findSymbols looks the functions up in .dynsym and, for executables that do
 // not export them, in .symtab.
 func (im *image) findSymbols() error {
+	wanted := functionNames()
 	for _, table := range []struct {
-		how  string
-		read func() ([]elf.Symbol, error)
-	}{{"exported", im.file.DynamicSymbols}, {"a symbol", im.file.Symbols}} {
+		how string
+		t   elf.SectionType
+	}{{"exported", elf.SHT_DYNSYM}, {"a symbol", elf.SHT_SYMTAB}} {
 		im.how = table.how
-		syms, err := table.read()
-		if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+		symbols, err := symtab.Read(im.file, table.t)
+		if err != nil {
 			return err
 		}
-		for _, s := range syms {
-			if (isFunction(s.Name) || s.Name == shutdownGetter || s.Name == nssExport) && s.Section != elf.SHN_UNDEF && s.Value != 0 {
-				im.syms[s.Name] = s.Value
+		for s := range symbols {
+			if wanted[string(s.Name)] && s.Defined() {
+				im.syms[string(s.Name)] = s.Value
 			}
 		}
 		if len(im.syms) > 0 {
@@ -299,11 +302,16 @@ func (im *image) findSymbols() error {
 	return nil
 }
 
-func isFunction(name string) bool {
-	return slices.ContainsFunc(libraries, func(lib library) bool {
-		return slices.ContainsFunc(lib.functions, func(fn function) bool { return fn.name == name })
-	})
-}
+// functionNames returns the names of all that is looked for by name.
+var functionNames = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{shutdownGetter: true, nssExport: true}
+	for _, lib := range libraries {
+		for _, fn := range lib.functions {
+			names[fn.name] = true
+		}
+	}
+	return names
+})
 
 // name returns what the file is called in a recording: its soname, else the
 // last part of path.

@@ -18,6 +18,8 @@ import (
 	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"ssltape/bpf/types"
 )
 
 // Generating takes clang and llvm-strip, and libbpf's headers in the default
@@ -47,12 +49,8 @@ type objects struct {
 // constants is the name of the table of them.
 const constants = ".rodata"
 
-// kernelTypes are read once: that takes a while, and they do not change.
-var kernelTypes = btf.NewCache()
-
 // newObjects prepares the objects as o wants them.
 func newObjects(o Options) (*objects, error) {
-	go kernelTypes.Kernel() // who needs them gets the error
 	// Kernels before 5.11 charge maps to RLIMIT_MEMLOCK. Later ones neither
 	// need it raised nor may allow it, so that only loading tells.
 	_ = rlimit.RemoveMemlock()
@@ -69,7 +67,7 @@ func newObjects(o Options) (*objects, error) {
 		return nil, fmt.Errorf("read programs: %w", err)
 	}
 	k := &objects{
-		spec: spec, types: kernelTypes, tables: map[string]*ebpf.Map{}, programs: map[string]func() (*ebpf.Program, error){},
+		spec: spec, types: types.Kernel, tables: map[string]*ebpf.Map{}, programs: map[string]func() (*ebpf.Program, error){},
 		multi:   features.HaveBPFLinkUprobeMulti() == nil,
 		cookies: features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil,
 	}
@@ -93,6 +91,7 @@ func (k *objects) configure(o Options) error {
 		size = max(os.Getpagesize(), 1<<bits.Len(uint(o.Buffer-1)))
 	}
 	k.spec.Maps[tlsMapEvents].MaxEntries = uint32(size)
+	k.spec.Maps[tlsMapEvents].Value = nil // a ring buffer has no types, which the kernel says when it is made already
 	if kernelIs(6, 1) {
 		// Entries are made as they are needed, which saves a start most of its
 		// time. Before that, an interrupted program could not allocate safely.

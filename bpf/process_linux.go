@@ -15,6 +15,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"ssltape/bpf/symtab"
 )
 
 // initialPIDNamespace is the inode of the first pid namespace (PROC_PID_INIT_INO).
@@ -93,12 +95,7 @@ func (p *Probe) AttachShell(path string) (err error) {
 	}
 	defer f.Close()
 	im := image{file: f}
-	syms, _ := f.DynamicSymbols()
-	i := slices.IndexFunc(syms, func(s elf.Symbol) bool { return s.Name == "readline" && s.Section != elf.SHN_UNDEF })
-	if i < 0 {
-		return fmt.Errorf("%s: %w", path, ErrNoShell)
-	}
-	off, ok := im.offset(syms[i].Value)
+	off, ok := im.offset(exported(f, "readline")["readline"])
 	if !ok {
 		return fmt.Errorf("%s: %w", path, ErrNoShell)
 	}
@@ -144,6 +141,21 @@ func (p *Probe) AttachLoader(path string) error {
 	return err
 }
 
+// exported returns the addresses of those of the names that f exports.
+func exported(f *elf.File, names ...string) map[string]uint64 {
+	defined := map[string]uint64{}
+	symbols, err := symtab.Read(f, elf.SHT_DYNSYM)
+	if err != nil {
+		return defined
+	}
+	for s := range symbols {
+		if i := slices.IndexFunc(names, func(name string) bool { return name == string(s.Name) }); i >= 0 && s.Defined() {
+			defined[names[i]] = s.Value
+		}
+	}
+	return defined
+}
+
 // findLoader returns where the function is in the file, and the cookie for it.
 func findLoader(path string) (offset, cookie uint64, err error) {
 	f, err := elf.Open(path)
@@ -154,16 +166,11 @@ func findLoader(path string) (offset, cookie uint64, err error) {
 		return 0, 0, fmt.Errorf("%w (%v)", ErrNoLoader, err)
 	}
 	defer f.Close()
-	symbols, err := f.DynamicSymbols()
-	if err != nil {
-		return 0, 0, fmt.Errorf("%w (%v)", ErrNoLoader, err)
+	names := []string{loadedFunction}
+	for _, l := range loadedLists {
+		names = append(names, l.name)
 	}
-	defined := map[string]uint64{}
-	for _, s := range symbols {
-		if s.Section != elf.SHN_UNDEF {
-			defined[s.Name] = s.Value
-		}
-	}
+	defined := exported(f, names...)
 	im := image{file: f}
 	function, ok := im.offset(defined[loadedFunction])
 	for _, l := range loadedLists {

@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"bytes"
 	"debug/elf"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/ianlancetaylor/demangle"
 
 	"ssltape/bpf/locate"
+	"ssltape/bpf/symtab"
 )
 
 // rustCalls are the functions of rustls from 0.20 to 0.23 that are hooked, by
@@ -38,20 +40,24 @@ var rustPaths = strings.NewReplacer("core::ptr::", "", "::<", "<",
 // rust returns where to probe rustls, and what to tell of it, or nil where im
 // has no symbols of its functions.
 func (im *image) rust() (*Stack, []site) {
-	symbols, err := im.file.Symbols()
+	symbols, err := symtab.Read(im.file, elf.SHT_SYMTAB)
 	if err != nil {
 		return nil, nil
 	}
 	places := map[call][]uint64{}
 	var sites []site
 	any := false
-	for _, s := range symbols {
+	for s := range symbols {
 		// The old way of mangling and the new one (RFC 2603) both keep the name.
-		if !strings.Contains(s.Name, "6rustls") && !strings.Contains(s.Name, "rustls..") || elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+		if !bytes.Contains(s.Name, []byte("rustls")) || elf.ST_TYPE(s.Info) != elf.STT_FUNC {
+			continue
+		}
+		mangled := string(s.Name)
+		if !strings.Contains(mangled, "6rustls") && !strings.Contains(mangled, "rustls..") {
 			continue
 		}
 		any = true
-		name := rustPaths.Replace(demangle.Filter(s.Name))
+		name := rustPaths.Replace(demangle.Filter(mangled))
 		if self, method, ok := strings.Cut(name, ">::"); ok && !strings.Contains(self, " as ") { // <Type>::method of the new way
 			name = strings.TrimPrefix(self, "<") + "::" + method
 		}

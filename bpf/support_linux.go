@@ -9,6 +9,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"ssltape/bpf/types"
 )
 
 // Supported tells whether this process can record on this machine. The error
@@ -32,7 +34,7 @@ func hasTypes() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err == nil {
 		return nil
 	}
-	_, err := kernelTypes.Kernel() // which looks for them elsewhere
+	_, err := types.Kernel.Kernel() // which looks for them elsewhere
 	return err
 }
 

@@ -1,0 +1,78 @@
+// Package symtab reads the symbols of ELF files one by one. A table of them may
+// have a hundred thousand, of which few are looked for: package elf makes them all,
+// with a string each.
+package symtab
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// A Symbol is an entry of a table.
+type Symbol struct {
+	Name    []byte // of the table, and not to be changed
+	Info    uint8  // see [elf.ST_TYPE]
+	Section elf.SectionIndex
+	Value   uint64
+}
+
+// Defined reports whether the file has what the symbol stands for.
+func (s *Symbol) Defined() bool { return s.Section != elf.SHN_UNDEF && s.Value != 0 }
+
+// errFormat says that a table is damaged.
+var errFormat = errors.New("damaged symbol table")
+
+// Read returns the symbols of the table of type t of f, [elf.SHT_DYNSYM] or
+// [elf.SHT_SYMTAB], in their order, and none where f has no such table. Those with
+// a name outside of the table of names are left out.
+func Read(f *elf.File, t elf.SectionType) (iter.Seq[Symbol], error) {
+	section := f.SectionByType(t)
+	if section == nil {
+		return func(func(Symbol) bool) {}, nil
+	}
+	if int(section.Link) >= len(f.Sections) {
+		return nil, errFormat
+	}
+	entries, err := section.Data()
+	if err != nil {
+		return nil, fmt.Errorf("symbols: %w", err)
+	}
+	names, err := f.Sections[section.Link].Data()
+	if err != nil {
+		return nil, fmt.Errorf("names of symbols: %w", err)
+	}
+	size, decode := elf.Sym64Size, decode64
+	if f.Class == elf.ELFCLASS32 {
+		size, decode = elf.Sym32Size, decode32
+	}
+	return func(yield func(Symbol) bool) {
+		for at := size; at+size <= len(entries); at += size { // the first is none
+			name, s := decode(f, entries[at:])
+			if uint64(name) >= uint64(len(names)) {
+				continue
+			}
+			s.Name = names[name:]
+			end := bytes.IndexByte(s.Name, 0)
+			if end < 0 {
+				continue
+			}
+			s.Name = s.Name[:end:end]
+			if !yield(s) {
+				return
+			}
+		}
+	}, nil
+}
+
+func decode64(f *elf.File, b []byte) (name uint32, s Symbol) {
+	o := f.ByteOrder
+	return o.Uint32(b), Symbol{Info: b[4], Section: elf.SectionIndex(o.Uint16(b[6:])), Value: o.Uint64(b[8:])}
+}
+
+func decode32(f *elf.File, b []byte) (name uint32, s Symbol) {
+	o := f.ByteOrder
+	return o.Uint32(b), Symbol{Info: b[12], Section: elf.SectionIndex(o.Uint16(b[14:])), Value: uint64(o.Uint32(b[4:]))}
+}
