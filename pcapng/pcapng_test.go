@@ -17,14 +17,13 @@ import (
 	"ssltape/record/recordtest"
 )
 
-// A dump is a ChunkWriter that keeps what came of each connection as text, one
-// line a chunk: what a file has to preserve.
+// A dump is a ChunkWriter that keeps what came of each connection, to show it as
+// text, one line a chunk: what a file has to preserve.
 type dump struct {
-	lines map[uint64]*[]string
-	conns map[uint64]*record.Conn
-	last  map[uint64]*record.Chunk // that of the last line
-	cuts  map[cut]bool             // where a chunk begins
-	like  *dump                    // nil, or what has chunks that may have been cut in pieces
+	chunks map[uint64][]*record.Chunk // by connection
+	conns  map[uint64]*record.Conn
+	cuts   map[cut]bool // where a chunk begins
+	like   *dump        // nil, or what has chunks that may have been cut in pieces
 }
 
 // A cut is where a chunk begins.
@@ -35,39 +34,38 @@ type cut struct {
 }
 
 func newDump() *dump {
-	return &dump{map[uint64]*[]string{}, map[uint64]*record.Conn{}, map[uint64]*record.Chunk{}, map[cut]bool{}, nil}
+	return &dump{map[uint64][]*record.Chunk{}, map[uint64]*record.Conn{}, map[cut]bool{}, nil}
 }
 
 func (d *dump) WriteChunk(c record.Chunk) error {
-	lines := d.lines[c.Conn.ID]
-	if lines == nil {
-		lines = new([]string)
-		d.lines[c.Conn.ID], d.conns[c.Conn.ID] = lines, c.Conn
+	all, at := d.chunks[c.Conn.ID], cut{c.Conn.ID, c.Dir, c.Off}
+	d.conns[c.Conn.ID], d.cuts[at] = c.Conn, true
+	if n := len(all); n > 0 && d.like != nil && !d.like.cuts[at] && len(c.Data) > 0 {
+		last := all[n-1]
+		if last.End == record.EndNone && last.Dir == c.Dir && last.Time.Equal(c.Time) && last.Off+int64(len(last.Data)) == c.Off {
+			last.Data, last.End = append(last.Data, c.Data...), c.End
+			return nil
+		}
 	}
-	last, at := d.last[c.Conn.ID], cut{c.Conn.ID, c.Dir, c.Off}
-	d.cuts[at] = true
-	if last != nil && d.like != nil && !d.like.cuts[at] && len(c.Data) > 0 && last.Dir == c.Dir && last.Time.Equal(c.Time) &&
-		last.Off+int64(len(last.Data)) == c.Off {
-		c.Off, c.Data = last.Off, append(last.Data, c.Data...)
-		*lines = (*lines)[:len(*lines)-1]
-	}
-	if c.Data = bytes.Clone(c.Data); len(c.Data) > 0 {
-		d.last[c.Conn.ID] = &c
-		*lines = append(*lines, fmt.Sprintf("%s %d %s %q", c.Dir, c.Off, c.Time.Format("05.000000000"), c.Data))
-	}
-	if c.End != record.EndNone {
-		end := map[record.End]string{record.EndClean: "end", record.EndCut: "cut"}[c.End]
-		*lines = append(*lines, fmt.Sprintf("%s %d %s %s", c.Dir, c.Off+int64(len(c.Data)), c.Time.Format("05.000000000"), end))
+	if c.Data = bytes.Clone(c.Data); len(c.Data) > 0 || c.End != record.EndNone {
+		d.chunks[c.Conn.ID] = append(all, &c)
 	}
 	return nil
 }
 
 func (d *dump) String() string {
 	var b strings.Builder
-	for _, id := range slices.Sorted(maps.Keys(d.lines)) {
+	for _, id := range slices.Sorted(maps.Keys(d.conns)) {
 		fmt.Fprintf(&b, "%+v\n", *d.conns[id])
-		for _, line := range *d.lines[id] {
-			fmt.Fprintf(&b, "  %s\n", line)
+		for _, c := range d.chunks[id] {
+			at := c.Time.Format("05.000000000")
+			if len(c.Data) > 0 {
+				fmt.Fprintf(&b, "  %s %d %s %q\n", c.Dir, c.Off, at, c.Data)
+			}
+			if c.End != record.EndNone {
+				end := map[record.End]string{record.EndClean: "end", record.EndCut: "cut"}[c.End]
+				fmt.Fprintf(&b, "  %s %d %s %s\n", c.Dir, c.Off+int64(len(c.Data)), at, end)
+			}
 		}
 	}
 	return b.String()
