@@ -24,6 +24,8 @@ func TestStrict(t *testing.T) {
 		{"paths", post("application/json", `{"cwd":"/home/zebra/src/x.go","p":"see /Users/zebra"}`), "zebra", "/home/ /src/x.go /Users/"},
 		{"target", "GET /api/organizations/3f2504e0-4f89-11d3-9a0c-0305e82c3301/chat?q=1&email=zebra%40example.com HTTP/1.1\r\n\r\n", "3f2504e0 zebra", "/api/organizations/ /chat?q=1"},
 		{"events", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + deltas("text_delta", "text", "zebra zebra zebra"), "zebr", "content_block_delta text_delta"},
+		{"events without a type", "HTTP/1.1 200 OK\r\n\r\n" + deltas("text_delta", "text", "zebra zebra zebra"), "zebr", "content_block_delta text_delta"},
+		{"gemini", post("application/json", `{"contents":[{"parts":[{"text":"zebra"},{"functionCall":{"name":"g","args":{"z":"zebra"}}},{"functionResponse":{"name":"g","response":{"o":"zebra"}}}]}]}`), "zebra", `"functionCall" "args"`},
 		{"form", post("application/x-www-form-urlencoded", "user=zebra&text=zebra&n=5"), "zebra", "user= n=5"},
 	}
 	for _, tt := range tests {

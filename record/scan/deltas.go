@@ -28,7 +28,9 @@ func (d *deltas) key(name []byte) {
 	case "delta", "candidates":
 		d.on = true
 	case "content_block", "message", "item", "response":
-		d.End()
+		if !d.on { // else it is a part of the delta
+			d.End()
+		}
 	}
 }
 

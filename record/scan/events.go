@@ -163,6 +163,61 @@ func (e *events) Pending() int64 {
 	return min(e.field.Start(0), e.txt.Pending(), e.data.Pending())
 }
 
+// An unlabelled is the sink for a body whose type does not say what it is. If it
+// begins as an event stream does it is taken for that, else for text.
+type unlabelled struct {
+	s    *Finder
+	lead Held // the beginning, as long as it may be that
+	is   Sink
+}
+
+// fieldsOfEvents are what event streams begin with.
+var fieldsOfEvents = []string{dataName, "event:", "id:", "retry:"}
+
+// Write implements [Sink].
+func (u *unlabelled) Write(p []byte, at int64, n int) {
+	if u.is != nil {
+		u.is.Write(p, at, n)
+		return
+	}
+	u.lead.Add(p, at, n)
+	text, open := string(u.lead.Text), false
+	for _, f := range fieldsOfEvents {
+		if strings.HasPrefix(text, f) {
+			u.decide(newEvents(u.s))
+			return
+		}
+		open = open || strings.HasPrefix(f, text)
+	}
+	if !open {
+		u.decide(newLoose(u.s))
+	}
+}
+
+// decide gives on what came to the sink for the rest.
+func (u *unlabelled) decide(is Sink) {
+	u.is = is
+	u.lead.Feed(is.Write, 0, len(u.lead.Text))
+	u.lead.Reset()
+}
+
+// End implements [Sink].
+func (u *unlabelled) End() {
+	if u.is == nil {
+		u.decide(newLoose(u.s))
+	}
+	u.is.End()
+	u.is = nil
+}
+
+// Pending implements [Sink].
+func (u *unlabelled) Pending() int64 {
+	if u.is == nil {
+		return u.lead.Start(0)
+	}
+	return u.is.Pending()
+}
+
 // An EventData is the sink for the data of one event after the other. Strings
 // of deltas go on from event to event.
 type EventData struct {

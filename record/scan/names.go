@@ -218,7 +218,7 @@ func judgeListed(name []byte) verdict {
 	if n < 6 || n > maxName {
 		return stays
 	}
-	if bytes.HasPrefix(name, []byte(pemBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) {
+	if bytes.HasPrefix(name, []byte(pemBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) && bytes.HasSuffix(name, []byte("-----")) {
 		return armored
 	}
 	if c := name[0] | 0x20; c != 'a' && c != 'c' && c != 'p' && c != 's' && c != 'x' || !keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) || !isAny(name, listedFields...) {
@@ -258,52 +258,6 @@ func looksOpaque(value []byte) bool {
 		upper = upper || 'A' <= c && c <= 'Z'
 	}
 	return digit || lower && upper
-}
-
-// knownFields are the x-* fields that [Strict] lets stay.
-var knownFields = set("x-app x-cache x-cache-hits x-content-type-options x-dns-prefetch-control x-frame-options " +
-	"x-envoy-upstream-service-time x-powered-by x-ratelimit-limit x-ratelimit-remaining x-ratelimit-reset " +
-	"x-ratelimit-limit-requests x-ratelimit-limit-tokens x-ratelimit-remaining-requests " +
-	"x-ratelimit-remaining-tokens x-ratelimit-reset-requests x-ratelimit-reset-tokens x-requested-with " +
-	"x-robots-tag x-should-retry x-stainless-arch x-stainless-async x-stainless-helper-method x-stainless-lang " +
-	"x-stainless-os x-stainless-package-version x-stainless-retry-count x-stainless-runtime " +
-	"x-stainless-runtime-version x-stainless-timeout x-xss-protection x-forwarded-proto x-served-by x-timer")
-
-// idKeys are the keys and fields that say who it was.
-var idKeys = set("user userid username useruuid accountid accountuuid account org orgid orguuid organization " +
-	"organizationid organizationuuid organisation organisationid deviceid devicename machineid machinename " +
-	"installationid installid sessionid session conversationid email emailaddress mail login phone phonenumber " +
-	"fullname firstname lastname displayname hostname ip ipaddress clientip clientaddress remoteaddr remoteaddress " +
-	"anthropicorganizationid openaiorganization openaiproject safetyidentifier promptcachekey forwarded from " +
-	"trueclientip cfconnectingip fastlyclientip workspaceid workspaceuuid tenantid projectid customerid memberid")
-
-// wordKeys are the keys of what people and models wrote.
-var wordKeys = set("text content thinking system prompt instructions input arguments partialjson output delta " +
-	"reasoning reasoningcontent refusal completion transcript data query message title summary obfuscation citedtext")
-
-// inputKeys are the keys of the objects that tools are called with.
-var inputKeys = set("input arguments args partialargs")
-
-// strictField returns what [Strict] does to a field, by its name in lower case.
-func strictField(name string) verdict {
-	if strings.HasPrefix(name, "x-") && !knownFields[name] {
-		return goes
-	}
-	if idKeys[string(foldKey(nil, []byte(name)))] {
-		return goes
-	}
-	return stays
-}
-
-// strictKey returns what [Strict] does to the value of a folded key.
-func strictKey(name string) verdict {
-	switch {
-	case idKeys[name]:
-		return goes
-	case wordKeys[name]:
-		return words
-	}
-	return stays
 }
 
 // Field scans the value of the field called name (RFC 9110, section 5), which

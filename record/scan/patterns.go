@@ -154,8 +154,8 @@ func isURLKey(name []byte) bool {
 	if len(name) > len("oobcode") {
 		return false
 	}
-	lower := string(bytes.ToLower(name))
-	return urlKeys[lower] || onceKeys[lower]
+	lower := bytes.ToLower(name)
+	return urlKeys[string(lower)] || onceKeys[string(lower)]
 }
 
 // parameter reports whether the value of a parameter goes. The key of a query

@@ -292,7 +292,8 @@ func (t *text) Pending() int64 {
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
 	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != Strict &&
-		t.verdict(nil, false) == stays && !t.inField(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 {
+		t.verdict(nil, false) == stays && !t.inField(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 &&
+		!isUserOption(lastWord(bytes.TrimRight(t.tail, " \"'\\"))) {
 		t.done = max(t.done, settled(t.h.Text))
 	}
 }
@@ -342,7 +343,7 @@ func (t *text) judgeHeld() {
 // the same in all keys are harmless.
 func settled(tok []byte) int {
 	n := min(len(tok), softBase64)
-	if i := bytes.IndexAny(tok, "?&#=%"); i >= 0 {
+	if i := bytes.IndexAny(tok, "?&#=%:"); i >= 0 {
 		n = min(n, i)
 	}
 	if i := bytes.Index(tok, []byte("://")); i >= 0 {
