@@ -279,6 +279,21 @@ func equal(w uint64, c byte) uint64 {
 	return (w - ones) &^ w & tops
 }
 
+// plainLen returns the length of p up to a quote or a backslash.
+func plainLen(p []byte) int {
+	i := 0
+	for ; i+8 <= len(p); i += 8 {
+		w := binary.LittleEndian.Uint64(p[i:])
+		if ends := equal(w, '"') | equal(w, '\\'); ends != 0 {
+			return i + bits.TrailingZeros64(ends)/8
+		}
+	}
+	for i < len(p) && quickKinds[p[i]]&quickEnd == 0 {
+		i++
+	}
+	return i
+}
+
 // trace notes in h where the text of raw stands, from a step on.
 func (k *nested) trace(from step) {
 	if len(k.h.Text) == 0 {

@@ -2,8 +2,6 @@ package scan
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
 	"unicode/utf8"
 )
 
@@ -101,21 +99,6 @@ func (l *lexer) quickString(p []byte, i int) int {
 	}
 	l.after, l.last = l.lists > 0, true
 	return to + 1
-}
-
-// plainLen returns the length of p up to a quote or a backslash.
-func plainLen(p []byte) int {
-	i := 0
-	for ; i+8 <= len(p); i += 8 {
-		w := binary.LittleEndian.Uint64(p[i:])
-		if ends := equal(w, '"') | equal(w, '\\'); ends != 0 {
-			return i + bits.TrailingZeros64(ends)/8
-		}
-	}
-	for i < len(p) && quickKinds[p[i]]&quickEnd == 0 {
-		i++
-	}
-	return i
 }
 
 // kindsOf returns the kinds of bytes in p.
