@@ -25,7 +25,7 @@ const (
 	maxBehind = 4 << 20
 	// minWarm blocks are to have memory when there is much to record, and twice as
 	// many each time that half of them are in use. The memory of maxFree is kept.
-	minWarm, maxFree = 8, 128
+	minWarm, maxFree = 32, 128
 )
 
 // queueLimit bounds the memory of a consumer that is slower than the recorded
