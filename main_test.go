@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,11 +107,12 @@ func floor(pkg string) string {
 }
 
 // pure reports whether a package imports nothing of ours but what is nested in
-// it and is pure, too: such a one may be nested in the package that uses it.
+// it or beside it and is pure, too: such a one may be nested in the package that
+// uses it.
 func pure(pkg string, list map[string][]string) bool {
 	return !slices.ContainsFunc(list[pkg], func(imp string) bool {
 		there, ours := strings.CutPrefix(imp, "ssltape/")
-		return ours && !(strings.HasPrefix(there, pkg+"/") && pure(there, list))
+		return ours && !(strings.HasPrefix(there, path.Dir(pkg)+"/") && pure(there, list))
 	})
 }
 

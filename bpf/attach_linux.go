@@ -13,6 +13,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"ssltape/bpf/tlslib"
 )
 
 // Attach hooks the TLS functions of the ELF file at path, a library or an
@@ -34,7 +36,7 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 	if a, ok := attached(); ok {
 		return a, nil
 	}
-	a, sites, err := inspect(path, true) // takes long: events need the lock
+	a, sites, err := tlslib.Find(path, true) // takes long: events need the lock
 	if err != nil {
 		return a, err
 	}
@@ -44,7 +46,7 @@ func (p *Probe) Attach(path string) (Attachment, error) {
 		return a, nil
 	}
 	p.libraries = append(p.libraries, a.Library) // before its first event
-	links, err := p.attach(path, sites, a.flags)
+	links, err := p.attach(path, sites, a.ShutdownFlags)
 	if err != nil {
 		return a, errors.Join(err, closeAll(links))
 	}
@@ -74,16 +76,16 @@ const (
 )
 
 // shapes are those of the functions that the program tls_call is for.
-var shapes = map[call]uint64{
-	callRead:       shapeIn | shapeCloses,
-	callWrite:      0,
-	callReadEx:     shapeIn | shapeCount4,
-	callWriteEx:    shapeCount4,
-	callWriteEx2:   shapeCount5,
-	callReadInner:  shapeIn | shapeCount4 | shapeCloses,
-	callHandshake:  shapeNeither,
-	callHandshake0: shapeNeither | shapeCloses,
-	callRecv:       shapeIn | shapeCloses | shapePeeks,
+var shapes = map[tlslib.Call]uint64{
+	tlslib.Read:       shapeIn | shapeCloses,
+	tlslib.Write:      0,
+	tlslib.ReadEx:     shapeIn | shapeCount4,
+	tlslib.WriteEx:    shapeCount4,
+	tlslib.WriteEx2:   shapeCount5,
+	tlslib.ReadInner:  shapeIn | shapeCount4 | shapeCloses,
+	tlslib.Handshake:  shapeNeither,
+	tlslib.Handshake0: shapeNeither | shapeCloses,
+	tlslib.Recv:       shapeIn | shapeCloses | shapePeeks,
 }
 
 // places are where a program goes in a file, each with its cookie.
@@ -91,7 +93,7 @@ type places struct{ offsets, cookies []uint64 }
 
 // attach hooks sites, returns before entries: a return without an entry is
 // ignored, an entry without a return would be taken for a call around others.
-func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, error) {
+func (p *Probe) attach(path string, sites []tlslib.Site, flags uint32) ([]link.Link, error) {
 	library := uint64(len(p.libraries)) | uint64(flags)<<32
 	at := map[string]places{}
 	order := []string{tlsProgTlsReturn, tlsProgGoReturn, tlsProgRustReturn}
@@ -103,18 +105,18 @@ func (p *Probe) attach(path string, sites []site, flags uint32) ([]link.Link, er
 			append(at[program].cookies, slices.Repeat([]uint64{cookie}, len(offsets))...)}
 	}
 	for _, s := range sites {
-		if shape, ok := shapes[s.call]; ok && p.sessions {
+		if shape, ok := shapes[s.Call]; ok && p.sessions {
 			add(tlsProgTlsCall, library|shape, s.Offset)
 			continue
 		}
-		if len(s.returns) > 0 {
-			add(tlsProgGoReturn, library, s.returns...)
-		} else if s.call.returns() && s.call.isRust() {
+		if len(s.Returns) > 0 {
+			add(tlsProgGoReturn, library, s.Returns...)
+		} else if s.Call.Returns() && s.Call.IsRust() {
 			add(tlsProgRustReturn, library, s.Offset)
-		} else if s.call.returns() {
+		} else if s.Call.Returns() {
 			add(tlsProgTlsReturn, library, s.Offset)
 		}
-		add(string(s.call), library, s.Offset)
+		add(string(s.Call), library, s.Offset)
 	}
 	if len(at[tlsProgGoReturn].offsets) > 0 {
 		p.goSockets.Do(func() { p.keep(p.followGoSockets()) })

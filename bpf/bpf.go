@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"time"
 
+	"ssltape/bpf/tlslib"
 	"ssltape/record"
 )
 
@@ -86,30 +87,17 @@ type ProcessEvent struct {
 	Time   time.Time
 }
 
-// A Function is a function of a TLS library that carries plaintext or ends a
-// connection.
-type Function struct {
-	Name   string
-	Addr   uint64 // of the function, as linked
-	Offset uint64 // of the probe, in the file
-	How    string // what the function was found by, one line
-}
+// What [Inspect] and [Probe.Attach] find in a file.
+type (
+	Function   = tlslib.Function
+	Stack      = tlslib.Stack
+	Attachment = tlslib.Attachment
+)
 
-// A Stack is an implementation of TLS in a file.
-type Stack struct {
-	Name      string     // such as "OpenSSL"
-	Version   string     // "" where the file does not say
-	Functions []Function // what is hooked; empty where it cannot be recorded
-	Refused   string     // why there are no Functions
-}
-
-// An Attachment is a file that holds TLS functions.
-type Attachment struct {
-	Path    string
-	Library string  // what the file is called in a recording, such as "libssl.so.3"
-	Stacks  []Stack // at least one
-	flags   uint32  // where a connection's shutdown flags are in it, 0 where unknown
-}
+// Inspect finds the TLS stacks of the ELF file at path, a library or an
+// executable, and their functions. Its error wraps [ErrNoTLS] where none can be
+// hooked; the Attachment then has those that are known by name.
+func Inspect(path string) (Attachment, error) { return tlslib.Inspect(path) }
 
 // Loss counts what passed through the recorded connections and was not
 // delivered, by cause. Passed = Captured + the bytes of all causes.
@@ -140,7 +128,7 @@ var ErrNoShell = errors.New("no readline function")
 
 // ErrNoTLS is what a file without TLS functions that can be hooked is refused
 // with.
-var ErrNoTLS = errors.New("no TLS functions that can be hooked")
+var ErrNoTLS = tlslib.ErrNoTLS
 
 // A SupportError says why recording is not possible.
 type SupportError struct {

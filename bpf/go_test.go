@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"ssltape/record"
+
+	"ssltape/bpf/tlslib"
 )
 
 // buildGoPair builds testdata/gopair.
@@ -174,7 +176,7 @@ func TestInspectGo(t *testing.T) {
 			t.Setenv("GOARCH", arch)
 			t.Setenv("CGO_ENABLED", "0")
 			prog := buildGoPair(t)
-			a, sites, err := inspect(prog.path, true)
+			a, sites, err := tlslib.Find(prog.path, true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +191,7 @@ func TestInspectGo(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range sites {
-				if s.call != callGoClose && len(s.returns) == 0 {
+				if s.Call != tlslib.GoClose && len(s.Returns) == 0 {
 					t.Errorf("%s has no return", s.Name)
 				}
 				if at := image[s.Offset:]; !strings.HasPrefix(string(at[:4]), behind) {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"ssltape/record"
+
+	"ssltape/bpf/tlslib"
 )
 
 // A pairProgram is testdata/pair.c, built.
@@ -168,13 +170,13 @@ func (p *Probe) attachLibssl(t *testing.T, lib string, inner bool) {
 		}
 		return
 	}
-	a, sites, err := inspect(lib, false)
+	a, sites, err := tlslib.Find(lib, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.libraries = append(p.libraries, "libssl.so.3")
 	p.sessions = false
-	links, err := p.attach(lib, sites, a.flags)
+	links, err := p.attach(lib, sites, a.ShutdownFlags)
 	p.links = append(p.links, links...)
 	if err != nil {
 		t.Fatal(err)

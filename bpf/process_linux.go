@@ -94,8 +94,7 @@ func (p *Probe) AttachShell(path string) (err error) {
 		return fmt.Errorf("%s: %w: %v", path, ErrNoShell, err)
 	}
 	defer f.Close()
-	im := image{file: f}
-	off, ok := im.offset(exported(f, "readline")["readline"])
+	off, ok := symtab.Offset(f, exported(f, "readline")["readline"])
 	if !ok {
 		return fmt.Errorf("%s: %w", path, ErrNoShell)
 	}
@@ -171,8 +170,7 @@ func findLoader(path string) (offset, cookie uint64, err error) {
 		names = append(names, l.name)
 	}
 	defined := exported(f, names...)
-	im := image{file: f}
-	function, ok := im.offset(defined[loadedFunction])
+	function, ok := symtab.Offset(f, defined[loadedFunction])
 	for _, l := range loadedLists {
 		at := defined[l.name]
 		if defined[loadedFunction] == 0 || at == 0 || !ok {

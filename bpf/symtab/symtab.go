@@ -76,3 +76,14 @@ func decode32(f *elf.File, b []byte) (name uint32, s Symbol) {
 	o := f.ByteOrder
 	return o.Uint32(b), Symbol{Info: b[12], Section: elf.SectionIndex(o.Uint16(b[14:])), Value: uint64(o.Uint32(b[4:]))}
 }
+
+// Offset returns where in the file the code at addr is; ok is false where none of
+// it is mapped there to be executed.
+func Offset(f *elf.File, addr uint64) (off uint64, ok bool) {
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && addr >= p.Vaddr && addr-p.Vaddr < p.Filesz {
+			return addr - p.Vaddr + p.Off, true
+		}
+	}
+	return 0, false
+}

@@ -63,13 +63,15 @@ func (h *Held) Drop(n int) {
 
 // Start returns the place of the first byte of text[from:], or Settled.
 func (h *Held) Start(from int) int64 {
-	for _, p := range h.after(from) {
-		if p.to-p.from == p.n {
-			return p.at + int64(max(from-p.from, 0))
-		}
-		return p.at
+	after := h.after(from)
+	if len(after) == 0 {
+		return Settled
 	}
-	return Settled
+	p := after[0]
+	if p.to-p.from == p.n {
+		return p.at + int64(max(from-p.from, 0))
+	}
+	return p.at
 }
 
 // after returns the pieces that end after Text[from].

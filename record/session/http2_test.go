@@ -58,7 +58,7 @@ const nginxConfig = `
 daemon off; master_process off; worker_processes 1; pid %[1]s/pid; error_log stderr crit;
 events { worker_connections 64; }
 http {
-	access_log off; keepalive_requests 1000000000; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+	access_log off; default_type application/octet-stream; keepalive_requests 1000000000; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
 	server {
 		listen 127.0.0.1:%[2]d ssl http2; ssl_certificate %[1]s/cert.pem; ssl_certificate_key %[1]s/key.pem;
 		location / { root %[1]s/www; }

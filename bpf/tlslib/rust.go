@@ -1,4 +1,4 @@
-package bpf
+package tlslib
 
 import (
 	"bytes"
@@ -16,18 +16,18 @@ import (
 // their names without "rustls::" and the module that they are in, which
 // changes. Others stand between an application and these, and are often
 // compiled into it: rustls::Stream, those of tokio-rustls, rustls::Writer.
-var rustCalls = map[string]call{
-	"<Reader as std::io::Read>::read":         callRustRead,
-	"Reader::into_first_chunk":                callRustChunk,
-	"<Reader as std::io::BufRead>::consume":   callRustConsume,
-	"CommonState::send_some_plaintext":        callRustWrite,  // up to 0.22
-	"CommonState::buffer_plaintext":           callRustSlices, // from 0.23 on
-	"CommonState::start_outgoing_traffic":     callRustBegin,
-	"drop_in_place<CommonState>":              callRustFreeState,
-	"drop_in_place<ConnectionCommon<Client>>": callRustFree,
-	"drop_in_place<ConnectionCommon<Server>>": callRustFree,
-	"drop_in_place<ClientConnection>":         callRustFree, // which is nothing but a ConnectionCommon
-	"drop_in_place<ServerConnection>":         callRustFree,
+var rustCalls = map[string]Call{
+	"<Reader as std::io::Read>::read":         RustRead,
+	"Reader::into_first_chunk":                RustChunk,
+	"<Reader as std::io::BufRead>::consume":   RustConsume,
+	"CommonState::send_some_plaintext":        RustWrite,  // up to 0.22
+	"CommonState::buffer_plaintext":           RustSlices, // from 0.23 on
+	"CommonState::start_outgoing_traffic":     RustBegin,
+	"drop_in_place<CommonState>":              RustFreeState,
+	"drop_in_place<ConnectionCommon<Client>>": RustFree,
+	"drop_in_place<ConnectionCommon<Server>>": RustFree,
+	"drop_in_place<ClientConnection>":         RustFree, // which is nothing but a ConnectionCommon
+	"drop_in_place<ServerConnection>":         RustFree,
 }
 
 // rustPaths shortens the names of rustls.
@@ -39,13 +39,13 @@ var rustPaths = strings.NewReplacer("core::ptr::", "", "::<", "<",
 
 // rust returns where to probe rustls, and what to tell of it, or nil where im
 // has no symbols of its functions.
-func (im *image) rust() (*Stack, []site) {
+func (im *image) rust() (*Stack, []Site) {
 	symbols, err := symtab.Read(im.file, elf.SHT_SYMTAB)
 	if err != nil {
 		return nil, nil
 	}
-	places := map[call][]uint64{}
-	var sites []site
+	places := map[Call][]uint64{}
+	var sites []Site
 	any := false
 	for s := range symbols {
 		// The old way of mangling and the new one (RFC 2603) both keep the name.
@@ -80,9 +80,9 @@ func (im *image) rust() (*Stack, []site) {
 }
 
 // rustRefusal says why what is at places is not enough to record rustls.
-func (im *image) rustRefusal(places map[call][]uint64) string {
-	reads, shows, consumes := len(places[callRustRead]), len(places[callRustChunk]), len(places[callRustConsume])
-	writes := len(places[callRustWrite]) + len(places[callRustSlices])
+func (im *image) rustRefusal(places map[Call][]uint64) string {
+	reads, shows, consumes := len(places[RustRead]), len(places[RustChunk]), len(places[RustConsume])
+	writes := len(places[RustWrite]) + len(places[RustSlices])
 	switch {
 	case im.file.Machine != elf.EM_X86_64:
 		return "how its functions return results is known for x86-64 only"
@@ -92,7 +92,7 @@ func (im *image) rustRefusal(places map[call][]uint64) string {
 		return "it is there in several versions, which cannot be told apart"
 	case writes == 0 || reads == 0 && shows == 0 || shows != consumes:
 		return "the compiler has put functions of it into others"
-	case len(places[callRustFree])+len(places[callRustFreeState]) == 0:
+	case len(places[RustFree])+len(places[RustFreeState]) == 0:
 		return "where connections end cannot be hooked"
 	}
 	return ""

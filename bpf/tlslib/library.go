@@ -1,4 +1,4 @@
-package bpf
+package tlslib
 
 import (
 	"debug/elf"
@@ -17,50 +17,50 @@ import (
 	"ssltape/bpf/symtab"
 )
 
-// A call names a program of tls.c that knows how a function takes its
+// A Call names a program of tls.c that knows how a function takes its
 // arguments.
-type call string
+type Call string
 
 const (
-	callRead       call = "tls_read"
-	callWrite      call = "tls_write"
-	callReadEx     call = "tls_read_ex"
-	callWriteEx    call = "tls_write_ex"
-	callWriteEx2   call = "tls_write_ex2"
-	callReadInner  call = "tls_read_inner"
-	callHandshake  call = "tls_handshake"
-	callHandshake0 call = "tls_handshake0"
-	callFree       call = "tls_free"
-	callClear      call = "tls_clear"
-	callCtrl       call = "tls_ctrl"
-	callGoRead     call = "go_read"
-	callGoWrite    call = "go_write"
-	callGoClose    call = "go_close"
-	callRecv       call = "tls_recv"
+	Read       Call = "tls_read"
+	Write      Call = "tls_write"
+	ReadEx     Call = "tls_read_ex"
+	WriteEx    Call = "tls_write_ex"
+	WriteEx2   Call = "tls_write_ex2"
+	ReadInner  Call = "tls_read_inner"
+	Handshake  Call = "tls_handshake"
+	Handshake0 Call = "tls_handshake0"
+	Free       Call = "tls_free"
+	Clear      Call = "tls_clear"
+	Ctrl       Call = "tls_ctrl"
+	GoRead     Call = "go_read"
+	GoWrite    Call = "go_write"
+	GoClose    Call = "go_close"
+	Recv       Call = "tls_recv"
 
-	callRustRead      call = "rust_read"
-	callRustChunk     call = "rust_chunk"
-	callRustConsume   call = "rust_consume"
-	callRustWrite     call = "rust_write"
-	callRustSlices    call = "rust_write_slices"
-	callRustBegin     call = "rust_begin"
-	callRustFree      call = "rust_free"
-	callRustFreeState call = "rust_free_state"
+	RustRead      Call = "rust_read"
+	RustChunk     Call = "rust_chunk"
+	RustConsume   Call = "rust_consume"
+	RustWrite     Call = "rust_write"
+	RustSlices    Call = "rust_write_slices"
+	RustBegin     Call = "rust_begin"
+	RustFree      Call = "rust_free"
+	RustFreeState Call = "rust_free_state"
 )
 
-// returns reports whether the call is followed to its return.
-func (c call) returns() bool {
-	return !slices.Contains([]call{callFree, callClear, callCtrl, callGoClose, callRustConsume, callRustBegin, callRustFree, callRustFreeState}, c)
+// Returns reports whether the call is followed to its return.
+func (c Call) Returns() bool {
+	return !slices.Contains([]Call{Free, Clear, Ctrl, GoClose, RustConsume, RustBegin, RustFree, RustFreeState}, c)
 }
 
-// isRust reports whether the call is one of rustls, which returns results in
+// IsRust reports whether the call is one of rustls, which returns results in
 // its own way.
-func (c call) isRust() bool { return strings.HasPrefix(string(c), "rust_") }
+func (c Call) IsRust() bool { return strings.HasPrefix(string(c), "rust_") }
 
 // A function is one of a TLS library.
 type function struct {
 	name string
-	call call
+	call Call
 }
 
 // A library is a TLS library that exports its functions.
@@ -74,40 +74,40 @@ type library struct {
 // carry data are not exported; package locate finds them by the table in it.
 var libraries = []library{
 	{locate.OpenSSL, []function{ // and what has its interface
-		{"SSL_read", callRead},
-		{"SSL_write", callWrite},
-		{"SSL_read_ex", callReadEx},
-		{"SSL_write_ex", callWriteEx},
-		{"SSL_write_ex2", callWriteEx2},
-		{"SSL_do_handshake", callHandshake},
-		{"SSL_free", callFree},
-		{"SSL_clear", callClear},
-		{"SSL_ctrl", callCtrl},
+		{"SSL_read", Read},
+		{"SSL_write", Write},
+		{"SSL_read_ex", ReadEx},
+		{"SSL_write_ex", WriteEx},
+		{"SSL_write_ex2", WriteEx2},
+		{"SSL_do_handshake", Handshake},
+		{"SSL_free", Free},
+		{"SSL_clear", Clear},
+		{"SSL_ctrl", Ctrl},
 	}},
 	{locate.GnuTLS, []function{ // ssize_t f(session, data, size)
-		{"gnutls_record_recv", callRead},
-		{"gnutls_record_send", callWrite},
-		{"gnutls_handshake", callHandshake0},
-		{"gnutls_deinit", callFree},
+		{"gnutls_record_recv", Read},
+		{"gnutls_record_send", Write},
+		{"gnutls_handshake", Handshake0},
+		{"gnutls_deinit", Free},
 	}},
 	{locate.MbedTLS, []function{
-		{"mbedtls_ssl_read", callRead},
-		{"mbedtls_ssl_write", callWrite},
-		{"mbedtls_ssl_handshake", callHandshake0},
-		{"mbedtls_ssl_free", callFree},
+		{"mbedtls_ssl_read", Read},
+		{"mbedtls_ssl_write", Write},
+		{"mbedtls_ssl_handshake", Handshake0},
+		{"mbedtls_ssl_free", Free},
 	}},
 	{locate.WolfSSL, []function{
-		{"wolfSSL_read", callRead},
-		{"wolfSSL_write", callWrite},
-		{"wolfSSL_connect", callHandshake},
-		{"wolfSSL_accept", callHandshake},
-		{"wolfSSL_free", callFree},
+		{"wolfSSL_read", Read},
+		{"wolfSSL_write", Write},
+		{"wolfSSL_connect", Handshake},
+		{"wolfSSL_accept", Handshake},
+		{"wolfSSL_free", Free},
 	}},
 	{locate.S2N, []function{ // ssize_t f(conn, buf, size, blocked)
-		{"s2n_recv", callRead},
-		{"s2n_send", callWrite},
-		{"s2n_negotiate", callHandshake0},
-		{"s2n_connection_free", callFree},
+		{"s2n_recv", Read},
+		{"s2n_send", Write},
+		{"s2n_negotiate", Handshake0},
+		{"s2n_connection_free", Free},
 	}},
 }
 
@@ -118,13 +118,13 @@ const nssExport = "SSL_ImportFD"
 // their wrappers; one stands for both.
 var inners = []struct {
 	name              string
-	call              call
+	call              Call
 	wrapper, wrapper2 string
 	count             x86asm.Reg // of the argument that says where to store how much was passed
 }{
-	{"ssl_read_internal", callReadInner, "SSL_read", "SSL_read_ex", x86asm.RCX},
-	{"ssl_write_internal", callWriteEx2, "SSL_write", "SSL_write_ex2", x86asm.R8}, // from OpenSSL 3.2
-	{"ssl_write_internal", callWriteEx, "SSL_write", "SSL_write_ex", x86asm.RCX},
+	{"ssl_read_internal", ReadInner, "SSL_read", "SSL_read_ex", x86asm.RCX},
+	{"ssl_write_internal", WriteEx2, "SSL_write", "SSL_write_ex2", x86asm.R8}, // from OpenSSL 3.2
+	{"ssl_write_internal", WriteEx, "SSL_write", "SSL_write_ex", x86asm.RCX},
 }
 
 // shutdownGetter returns the flags of a connection's shutdown (SSL_get_shutdown(3)).
@@ -139,27 +139,27 @@ type image struct {
 	how  string            // where they were found
 }
 
-// A site is where a probe goes.
-type site struct {
+// A Site is where a probe goes.
+type Site struct {
 	Function
-	call    call
-	returns []uint64 // offsets of the return instructions, of Go's functions only
+	Call    Call
+	Returns []uint64 // offsets of the return instructions, of Go's functions only
 }
 
 // Inspect finds the TLS stacks of the ELF file at path, a library or an
 // executable, and their functions. Its error wraps [ErrNoTLS] where none can be
 // hooked; the Attachment then has those that are known by name.
 func Inspect(path string) (Attachment, error) {
-	a, _, err := inspect(path, true)
+	a, _, err := Find(path, true)
 	if err == nil || errors.Is(err, ErrNoTLS) {
 		a.describe()
 	}
 	return a, err
 }
 
-// inspect finds what to hook. It looks for functions that are not exported if
+// Find finds what to hook in the ELF file at path, with the errors of [Inspect]. It looks for functions that are not exported if
 // inner is set.
-func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
+func Find(path string, inner bool) (a Attachment, sites []Site, err error) {
 	defer func() { // debug/elf does not promise to survive every file
 		if r := recover(); r != nil {
 			err = fmt.Errorf("read %s: %v", path, r)
@@ -186,7 +186,7 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 	if err := im.findSymbols(); err != nil {
 		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
-	a.Library, a.flags = im.name(path), im.flagsOffset()
+	a.Library, a.ShutdownFlags = im.name(path), im.flagsOffset()
 	if lib := im.library(); lib != nil {
 		sites = im.sites(lib, inner)
 		a.Stacks = append(a.Stacks, Stack{Name: string(lib.stack)}.with(sites))
@@ -198,7 +198,7 @@ func inspect(path string, inner bool) (a Attachment, sites []site, err error) {
 		}
 		sites = append(sites, more...)
 	}
-	if !slices.ContainsFunc(sites, func(s site) bool { return s.call.returns() }) {
+	if !slices.ContainsFunc(sites, func(s Site) bool { return s.Call.Returns() }) {
 		return a, nil, a.refusal()
 	}
 	return a, sites, nil
@@ -220,7 +220,7 @@ func (a *Attachment) refusal() error {
 func (s Stack) title() string { return strings.TrimSpace(s.Name + " " + s.Version) }
 
 // with returns s with the functions of sites.
-func (s Stack) with(sites []site) Stack {
+func (s Stack) with(sites []Site) Stack {
 	for _, site := range sites {
 		s.Functions = append(s.Functions, site.Function)
 	}
@@ -234,7 +234,7 @@ func (im *image) isGo() bool {
 }
 
 // sites chooses where to probe the functions of lib that are there.
-func (im *image) sites(lib *library, inner bool) (sites []site) {
+func (im *image) sites(lib *library, inner bool) (sites []Site) {
 	covered := map[string]bool{}
 	for _, in := range inners {
 		w, w2 := im.syms[in.wrapper], im.syms[in.wrapper2]
@@ -269,12 +269,12 @@ func (im *image) library() *library {
 }
 
 // add appends the site of the function at addr, if that is in the file.
-func (im *image) add(sites []site, fn function, addr uint64, how string) []site {
-	off, ok := im.offset(im.cheapSite(addr))
+func (im *image) add(sites []Site, fn function, addr uint64, how string) []Site {
+	off, ok := symtab.Offset(im.file, im.cheapSite(addr))
 	if !ok {
 		return sites
 	}
-	return append(sites, site{Function: Function{Name: fn.name, Addr: addr, Offset: off, How: how}, call: fn.call})
+	return append(sites, Site{Function: Function{Name: fn.name, Addr: addr, Offset: off, How: how}, Call: fn.call})
 }
 
 // findSymbols looks the functions up in .dynsym and, for executables that do
@@ -320,14 +320,4 @@ func (im *image) name(path string) string {
 		return names[0]
 	}
 	return filepath.Base(path)
-}
-
-// offset returns where in the file the code at the address addr is.
-func (im *image) offset(addr uint64) (uint64, bool) {
-	for _, p := range im.file.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && addr >= p.Vaddr && addr-p.Vaddr < p.Filesz {
-			return addr - p.Vaddr + p.Off, true
-		}
-	}
-	return 0, false
 }

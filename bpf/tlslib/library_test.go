@@ -1,4 +1,4 @@
-package bpf
+package tlslib
 
 import (
 	"maps"
@@ -32,15 +32,15 @@ func TestInspectNSS(t *testing.T) {
 	if len(found) == 0 {
 		t.Skip("no NSS")
 	}
-	a, sites, err := inspect(found[0], true)
+	a, sites, err := Find(found[0], true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	calls := map[string]call{}
+	calls := map[string]Call{}
 	for _, s := range sites {
-		calls[s.Name] = s.call
+		calls[s.Name] = s.Call
 	}
-	want := map[string]call{"ssl_SecureRecv": callRecv, "ssl_SecureSend": callWrite, "ssl_SecureClose": callFree}
+	want := map[string]Call{"ssl_SecureRecv": Recv, "ssl_SecureSend": Write, "ssl_SecureClose": Free}
 	if !maps.Equal(calls, want) || len(a.Stacks) != 1 || a.Stacks[0].Name != "NSS" || a.Stacks[0].Version == "" {
 		t.Errorf("found %v in %+v", calls, a)
 	}

@@ -1,4 +1,4 @@
-package bpf
+package tlslib
 
 import (
 	"debug/elf"
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ssltape/bpf/locate"
+	"ssltape/bpf/symtab"
 )
 
 // minLinked is the size of the smallest file that is searched for a TLS
@@ -18,18 +19,18 @@ const minLinked = 1 << 20
 
 // linkedCalls says how the functions that package locate finds take their
 // arguments.
-var linkedCalls = map[string]call{
-	"SSL_read": callRead, "SSL_write": callWrite, "tls_free": callFree, "SSL_free": callFree, "SSL_do_handshake": callHandshake,
-	"ssl_read_internal": callReadInner, "SSL_read_ex": callReadEx, "ssl_write_internal": callWriteEx, "SSL_write_ex": callWriteEx,
-	"ssl_SecureRecv": callRecv, "ssl_SecureSend": callWrite, "ssl_SecureClose": callFree,
-	"crypto/tls.(*Conn).Read": callGoRead, "crypto/tls.(*Conn).Write": callGoWrite, "crypto/tls.(*Conn).Close": callGoClose,
+var linkedCalls = map[string]Call{
+	"SSL_read": Read, "SSL_write": Write, "tls_free": Free, "SSL_free": Free, "SSL_do_handshake": Handshake,
+	"ssl_read_internal": ReadInner, "SSL_read_ex": ReadEx, "ssl_write_internal": WriteEx, "SSL_write_ex": WriteEx,
+	"ssl_SecureRecv": Recv, "ssl_SecureSend": Write, "ssl_SecureClose": Free,
+	"crypto/tls.(*Conn).Read": GoRead, "crypto/tls.(*Conn).Write": GoWrite, "crypto/tls.(*Conn).Close": GoClose,
 }
 
 // linked finds the TLS functions that a file has no symbols of, and those of
 // rustls, which are known by symbols that only the linker sees. It returns where
 // to probe and adds to a the stacks that a does not have, and what to call the
 // file in a recording.
-func (im *image) linked(a *Attachment) ([]site, error) {
+func (im *image) linked(a *Attachment) ([]Site, error) {
 	rust, sites := im.rust()
 	if im.size < minLinked && im.syms[nssExport] == 0 && rust == nil {
 		return nil, nil
@@ -74,8 +75,8 @@ func (a *Attachment) has(stack string) bool {
 
 // linkedSites returns where to probe lib, or nothing where one of the
 // directions is missing: half a conversation tells nothing.
-func (im *image) linkedSites(lib *locate.Library) []site {
-	var sites []site
+func (im *image) linkedSites(lib *locate.Library) []Site {
+	var sites []Site
 	read, write := false, false
 	for _, f := range lib.Funcs {
 		// What SSL_read passes, its inner function has passed.
@@ -83,20 +84,20 @@ func (im *image) linkedSites(lib *locate.Library) []site {
 			continue
 		}
 		c, ok := linkedCalls[f.Name]
-		if c == callWriteEx && f.Count == 4 {
-			c = callWriteEx2
+		if c == WriteEx && f.Count == 4 {
+			c = WriteEx2
 		}
 		at := im.cheapSite(f.Addr)
 		if lib.Stack == locate.Go {
 			at = im.goSite(f.Addr)
 		}
-		off, mapped := im.offset(at)
+		off, mapped := symtab.Offset(im.file, at)
 		if !ok || !mapped {
 			continue
 		}
-		read = read || slices.Contains([]call{callRead, callReadInner, callRecv, callGoRead}, c)
-		write = write || slices.Contains([]call{callWrite, callWriteEx, callWriteEx2, callGoWrite}, c)
-		sites = append(sites, site{Function{Name: f.Name, Addr: f.Addr, Offset: off, How: f.How}, c, f.Returns})
+		read = read || slices.Contains([]Call{Read, ReadInner, Recv, GoRead}, c)
+		write = write || slices.Contains([]Call{Write, WriteEx, WriteEx2, GoWrite}, c)
+		sites = append(sites, Site{Function{Name: f.Name, Addr: f.Addr, Offset: off, How: f.How}, c, f.Returns})
 	}
 	if !read || !write {
 		return nil

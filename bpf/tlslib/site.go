@@ -1,10 +1,12 @@
-package bpf
+package tlslib
 
 import (
 	"debug/elf"
 	"encoding/binary"
 
 	"golang.org/x/arch/x86/x86asm"
+
+	"ssltape/bpf/symtab"
 )
 
 // A probe costs one trap where the kernel can emulate the instruction that it
@@ -24,7 +26,7 @@ type insn struct {
 // code returns the instructions at addr up to the first that cannot be
 // decoded, or nothing where im is not for amd64.
 func (im *image) code(addr uint64) []insn {
-	off, ok := im.offset(addr)
+	off, ok := symtab.Offset(im.file, addr)
 	if !ok || im.file.Machine != elf.EM_X86_64 {
 		return nil
 	}
@@ -90,7 +92,7 @@ func (im *image) goSite(addr uint64) uint64 {
 func (im *image) goSiteARM64(addr uint64) uint64 {
 	const maxCheck, mask, branchLS = 6, 0xff00001f, 0x54000009
 	var code [4 * maxCheck]byte
-	off, ok := im.offset(addr)
+	off, ok := symtab.Offset(im.file, addr)
 	if _, err := im.raw.ReadAt(code[:], int64(off)); !ok || err != nil {
 		return addr
 	}
