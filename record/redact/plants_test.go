@@ -119,6 +119,12 @@ func plants() map[string]plant {
 		"www-authenticate":   {"HTTP/1.1 200 OK\r\nAuthentication-Info: rspauth=\"" + random(28, 32, hexes) + "\"\r\nContent-Length: 0\r\n\r\n", random(28, 32, hexes)},
 		"websocket protocol": {get("/", "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key."+stripe), stripe},
 		"x-forwarded":        {get("/", "X-Original-URL: /cb?code=1&client_secret="+key), key},
+		"session":            {get("/", "X-Session-Id: "+key), key},
+		"one-time code":      {get("/", "X-MFA-Code: "+random(26, 8, digits)), random(26, 8, digits)},
+		"protocol":           {get("/", "Sec-WebSocket-Protocol: graphql-transport-ws, "+key), key},
+		"protocol of kube":   {get("/", "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io."+key+", v4.channel.k8s.io"), key},
+		"negotiate":          {"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate " + key + "==\r\nContent-Length: 0\r\n\r\n", key},
+		"dpop":               {get("/", "DPoP: "+key), key},
 		"link":               {"HTTP/1.1 200 OK\r\nLink: <https://a/?page=2&access_token=" + key + ">; rel=next\r\nContent-Length: 0\r\n\r\n", key},
 		"grpc web":           {post("application/grpc-web-text", base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x00\x40\x0a\x3e"+stripe))), base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x00\x40\x0a\x3e" + stripe))[12:36]},
 		"jwt in path":        {get("/u/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0."+jwtTail+"/x", "Accept: */*"), jwtTail},
@@ -154,6 +160,7 @@ func TestPlants(t *testing.T) {
 // only looks like one, stays.
 func TestNoPlants(t *testing.T) {
 	for name, in := range map[string]string{
+		"fields":     get("/", "Sec-WebSocket-Protocol: graphql-transport-ws, v4.channel.k8s.io, openai-beta.realtime-v1", "WWW-Authenticate: Digest realm=\"a@b.c\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"", "WWW-Authenticate: Negotiate", "Session: morning"),
 		"yaml":       answer("application/yaml", "# password: see the vault\nusers:\n- name: bob\n  password: ${DB_PASSWORD}\n  token_count: 12\n  description: the password of the user\ntokens: [a, b]\nsecrets:\n- name: x\nmax_tokens: 100\n"),
 		"xml":        answer("application/xml", "<?xml version=\"1.0\"?><a><!-- password --><name>bob smith</name><passwordPolicy min=\"8\">strict rules</passwordPolicy><token>identifier</token><key>color</key><string>dark blue</string></a>"),
 		"html":       answer("text/html", "<!doctype html><label for=\"password\">Enter your password</label><input name=\"q\" value=\"two words\"><a href=\"/password/reset\">Forgot password?</a><script>if(a<b){c=\"x\"}</script>"),

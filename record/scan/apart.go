@@ -233,7 +233,7 @@ func mayBeApart(p []byte) bool {
 	for i, c := range p {
 		switch {
 		case classes[c] == 0 || c == ',':
-			if start > 0 && digits && i-start >= minKey {
+			if n := i - start; start > 0 && digits && (n >= minKey || n >= minToken && p[start-1] == '\'') {
 				return true
 			}
 			start, digits = i+1, false
@@ -277,4 +277,21 @@ func looksPassword(value []byte) bool {
 		}
 	}
 	return letter && other
+}
+
+// withoutQuote returns p without the quote at its end that programs escape as
+// \x22, of which the backslash may be gone.
+func withoutQuote(p []byte) []byte {
+	if n := len(p) - len(`\x22`); n > 0 && p[n] == '\\' && p[n+1] == 'x' && p[n+2] == '2' && (p[n+3] == '2' || p[n+3] == '7') {
+		return p[:n]
+	}
+	return p
+}
+
+// withoutX returns name without what is left of such a quote before it.
+func withoutX(name []byte) []byte {
+	if n := len("x22"); len(name) > n && name[0] == 'x' && name[1] == '2' && (name[2] == '2' || name[2] == '7') {
+		return name[n:]
+	}
+	return name
 }

@@ -81,7 +81,7 @@ func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' }
 // mayStandBefore reports whether word tells that a secret follows, or may do so
 // with the word before it.
 func mayStandBefore(word []byte) bool {
-	return isScheme(word) || isUserOption(word) || isFiller(word)
+	return isScheme(word) || isUserOption(word) || isFiller(word) || isAny(word, "by", "as")
 }
 
 // beforeValue are the bytes that may stand between a name, with what follows
@@ -120,7 +120,7 @@ func (p Profile) named(before []byte) verdict {
 		return stays
 	}
 	b := bytes.TrimRight(before, "\"'`\\[{")
-	b = bytes.TrimRight(b, " \t")
+	b = bytes.TrimRight(withoutQuote(b), " \t")
 	if len(b) == 0 {
 		return stays
 	}
@@ -150,9 +150,12 @@ func (p Profile) named(before []byte) verdict {
 		if bytes.HasSuffix(b, []byte("password")) && bytes.Contains(b[max(0, len(b)-maxTail/2):], []byte("login ")) { // of a .netrc file
 			return goes
 		}
+		if inSQL(before) {
+			return goes
+		}
 		return stays
 	}
-	v := p.judgeKey(lastWord(bytes.TrimRight(bytes.TrimRight(b, " \t"), "\"'`\\]")))
+	v := p.judgeKey(withoutX(lastWord(bytes.TrimRight(withoutQuote(bytes.TrimRight(b, " \t")), "\"'`\\]"))))
 	switch {
 	case v == words: // in text these are words
 		return stays
@@ -212,6 +215,8 @@ func (t *text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		}
 	} else if from := t.afterOption(tok, before, raw); from >= 0 {
 		out = append(out, find{from: from, to: len(tok)})
+	} else if t.inJar(before, raw) {
+		out = append(out, find{from: 0, to: len(tok)})
 	}
 	if m&(equals|colon) == 0 {
 		return out

@@ -191,13 +191,15 @@ func (e *escapes) step(p []byte, at int64) {
 	switch t := e.h.Text; {
 	case len(t) == 2 && t[1] == '/':
 		e.decoded([]byte{'/'})
+	case len(t) == len(`\x22`) && t[1] == 'x' && isHex(t[2]) && isHex(t[3]):
+		e.decoded([]byte{hexValue(t[2])<<4 | hexValue(t[3])})
 	case len(t) == maxEscape:
 		if c, err := strconv.ParseUint(string(t[2:]), 16, 16); err == nil && c < 0x7f {
 			e.decoded([]byte{byte(c)})
 			return
 		}
 		e.flush()
-	case len(t) == 2 && t[1] != 'u', len(t) > 2 && !isHex(t[len(t)-1]):
+	case len(t) == 2 && t[1] != 'u' && t[1] != 'x', len(t) > 2 && !isHex(t[len(t)-1]):
 		e.flush()
 	}
 }

@@ -88,6 +88,10 @@ var keyKinds = []keyKind{
 	{"v1.0-", 100, isBase64URL, anywhere}, {"figo_", 40, isBase64URL, anywhere}, {"figor_", 40, isBase64URL, anywhere},
 	{".atlasv1.", 60, isBase64URL, anywhere}, {"7Q~", 31, isMarked, anywhere}, {"8Q~", 31, isMarked, anywhere}, // Terraform, Azure
 	{"pat", 79, isDotted, dotted}, {"MT", 57, isDotted, dotted}, {"MT", 68, isDotted, dotted}, {"MT", 70, isDotted, dotted}, // Airtable, Discord
+	{"$2a$", 56, isCrypt, anywhere}, {"$2b$", 56, isCrypt, anywhere}, {"$2x$", 56, isCrypt, anywhere}, {"$2y$", 56, isCrypt, anywhere}, // of passwords
+	{"$1$", 24, isCrypt, anywhere}, {"$5$", 44, isCrypt, anywhere}, {"$6$", 87, isCrypt, anywhere}, {"$y$", 48, isCrypt, anywhere},
+	{"$gy$", 48, isCrypt, anywhere}, {"$7$", 48, isCrypt, anywhere}, {"$apr1$", 24, isCrypt, anywhere}, {"$argon2", 40, isCrypt, anywhere},
+	{"$scrypt$", 40, isCrypt, anywhere}, {"$pbkdf2", 40, isCrypt, anywhere}, {"pbkdf2_sha", 50, isCrypt, anywhere},
 }
 
 // A pairSet is a set of two bytes of ASCII.
@@ -347,5 +351,6 @@ func isBase64(c byte) bool        { return isBase64URL(c) || c == '+' || c == '/
 func isDotted(c byte) bool        { return isBase64URL(c) || c == '.' }
 func isMarked(c byte) bool        { return isDotted(c) || c == '~' }
 func isPadded(c byte) bool        { return isBase64(c) || c == '=' }
+func isCrypt(c byte) bool         { return isPadded(c) || c == '$' || c == '.' || c == ',' }
 func isPath(c byte) bool          { return isBase64URL(c) || c == '/' }
 func isPathAt(c byte) bool        { return isPath(c) || c == '@' }

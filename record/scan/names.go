@@ -96,22 +96,24 @@ func set(words string) map[string]bool {
 type verdict uint8
 
 const (
-	stays   verdict = iota
-	opaque          // it goes where it looks like a token
-	pass            // it goes where it looks like a password
-	goes            // it goes
-	cookies         // it is a Cookie field: values go, names stay
-	crumb           // it is a Set-Cookie field: the value goes, attributes stay
-	words           // what people wrote: its length stays
-	listed          // it goes where it looks like the value of a field
-	armored         // it goes where it is not the end of a PEM block
-	remote          // it goes where it looks random
+	stays     verdict = iota
+	opaque            // it goes where it looks like a token
+	pass              // it goes where it looks like a password
+	goes              // it goes
+	cookies           // it is a Cookie field: values go, names stay
+	crumb             // it is a Set-Cookie field: the value goes, attributes stay
+	words             // what people wrote: its length stays
+	listed            // it goes where it looks like the value of a field
+	armored           // it goes where it is not the end of a PEM block
+	remote            // it goes where it looks random
+	offers            // it is a list, of which goes what looks random
+	challenge         // it is a challenge: the data of a scheme goes
 )
 
 // judgeField returns what becomes of the values of the field called name.
 func (p Profile) judgeField(name string) verdict {
 	if n := len(name); p != Strict && n > 1 && name[1] != '-' && isLetterOrDigit(name[n-2]) && isLetterOrDigit(name[n-1]) &&
-		!keyEnds.has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
+		!fieldEnds.has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
 		return stays
 	}
 	name = strings.ToLower(strings.TrimSpace(name))
@@ -126,11 +128,30 @@ func (p Profile) judgeField(name string) verdict {
 	if v := judgeName([]byte(name)); v == goes || v == opaque {
 		return goes
 	}
+	if v := fieldRules[name]; v != stays {
+		return v
+	}
 	if p == Strict {
 		return strictField(name)
 	}
 	return stays
 }
+
+// fieldRules are what becomes of fields whose names are none of secrets elsewhere.
+var fieldRules = map[string]verdict{
+	"session": opaque, "x-session": opaque, "x-session-id": opaque, "x-sid": opaque,
+	"x-mfa-code": goes, "x-2fa-code": goes, "x-otp": goes, "x-otp-code": goes, "x-totp": goes,
+	"sec-websocket-protocol": offers, "www-authenticate": challenge, "proxy-authenticate": challenge,
+}
+
+// fieldEnds are keyEnds and the last two letters of these.
+var fieldEnds = func() pairSet {
+	ends := keyEnds
+	for name := range fieldRules {
+		ends.add(name[len(name)-2], name[len(name)-1])
+	}
+	return ends
+}()
 
 // judgeKey returns what becomes of the value of a key in a query, a form or a
 // JSON object.
@@ -174,7 +195,10 @@ func judgeName(name []byte) verdict {
 
 // IsSecretField reports whether p takes out something of the value of every
 // field called name.
-func (p Profile) IsSecretField(name string) bool { return p.judgeField(name) != stays }
+func (p Profile) IsSecretField(name string) bool {
+	v := p.judgeField(name)
+	return v == goes || v == cookies || v == crumb
+}
 
 // judgeBeside returns what becomes of the value beside name, as in
 // {"name": "Authorization", "value": "…"}.
@@ -182,10 +206,13 @@ func (p Profile) judgeBeside(name []byte) verdict {
 	if v := p.judgeKey(name); v == goes || v == opaque || v == pass {
 		return v
 	}
-	if p.judgeField(string(name)) != stays {
-		return goes
+	switch v := p.judgeField(string(name)); v {
+	case stays, offers, challenge:
+		return stays
+	case opaque:
+		return opaque
 	}
-	return stays
+	return goes
 }
 
 // maxName is the length of the longest key that is looked at.
@@ -263,7 +290,7 @@ func looksOpaque(value []byte) bool {
 // Field scans the value of the field called name (RFC 9110, section 5), which
 // is h.Text[from:to].
 func (s *Finder) Field(name string, h *Held, from, to int) {
-	switch s.Profile.judgeField(name) {
+	switch v := s.Profile.judgeField(name); v {
 	case goes:
 		s.value(h, from+credentials(h.Text[from:to]), to)
 	case cookies:
@@ -279,8 +306,12 @@ func (s *Finder) Field(name string, h *Held, from, to int) {
 			s.Freely(h, end-len(rest), end)
 			from = end + 1
 		}
+	case offers:
+		s.offers(h, from, to)
 	default:
-		if isURLField(name) {
+		if k := from + credentials(h.Text[from:to]); v == opaque && v.confirms(bytes.TrimSpace(h.Text[from:to])) || v == challenge && k > from && holdsData(h.Text[k:to]) {
+			s.value(h, k, to)
+		} else if isURLField(name) {
 			s.URL(h, from, to)
 		} else {
 			s.Freely(h, from, to)

@@ -27,14 +27,16 @@ func (f find) of(tok []byte) []byte {
 // called again. What stands in p before the token is before.
 func (t *text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	out := t.finds[:0]
-	if m&atSign != 0 && m&colon != 0 {
-		out = userinfo(out, tok)
+	if m&atSign != 0 {
+		out = t.userinfo(out, tok, before, raw)
 	}
 	if m&equals != 0 && (m&between != 0 || t.url) {
 		out = t.parameters(out, tok)
 	}
 	if m&colon != 0 && t.login(tok, before, raw) {
 		out = append(out, find{from: 0, to: len(tok)})
+	} else if m&(colon|digit) == colon|digit && t.isPgpass(tok, before, raw) {
+		out = append(out, find{from: bytes.LastIndexByte(tok, ':') + 1, to: len(tok)})
 	}
 	if m&digit != 0 {
 		out = t.assigned(out, tok, m, before, raw)
@@ -69,25 +71,6 @@ func (t *text) find(tok []byte, m byte, before []byte, raw bool) []find {
 		kept = append(kept, f)
 	}
 	return kept
-}
-
-// userinfo finds the user:password of URLs (RFC 3986, section 3.2.1). A user
-// alone stays, and so does what is a template.
-func userinfo(out []find, tok []byte) []find {
-	for i := 0; ; {
-		k := bytes.Index(tok[i:], []byte("://"))
-		if k < 0 {
-			return out
-		}
-		i += k + len("://")
-		authority := tok[i:]
-		if end := bytes.IndexAny(authority, "/?#"); end >= 0 {
-			authority = authority[:end]
-		}
-		if at := bytes.LastIndexByte(authority, '@'); at > 0 && bytes.IndexByte(authority[:at], ':') >= 0 {
-			out = append(out, find{i, i + at, inURL, unescapeQuery(authority[:at])})
-		}
-	}
 }
 
 // parameters finds the values of secret names in the query or fragment of URLs.

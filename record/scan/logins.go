@@ -1,0 +1,160 @@
+package scan
+
+import "bytes"
+
+// What logs in to databases and hosts has forms of its own, in which a place
+// rather than a name tells the password.
+
+// userinfo finds the user:password of URLs (RFC 3986, section 3.2.1), and the
+// passwords before an at sign in what else names a database. A user alone stays
+// unless it looks like a token, and so does what is a template.
+func (t *text) userinfo(out []find, tok, before []byte, raw bool) []find {
+	if from, to := loginAt(tok); from < to {
+		return append(out, find{from: from, to: to})
+	}
+	if from := t.oracleLogin(tok, before, raw); from >= 0 {
+		return append(out, find{from: from, to: bytes.LastIndexByte(tok, '@')})
+	}
+	for i := 0; ; {
+		k := bytes.Index(tok[i:], []byte("://"))
+		if k < 0 {
+			return out
+		}
+		i += k + len("://")
+		authority := tok[i:]
+		if end := bytes.IndexAny(authority, "/?#"); end >= 0 {
+			authority = authority[:end]
+		}
+		at := bytes.LastIndexByte(authority, '@')
+		if at <= 0 {
+			continue
+		}
+		if user := authority[:at]; bytes.IndexByte(user, ':') >= 0 || len(user) >= minKey && run(user, isMarked) == at && isShuffled(user) {
+			out = append(out, find{i, i + at, inURL, unescapeQuery(user)})
+		}
+	}
+}
+
+// loginAt returns the place of the password in the source of Go's drivers that
+// tok is, user:password@tcp(host:port)/name, or in a URL of JDBC for Oracle,
+// jdbc:oracle:thin:user/password@host, if from < to.
+func loginAt(tok []byte) (from, to int) {
+	for _, net := range []string{"@tcp(", "@unix(", "@tcp6("} {
+		if to = bytes.Index(tok, []byte(net)); to > 0 {
+			user := bytes.LastIndexAny(tok[:to], "=/") + 1
+			if k := bytes.IndexByte(tok[user:to], ':'); k > 0 {
+				return user + k + 1, to
+			}
+			return bytes.IndexByte(tok[:to], ':') + 1, to
+		}
+	}
+	const thin = "jdbc:oracle:"
+	if i := bytes.Index(tok, []byte(thin)); i >= 0 {
+		to = bytes.LastIndexByte(tok, '@')
+		if k := bytes.IndexByte(tok[i:max(to, i)], '/'); k >= 0 {
+			return i + k + 1, to
+		}
+	}
+	return 0, 0
+}
+
+// oracleCommands are those that have user/password@name as an argument.
+var oracleCommands = []string{"sqlplus ", "expdp ", "impdp ", "sqlldr ", "rman ", "sqlcl "}
+
+// oracleLogin returns where the password in tok begins, if that is an argument of
+// one of these commands, or -1.
+func (t *text) oracleLogin(tok, before []byte, raw bool) int {
+	i, at := bytes.IndexByte(tok, '/'), bytes.LastIndexByte(tok, '@')
+	if i <= 0 || run(tok[:i], isWord) < i || at-i-1 < minLoose || !t.isCommand(oracleCommands, before, raw) {
+		return -1
+	}
+	return i + 1
+}
+
+// minPgpass is the length of the shortest line that is looked at.
+const minPgpass = 20
+
+// isPgpass reports whether tok is a line of a password file of PostgreSQL:
+// host:port:database:user:password.
+func (t *text) isPgpass(tok, before []byte, raw bool) bool {
+	if len(tok) < minPgpass || bytes.Count(tok, []byte(":")) != 4 {
+		return false
+	}
+	parts := bytes.Split(tok, []byte(":"))
+	for i, p := range parts[:4] {
+		digits := run(p, isDigit) == len(p)
+		if string(p) != "*" && (len(p) == 0 || run(p, isDotted) < len(p) || (i == 1) != digits) {
+			return false
+		}
+	}
+	host, password := parts[0], parts[4]
+	if string(host) != "*" && string(host) != "localhost" && bytes.IndexByte(host, '.') < 0 || !looksPassword(password) || len(password) < minLoose {
+		return false
+	}
+	b := t.last(before, raw)
+	return len(b) == 0 || b[len(b)-1] == '\n'
+}
+
+// inJar reports whether a token is the value of a cookie in a file of curl and
+// wget, in which six fields and tabs stand before it.
+func (t *text) inJar(before []byte, raw bool) bool {
+	b := t.last(before, raw)
+	if len(b) == 0 || b[len(b)-1] != '\t' {
+		return false
+	}
+	parts := bytes.Split(b[bytes.LastIndexByte(b, '\n')+1:], []byte("\t"))
+	n := len(parts)
+	if n < 6 {
+		return false
+	}
+	flag := func(p []byte) bool { return string(p) == "TRUE" || string(p) == "FALSE" }
+	expires := parts[n-3]
+	return flag(parts[n-4]) && (n < 7 || flag(parts[n-6])) && len(expires) > 0 && run(expires, isDigit) == len(expires)
+}
+
+// inSQL reports whether what stands before a token in quotes is what sets a
+// password in SQL: PASSWORD '…', PASSWORD('…'), IDENTIFIED BY '…'.
+func inSQL(before []byte) bool {
+	b := bytes.TrimRight(before, "'\"\\")
+	if len(b) == len(before) {
+		return false
+	}
+	b = bytes.TrimRight(b, " (")
+	switch word := lastWord(b); {
+	case string(word) == "PASSWORD":
+		return true
+	case isAny(word, "by", "as"):
+		b = bytes.ToLower(b[max(0, len(b)-maxTail/2):])
+		return bytes.Contains(b, []byte("identified "))
+	}
+	return false
+}
+
+// offers takes the tokens out of a list of protocols that a WebSocket is asked to
+// speak (RFC 6455, section 11.3.4), where browsers have no other place for them:
+// what looks random, or what follows on the last dot in that.
+func (s *Finder) offers(h *Held, from, to int) {
+	for part := range bytes.SplitSeq(h.Text[from:to], []byte(",")) {
+		end := from + len(part)
+		a, b := trim(h.Text, from, end)
+		item := h.Text[a:b]
+		if !bytes.HasPrefix(item, []byte("eyJ")) {
+			a += bytes.LastIndexByte(item, '.') + 1
+		}
+		if item = h.Text[a:b]; len(item) >= minKey && isShuffled(item) {
+			s.value(h, a, b)
+		} else {
+			s.Freely(h, from, end)
+		}
+		from = end + 1
+	}
+}
+
+// holdsData reports whether p, what follows the name of a scheme, is data rather
+// than parameters (RFC 9110, section 11.2).
+func holdsData(p []byte) bool {
+	p = bytes.TrimSpace(p)
+	return len(p) >= minKey && run(bytes.TrimRight(p, "="), isMarkedBase64) == len(bytes.TrimRight(p, "="))
+}
+
+func isMarkedBase64(c byte) bool { return isBase64(c) || c == '.' || c == '~' }
