@@ -30,7 +30,8 @@ type lexer struct {
 	esc    Held      // an escape under way
 	name   []byte    // the beginning of the last string
 	deltas *deltas   // the strings that continue those of events before, or nil
-	early  Held      // a "value" that came before its "name"
+	early  Held      // a "value", or values, that came before the key that tells what they are
+	ends   []int     // where these end
 	query  *graphql  // made when it is first needed
 	place
 }
@@ -49,6 +50,7 @@ type place struct {
 	isValue bool    // the key is "value"
 	named   bool    // a "name" came in the object
 	keeps   bool    // the string under way goes to early too
+	kin
 }
 
 // NewJSON returns the sink for JSON (RFC 8259), and for what has some in it.
@@ -197,6 +199,9 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 				l.beside = judgeListed(l.name)
 			}
 		}
+		if l.isKind && l.last {
+			l.setKind()
+		}
 		l.last = false
 		return
 	case '[':
@@ -211,8 +216,9 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		if l.paired = stays; c == '{' && l.after && l.verdict != words {
 			l.paired = l.verdict
 		}
+		l.nestKin(c)
 		l.after, l.lists, l.named = false, 0, false
-		l.early.Reset()
+		l.forget()
 	default:
 		if isBare(c) {
 			l.state = inBare
@@ -239,6 +245,7 @@ func (l *lexer) colon() {
 			l.verdict = l.paired
 		}
 	}
+	l.relate()
 	if l.deltas != nil {
 		l.deltas.key(l.name)
 	}
@@ -281,7 +288,7 @@ func (l *lexer) open() {
 			}
 			str = l.query
 		}
-		l.keeps = l.isValue && !l.named
+		l.keeps = l.isValue || l.isMember
 		l.begin(str)
 	}
 }
@@ -304,7 +311,9 @@ func (l *lexer) content(p []byte, at int64, n int) {
 // close ends the string under way.
 func (l *lexer) close() {
 	l.endString()
-	l.state = outside
+	if l.state = outside; l.keeps {
+		l.ends = append(l.ends, len(l.early.Text))
+	}
 	if l.after && l.isName {
 		l.pair()
 	}
@@ -314,11 +323,7 @@ func (l *lexer) close() {
 // pair judges the value beside a name, which may have come before it.
 func (l *lexer) pair() {
 	l.paired = l.s.Profile.judgeBeside(l.name)
-	if v := l.early.Text; l.paired.confirms(v) && len(v) > 0 && len(v) < maxEarly {
-		from := credentials(v)
-		l.s.redact(l.early.Places(from, len(v)), v[from:], inText)
-	}
-	l.early.Reset()
+	l.judgeEarly(l.paired)
 }
 
 func (l *lexer) endString() {
@@ -395,7 +400,8 @@ func (l *lexer) End() {
 		l.endString()
 	}
 	l.esc.Reset()
-	l.early.Reset()
+	l.forget()
+	l.kin = kin{}
 	l.state, l.after, l.lists, l.paired, l.deep, l.name = outside, false, 0, stays, 0, l.name[:0]
 	l.last, l.beside, l.named, l.keeps = false, stays, false, false
 }

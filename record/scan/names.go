@@ -108,6 +108,8 @@ const (
 	remote            // it goes where it looks random
 	offers            // it is a list, of which goes what looks random
 	challenge         // it is a challenge: the data of a scheme goes
+	member            // it goes where it looks like a number of a key
+	encoded           // it goes where it is text in base64
 )
 
 // judgeField returns what becomes of the values of the field called name.
@@ -263,6 +265,10 @@ func (v verdict) confirms(value []byte) bool {
 		return looksPassword(value)
 	case listed:
 		return credentials(value) > 0 || looksOpaque(value) && bytes.ContainsAny(value, "0123456789")
+	case member:
+		return len(value) >= minKey && run(value, isBase64URL) == len(value) && isShuffled(value)
+	case encoded:
+		return isEncoded(value)
 	case armored:
 		return !bytes.HasPrefix(value, []byte(pemEnd))
 	}

@@ -78,7 +78,7 @@ func (l *lexer) quick(p []byte, i int) int {
 // quickString takes the string that begins with the quote p[i], if it is one of
 // those that quick takes, and returns where it got to.
 func (l *lexer) quickString(p []byte, i int) int {
-	if l.beside != stays || l.after && (l.verdict != stays || l.isValue && !l.named || l.deltas != nil && l.deltas.on && isPieceKey(l.name)) {
+	if l.beside != stays || l.after && (l.verdict != stays || l.isValue || l.isMember || l.deltas != nil && l.deltas.on && isPieceKey(l.name)) {
 		return i
 	}
 	from := i + 1
