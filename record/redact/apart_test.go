@@ -64,6 +64,15 @@ var written = map[string]string{
 	"scrypt":             "$scrypt$ln=16,r=8,p=1$c29tZXNhbHQ$@S@@S@",
 	"django":             "pbkdf2_sha256$260000$c29tZXNhbHQ$@S@@S@=",
 	"script":             "JSON.parse('{\\x22password\\x22:\\x22@S@\\x22}')",
+	"pair reversed":      "[{\"value\": \"@S@\", \"type\": \"x\", \"name\": \"client_secret\"}]",
+	"input reversed":     "<input value='@S@' type=hidden name='csrf_token'>",
+	"input unquoted":     "<input value=@S@ name=csrf_token>",
+	"kube secret":        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: x\nstringData:\n  foo: @S@\ntype: Opaque\n",
+	"kube secret sorted": "apiVersion: v1\nitems:\n- apiVersion: v1\n  data:\n    foo: @S@@S@\n  kind: Secret\n",
+	"kube secret json":   "{\n  \"apiVersion\": \"v1\",\n  \"data\": {\n    \"a\": \"info\",\n    \"foo\": \"@S@@S@\"\n  },\n  \"kind\": \"Secret\"\n}\n",
+	"jar in json":        "[{\"domain\":\".x.com\",\"httpOnly\":true,\"name\":\"a\",\"value\":\"@S@\"}]",
+	"jar in json early":  "[{\"name\":\"a\",\"value\":\"@S@\",\"domain\":\".x.com\",\"httpOnly\":true}]",
+	"key in json":        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"@S@\"}",
 	"redirect with code": "Location: https://x.example/cb?code=@S@&state=1\n",
 }
 
@@ -109,6 +118,9 @@ func TestNotWritten(t *testing.T) {
 		"   12\tconst x = value1234567890abcdef12345678\n   13\tTRUE\tFALSE\tcount12\t123\tabc\tdef12345678901234abcd\n",
 		"it was written by 'author1234' in 2024; the value is set by \"release-2024.05.12-build7\"\n",
 		"127.0.0.1:8080:80, 2001:db8:85a3:8d3:1319:8a2e:370:7348, 12:34:56:78:9a:bc, npm:@scope/pkg2@npm:1.2.3\n",
+		"apiVersion: v1\nkind: ConfigMap\ndata:\n  key: aB3dE5gH7jK9mN1pQ2sT\n---\napiVersion: v1\ndata:\n  level: info\n  mode: production\n  size: 1234567890\nkind: ConfigMap\n",
+		"[{\"value\": \"aB3dE5gH7jK9mN1pQ2sT\", \"name\": \"Accept\"}, {\"value\": \"aB3dE5gH7jK9mN1pQ2sT\", \"unit\": \"token\"}]\n",
+		"apiVersion: apps/v1\nkind: Deployment\nspec:\n  image: registry.example/a/b2@sha256:0123456789abcdef0123456789abcdef\n",
 		"model: claude-sonnet-4-20250514 gpt-4o-2024-08-06 session_id 3f2504e0-4f89-41d3-9a0c-0305e82c3301\n",
 	} {
 		in := post("application/json", `{"messages":[{"role":"user","content":`+quote(text)+`}]}`)

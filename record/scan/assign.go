@@ -215,7 +215,7 @@ func (t *text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		}
 	} else if from := t.afterOption(tok, before, raw); from >= 0 {
 		out = append(out, find{from: from, to: len(tok)})
-	} else if t.inJar(before, raw) {
+	} else if t.inJar(before, raw) || t.isKin(tok, before, raw) {
 		out = append(out, find{from: 0, to: len(tok)})
 	}
 	if m&(equals|colon) == 0 {

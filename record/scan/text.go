@@ -292,7 +292,7 @@ func (t *text) Pending() int64 {
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
 	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != Strict &&
-		t.verdict(nil, false) == stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.isCommand(oracleCommands, nil, false) && t.afterOption(t.h.Text, nil, false) < 0 &&
+		t.verdict(nil, false) == stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && !t.isCommand(oracleCommands, nil, false) && t.afterOption(t.h.Text, nil, false) < 0 &&
 		!isUserOption(lastWord(bytes.TrimRight(t.tail, " \"'\\"))) {
 		t.done = max(t.done, settled(t.h.Text))
 	}
@@ -307,13 +307,21 @@ func (t *text) judge(p []byte, from, to int, at int64, raw bool) {
 		t.s.redact([]Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}
 	t.alone.Text, t.alone.pieces = tok, append(t.alone.pieces[:0], piece{0, len(tok), at, len(tok)})
-	t.begins(&t.alone)
+	t.begins(&t.alone, p[:from], raw)
 }
 
-// begins begins a stretch with a token if that may be the first one of it.
-func (t *text) begins(h *Held) {
-	if t.run = beginPEM(t.s, h.Text); t.run == nil {
-		t.run = beginBlock(t.s, h)
+// begins begins a stretch with a token if that may be the first one of it, before
+// which before stands.
+func (t *text) begins(h *Held, before []byte, raw bool) {
+	is := beginPEM(t.s, h.Text)
+	if is == nil {
+		is = beginBlock(t.s, h)
+	}
+	if is == nil {
+		is = t.watch(h, before, raw)
+	}
+	if is != nil {
+		t.run = is
 	}
 }
 
@@ -324,7 +332,9 @@ func (t *text) judgeHeld() {
 		if t.run.token(&t.h) {
 			return
 		}
-		t.run = nil
+		if w, ok := t.run.(watcher); !ok || !w.watching() {
+			t.run = nil
+		}
 	}
 	if !t.url && (len(tok) < t.shortest() || !t.mayHold(tok, 0, len(tok), false)) {
 		return
@@ -335,7 +345,7 @@ func (t *text) judgeHeld() {
 			t.s.redact(t.h.Places(f.from, f.to), value, f.shape)
 		}
 	}
-	t.begins(&t.h)
+	t.begins(&t.h, nil, false)
 }
 
 // settled returns the length of the beginning of tok in which no secret

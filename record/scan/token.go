@@ -109,6 +109,8 @@ func (t *text) mayHold(p []byte, from, to int, raw bool) bool {
 		return true
 	case m&digit != 0 && (n >= minKey && t.inField(p[:from], raw) || t.afterOption(tok, p[:from], raw) >= 0 || t.inJar(p[:from], raw)):
 		return true
+	case m&digit != 0 && n >= minKey && (t.mayBeKin(p[:from], raw) || isValueOf(tok)), isManifest(tok):
+		return true
 	case m&(digit|colon) == digit|colon && t.isPgpass(tok, p[:from], raw), m&atSign != 0 && t.oracleLogin(tok, p[:from], raw) >= 0:
 		return true
 	case n >= len(pemBegin) && tok[n-1] == pemBegin[len(pemBegin)-1] && tok[n-2] == pemBegin[len(pemBegin)-2]:

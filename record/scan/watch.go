@@ -1,0 +1,227 @@
+package scan
+
+import "bytes"
+
+// In text, too, there are values whose names come after them, and those that
+// something far before them tells. While what may be one of these is under way
+// the tokens of the text are watched, and judged as all others.
+
+// A watcher is a stretch that takes no token from the text.
+type watcher interface {
+	stretch
+	watching() bool
+}
+
+// watch returns what watches the text from the token h on, if anything does.
+func (t *text) watch(h *Held, before []byte, raw bool) stretch {
+	switch {
+	case isManifest(h.Text):
+		if m, ok := t.run.(*manifest); ok && m.on { // it saw the token
+			return nil
+		}
+		return &manifest{s: t.s, on: true, key: []byte("apiVersion")}
+	case len(t.finds) > 0:
+		return nil
+	}
+	from := 0
+	if isValueOf(h.Text) {
+		from = len(valueOf)
+	}
+	if tok := h.Text[from:]; len(tok) < minKey || !isShuffled(tok) || from == 0 && !t.afterValue(before, raw) {
+		return nil
+	}
+	w := &pending{s: t.s}
+	h.Feed(w.value.Add, from, len(h.Text))
+	return w
+}
+
+// valueOf is what a value of HTML without quotes stands after.
+const valueOf = "value="
+
+func isValueOf(tok []byte) bool { return bytes.HasPrefix(tok, []byte(valueOf)) }
+
+// afterValue reports whether a token stands after the word value, and what stands
+// between that and the value: "value": "…", value='…'.
+func (t *text) afterValue(before []byte, raw bool) bool {
+	b := trimSeparators(t.context(before, raw))
+	return isAny(lastWord(b), "value")
+}
+
+// mayBeKin reports whether a token is the value of a key of an object that tells
+// nothing by itself.
+func (t *text) mayBeKin(before []byte, raw bool) bool {
+	b := trimSeparators(t.context(before, raw))
+	if len(b) == 0 || b[len(b)-1] == '/' {
+		return false
+	}
+	word := lastWord(b)
+	return isAny(word, "value") || isPrivate(word)
+}
+
+// isKin reports whether tok is the value of a cookie, or a private number of a key,
+// by the keys before it.
+func (t *text) isKin(tok, before []byte, raw bool) bool {
+	if len(tok) < minKey || !t.mayBeKin(before, raw) {
+		return false
+	}
+	b := t.last(before, raw)
+	has := func(s string) bool { return bytes.Contains(b, []byte(s)) }
+	if t.afterValue(before, raw) {
+		return isShuffled(tok) && (has("httpOnly") || has("hostOnly"))
+	}
+	return member.confirms(tok) && (has(`kty`) || has(`"AQAB"`))
+}
+
+// A pending is a value of which the name may come: {"value":"…","name":"token"},
+// <input value="…" name="token">.
+type pending struct {
+	s      *Finder
+	value  Held
+	named  bool // the next token is the name
+	tokens int
+}
+
+// maxPending is how many tokens a name is waited for.
+const maxPending = 32
+
+func (w *pending) token(h *Held) bool {
+	if w.tokens++; len(w.value.Text) == 0 || w.tokens > maxPending {
+		w.value.Reset()
+		return false
+	}
+	word := h.Text
+	if w.named && len(bytes.Trim(word, ":=,")) == 0 {
+		return false
+	}
+	var v verdict
+	name, rest, _ := bytes.Cut(bytes.TrimLeft(word, ","), []byte("="))
+	name = bytes.TrimRight(name, ":,")
+	switch {
+	case w.named:
+		v, w.named = w.s.Profile.judgeBeside(bytes.TrimRight(word, ",;")), false
+	case isAny(name, "name", "key", "id", "property"):
+		v, w.named = w.s.Profile.judgeBeside(rest), len(rest) == 0
+	case isAny(name, "httpOnly", "hostOnly", "sameSite"):
+		v = opaque
+	}
+	if v == goes || v.confirms(w.value.Text) {
+		w.s.redact(w.value.Places(0, len(w.value.Text)), w.value.Text, inText)
+		w.value.Reset()
+	}
+	return false
+}
+
+func (w *pending) space(b []byte, _ int64, _ int) {
+	if bytes.IndexAny(b, "{}<>") >= 0 {
+		w.value.Reset()
+	}
+}
+
+func (w *pending) end()           { w.value.Reset() }
+func (w *pending) held() *Held    { return &w.value }
+func (w *pending) watching() bool { return len(w.value.Text) > 0 }
+
+// A manifest is one of Kubernetes, in YAML or JSON. What is under data in a
+// Secret goes. That it is one may come later: then what is text in base64 goes.
+type manifest struct {
+	s       *Finder
+	on      bool
+	key     []byte  // before the value that comes
+	last    []byte  // the last token
+	kind    verdict // on what is under data
+	data    verdict // on the values that come
+	at      int     // columns before data
+	column  int
+	newline bool // no token came in the line
+	tokens  int
+	none    Held
+}
+
+// maxManifest is how many tokens the data of a manifest may be away.
+const maxManifest = 400
+
+// isManifest reports whether tok begins one.
+func isManifest(tok []byte) bool {
+	const name = "apiVersion"
+	n := len(tok)
+	return (n == len(name) || n == len(name)+1 && tok[n-1] == ':') && string(tok[:len(name)]) == name
+}
+
+func (m *manifest) token(h *Held) bool {
+	tok := h.Text
+	if m.tokens++; m.tokens > maxManifest {
+		m.on = false
+	}
+	if string(tok) == "-" {
+		m.column++
+		return false
+	}
+	if m.newline {
+		if m.newline, m.key = false, nil; m.data != stays && m.column <= m.at {
+			m.data = stays
+		}
+	}
+	name, isKey := bytes.CutSuffix(tok, []byte(":"))
+	switch {
+	case isKey && len(name) == 0:
+		m.begin(m.last)
+	case isKey:
+		m.begin(name)
+	default:
+		m.give(h)
+		m.last = append(m.last[:0], tok[:min(len(tok), maxName)]...)
+	}
+	return false
+}
+
+// begin begins the value of a key.
+func (m *manifest) begin(key []byte) {
+	m.key = append(m.key[:0], key...)
+	switch string(key) {
+	case "apiVersion":
+		m.data, m.kind = stays, stays
+	case "data":
+		if m.data == stays {
+			if m.data, m.at = encoded, m.column; m.kind == goes {
+				m.data = goes
+			}
+		}
+	case "stringData":
+		m.data, m.at = goes, m.column
+	}
+}
+
+// give takes the value of the key under way.
+func (m *manifest) give(h *Held) {
+	key := string(m.key)
+	if m.key = m.key[:0]; key == "" {
+		return
+	}
+	switch tok := h.Text; {
+	case key == "kind" && m.data == stays:
+		if m.kind = goes; string(tok) != "Secret" {
+			m.on = string(tok) == "List"
+			m.kind = stays
+		}
+	case m.data != stays && key != "data" && key != "stringData" && len(tok) >= minLoose && bytes.IndexByte([]byte("$.<%"), tok[0]) < 0 && m.data.confirms(tok):
+		m.s.redact(h.Places(0, len(tok)), tok, inText)
+		m.tokens = 0
+	}
+}
+
+func (m *manifest) space(b []byte, _ int64, _ int) {
+	for _, c := range b {
+		switch c {
+		case '\n':
+			m.newline, m.column = true, 0
+		case '}':
+			m.data = stays
+		default:
+			m.column++
+		}
+	}
+}
+
+func (m *manifest) end()           {}
+func (m *manifest) held() *Held    { return &m.none }
+func (m *manifest) watching() bool { return m.on }
