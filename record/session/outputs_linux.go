@@ -397,6 +397,7 @@ func (out *outputs) failed() bool {
 type written struct {
 	path  string
 	early bool // it could not be written to its end
+	gone  bool // somebody removed or renamed it
 }
 
 // files returns the files that there are.
@@ -407,7 +408,8 @@ func (out *outputs) files() []written {
 			continue
 		}
 		for _, path := range o.paths() {
-			files = append(files, written{path, o.err != nil})
+			_, err := os.Lstat(path)
+			files = append(files, written{path, o.err != nil, errors.Is(err, os.ErrNotExist)})
 		}
 	}
 	return files

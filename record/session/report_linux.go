@@ -177,6 +177,8 @@ func (r *recorder) summary() {
 	}
 	for i, f := range r.out.files() {
 		switch {
+		case f.gone:
+			fmt.Fprintf(&b, "ssltape: %s is no longer there: it was removed or renamed meanwhile", view.Escape(f.path))
 		case f.early:
 			fmt.Fprintf(&b, "ssltape: wrote %s, which ends early", view.Escape(f.path))
 		case i == 0:

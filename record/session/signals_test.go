@@ -240,3 +240,23 @@ func TestNotBegun(t *testing.T) {
 		t.Errorf("%s is left", file)
 	}
 }
+
+// A file that somebody takes away meanwhile is not told to be there. Where it
+// was only given another name it is whole.
+func TestFileGone(t *testing.T) {
+	needs(t)
+	t.Chdir(t.TempDir())
+	cmd := exec.Command(binary, "record", "-o", "a.har", "-o", "b.jsonl", "-o", "c.pcapng", "--", "sh", "-c", "rm c.pcapng; mv a.har moved.har")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, line := range []string{"ssltape: a.har is no longer there: ", "ssltape: wrote b.jsonl\n", "ssltape: c.pcapng is no longer there: "} {
+		if !strings.Contains(string(out), line) {
+			t.Errorf("%q is not said:\n%s", line, out)
+		}
+	}
+	if out, err := exec.Command(binary, "replay", "moved.har").CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
