@@ -216,6 +216,9 @@ func (m *manifest) space(b []byte, _ int64, _ int) {
 			m.newline, m.column = true, 0
 		case '}':
 			m.data = stays
+		case '<': // it was redacted before
+			m.key = m.key[:0]
+			m.column++
 		default:
 			m.column++
 		}
