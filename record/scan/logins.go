@@ -98,10 +98,14 @@ func (t *text) isPgpass(tok, before []byte, raw bool) bool {
 // inJar reports whether a token is the value of a cookie in a file of curl and
 // wget, in which six fields and tabs stand before it.
 func (t *text) inJar(before []byte, raw bool) bool {
-	b := t.last(before, raw)
-	if len(b) == 0 || b[len(b)-1] != '\t' {
+	end := before
+	if len(end) == 0 {
+		end = t.tail
+	}
+	if n := len(end); n == 0 || end[n-1] != '\t' && !(raw && n > 1 && end[n-1] == 't' && end[n-2] == '\\') {
 		return false
 	}
+	b := t.last(before, raw)
 	parts := bytes.Split(b[bytes.LastIndexByte(b, '\n')+1:], []byte("\t"))
 	n := len(parts)
 	if n < 6 {
