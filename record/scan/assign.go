@@ -81,7 +81,7 @@ func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' }
 // mayStandBefore reports whether word tells that a secret follows, or may do so
 // with the word before it.
 func mayStandBefore(word []byte) bool {
-	return isScheme(word) || isUserOption(word) || isFiller(word) || isAny(word, "by", "as")
+	return isScheme(word) || isUserOption(word) || isFiller(word) || len(word) == 2 && isAny(word, "by", "as")
 }
 
 // beforeValue are the bytes that may stand between a name, with what follows

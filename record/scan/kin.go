@@ -17,8 +17,8 @@ type kin struct {
 	isKind   bool    // the key is "kind"
 	isData   bool    // the object is the data of a manifest
 	kube     verdict // on the data of the manifest under way
-	depth    int     // braces open in it
 	data     verdict // on the values of the data that is under way, or follows
+	depth    int32   // braces open in the manifest
 }
 
 // relate judges the value of the key under way by the keys beside it, and those

@@ -292,7 +292,7 @@ func (t *text) Pending() int64 {
 // pause lets go what cannot become a secret whatever follows.
 func (t *text) pause() {
 	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != Strict &&
-		t.verdict(nil, false) == stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && (bytes.IndexByte(t.h.Text, '/') < 0 || !t.isCommand(oracleCommands, nil, false)) && t.afterOption(t.h.Text, nil, false) < 0 &&
+		t.verdict(nil, false) == stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 &&
 		!isUserOption(lastWord(bytes.TrimRight(t.tail, " \"'\\"))) {
 		t.done = max(t.done, settled(t.h.Text))
 	}

@@ -43,18 +43,31 @@ func isValueOf(tok []byte) bool { return bytes.HasPrefix(tok, []byte(valueOf)) }
 // afterValue reports whether a token stands after the word value, and what stands
 // between that and the value: "value": "…", value='…'.
 func (t *text) afterValue(before []byte, raw bool) bool {
-	b := trimSeparators(t.context(before, raw))
-	return isAny(lastWord(b), "value")
+	return isAny(lastWord(t.key(before, raw)), "value")
+}
+
+// key returns what stands before a token up to the key it is the value of, or nil
+// where no colon or equals sign is between them.
+func (t *text) key(before []byte, raw bool) []byte {
+	end := before
+	if len(end) == 0 {
+		end = t.tail
+	}
+	for n := len(end); ; n-- {
+		if n == 0 || !separators[end[n-1]] || end[n-1] == '\n' {
+			return nil
+		}
+		if end[n-1] == ':' || end[n-1] == '=' {
+			break
+		}
+	}
+	return trimSeparators(t.context(before, raw))
 }
 
 // mayBeKin reports whether a token is the value of a key of an object that tells
 // nothing by itself.
 func (t *text) mayBeKin(before []byte, raw bool) bool {
-	b := trimSeparators(t.context(before, raw))
-	if len(b) == 0 || b[len(b)-1] == '/' {
-		return false
-	}
-	word := lastWord(b)
+	word := lastWord(t.key(before, raw))
 	return isAny(word, "value") || isPrivate(word)
 }
 
