@@ -93,6 +93,10 @@ func TestWritten(t *testing.T) {
 			"base64": post("application/json", `{"content":"`+base64.StdEncoding.EncodeToString([]byte("see:\n"+text))+`"}`),
 		} {
 			attack(t, name+" "+place, in, []string{secret})
+			once := redactChunks(t, redact.Secrets, 1<<30, in)
+			if again := redactChunks(t, redact.Secrets, 1<<30, once); again != once {
+				t.Errorf("%s %s redacted again\n%q\nonce\n%q", name, place, again, once)
+			}
 		}
 	}
 }
