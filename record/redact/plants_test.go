@@ -135,6 +135,7 @@ func plants() map[string]plant {
 		"kube secret":         {answer("application/json", `{"kind":"Secret","apiVersion":"v1","metadata":{"name":"x"},"data":{"foo":"`+base64.StdEncoding.EncodeToString([]byte(words))+`"}}`), base64.StdEncoding.EncodeToString([]byte(words))},
 		"kube secret sorted":  {answer("application/json", `{"items":[{"apiVersion":"v1","data":{"foo":"`+base64.StdEncoding.EncodeToString([]byte(words))+`"},"kind":"Secret"}]}`), base64.StdEncoding.EncodeToString([]byte(words))},
 		"kube secret plain":   {answer("application/json", `{"apiVersion":"v1","stringData":{"foo":"`+words+`"}}`), words},
+		"cookies in a file":   {answer("application/json", `{"log":{"entries":[{"response":{"headers":[{"name":"set-cookie","value":"a=b; Path=/\nsid=`+key+`; Path=/"}]}}]}}`), key},
 		"link":                {"HTTP/1.1 200 OK\r\nLink: <https://a/?page=2&access_token=" + key + ">; rel=next\r\nContent-Length: 0\r\n\r\n", key},
 		"grpc web":            {post("application/grpc-web-text", base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x00\x40\x0a\x3e"+stripe))), base64.StdEncoding.EncodeToString([]byte("\x00\x00\x00\x00\x40\x0a\x3e" + stripe))[12:36]},
 		"jwt in path":         {get("/u/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0."+jwtTail+"/x", "Accept: */*"), jwtTail},

@@ -125,7 +125,7 @@ func (w *pending) token(h *Held) bool {
 }
 
 func (w *pending) space(b []byte, _ int64, _ int) {
-	if bytes.IndexAny(b, "{}<>") >= 0 {
+	if bytes.ContainsAny(b, "{}<>") {
 		w.value.Reset()
 	}
 }
