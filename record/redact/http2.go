@@ -432,8 +432,7 @@ func (t *fieldTable) field(index int) (f hpack.HeaderField, ok bool) {
 }
 
 func (t *fieldTable) add(f hpack.HeaderField) {
-	t.dynamic = append(t.dynamic, f)
-	t.size += int(f.Size())
+	t.dynamic, t.size = append(t.dynamic, f), t.size+int(f.Size())
 	t.evict()
 }
 

@@ -17,9 +17,8 @@ func fits(n int, ok func(byte) bool) string {
 	return b.String()
 }
 
-// TestKeyKinds holds that a key of every kind goes wherever it stands, that what
-// is a byte shorter is not taken for one of its kind, and that its prefix alone
-// stays.
+// TestKeyKinds holds that a key of every kind goes wherever it stands, and that
+// its prefix alone stays.
 func TestKeyKinds(t *testing.T) {
 	for _, k := range keyKinds {
 		body := fits(k.min, k.of)
