@@ -27,7 +27,7 @@ func (t *text) watch(h *Held, before []byte, raw bool) stretch {
 	if isValueOf(h.Text) {
 		from = len(valueOf)
 	}
-	if tok := h.Text[from:]; len(tok) < minKey || !isShuffled(tok) || from == 0 && !t.afterValue(before, raw) {
+	if tok := h.Text[from:]; len(tok) < minKey || from == 0 && !t.afterValue(before, raw) || !isShuffled(tok) {
 		return nil
 	}
 	w := &pending{s: t.s}
