@@ -2,6 +2,7 @@ package redact_test
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -36,7 +37,12 @@ func answer(contentType, body string) string {
 func plants() map[string]plant {
 	key, words := random(11, 32, alnum), "correct horse battery "+random(12, 8, lower)
 	stripe := "sk_live_" + random(13, 24, alnum)
-	jwtTail := random(14, 43, alnum)
+	all := plantsInTexts(key, words, stripe)
+	maps.Copy(all, plantsElsewhere(key, words, stripe))
+	return all
+}
+
+func plantsInTexts(key, words, stripe string) map[string]plant {
 	return map[string]plant{
 		"yaml words":             {answer("application/yaml", "db:\n  user: bob\n  password: "+words+"\n  port: 5432\n"), words},
 		"yaml quoted":            {answer("text/yaml", "secret: \""+words+"\" # comment\nx: 1\n"), words},
@@ -101,6 +107,12 @@ func plants() map[string]plant {
 		"entities":               {answer("text/html", "<p>the key is &#x73;k_live&#95;"+stripe[8:]+"</p>"), stripe[8:]},
 		"pem in deltas": {answer("text/event-stream", `data: {"delta":{"text":"-----BEGIN"}}`+"\n\n"+`data: {"delta":{"text":" PRIVATE KEY-----\n`+random(23, 64, alnum)+`\n-----END PRIVATE KEY-----"}}`+"\n\n"),
 			random(23, 64, alnum)},
+	}
+}
+
+func plantsElsewhere(key, words, stripe string) map[string]plant {
+	jwtTail := random(14, 43, alnum)
+	return map[string]plant{
 		"json header list":    {answer("application/json", `{"headers":[["Authorization","Bearer `+words+`"],["a","b"]]}`), words},
 		"json flat list":      {answer("application/json", `{"rawHeaders":["Authorization","Bearer `+words+`","a","b"]}`), words},
 		"json env":            {answer("application/json", `{"env":{"OPENAI_API_KEY":"`+words+`"},"list":["OPENAI_API_KEY=`+key+`"]}`), key},

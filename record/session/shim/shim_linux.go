@@ -45,6 +45,7 @@ var (
 // An IdentityError says that the user of a launch could not be taken on.
 type IdentityError struct{ Err error }
 
+// Error says what went wrong.
 func (e *IdentityError) Error() string { return "become another user: " + e.Err.Error() }
 
 // Unwrap returns the cause.
