@@ -54,16 +54,8 @@ func (l *wholeLines) Write(p []byte) (int, error) {
 			l.part = int64(n - i - 1)
 		}
 	}
-	if err == nil || l.part == 0 {
-		return n, err
-	}
-	if f, ok := l.w.(interface {
-		io.Seeker
-		Truncate(size int64) error
-	}); ok {
-		if end, e := f.Seek(0, io.SeekCurrent); e == nil {
-			f.Truncate(end - l.part) // what is there stays, whatever comes of it
-		}
+	if err != nil {
+		record.TakeBack(l.w, l.part)
 	}
 	return n, err
 }

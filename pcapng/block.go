@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"ssltape/record"
 )
 
 // Block types and option codes of draft-ietf-opsawg-pcapng, and Apple's.
@@ -169,16 +171,7 @@ func (b *blockBuffer) cut(n int) {
 		}
 		whole += size
 	}
-	f, ok := b.w.(interface {
-		io.Seeker
-		Truncate(size int64) error
-	})
-	if !ok || whole == n {
-		return
-	}
-	if end, err := f.Seek(0, io.SeekCurrent); err == nil {
-		f.Truncate(end - int64(n-whole)) // what is there stays, whatever comes of it
-	}
+	record.TakeBack(b.w, int64(n-whole))
 }
 
 // names adds a name resolution block that says what addr is called.

@@ -7,11 +7,12 @@
 // filters, redaction and limits are wrappers around them.
 //
 // Nothing here knows of the kernel or of a file format, and nothing does I/O
-// but [Body], which keeps large bodies in temporary files.
+// but [Body], which keeps large bodies in temporary files, and [TakeBack].
 package record
 
 import (
 	"errors"
+	"io"
 	"iter"
 	"net/netip"
 	"time"
@@ -152,4 +153,20 @@ func (t ExchangeTee) WriteProcess(p *ProcessEvent) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// TakeBack removes the last n bytes that were written to w, if that is a file: the
+// beginning of what a full disk had no room for. What is there stays, whatever
+// comes of it.
+func TakeBack(w io.Writer, n int64) {
+	f, ok := w.(interface {
+		io.Seeker
+		Truncate(size int64) error
+	})
+	if !ok || n == 0 {
+		return
+	}
+	if end, err := f.Seek(0, io.SeekCurrent); err == nil {
+		f.Truncate(end - n)
+	}
 }
