@@ -24,20 +24,26 @@ func trimSeparators(p []byte) []byte {
 	return p[:n]
 }
 
+// lower appends the ASCII word in lower case to b, if b has the room for it, else
+// nothing.
+func lower(b, word []byte) []byte {
+	if len(word) > cap(b)-len(b) {
+		return b
+	}
+	for _, c := range word {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
 // isFiller reports whether word stands between the name of a secret and the
 // value.
 func isFiller(word []byte) bool {
 	var b [len("content")]byte
-	if len(word) > len(b) {
-		return false
-	}
-	for i, c := range word {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		b[i] = c
-	}
-	switch string(b[:len(word)]) {
+	switch string(lower(b[:0], word)) {
 	case "value", "content", "string", "data", "default", "is", "to", "are", "was":
 		return true
 	}

@@ -97,16 +97,7 @@ var beforeValue = func() (is [256]bool) {
 // stays when the credentials go.
 func isScheme(word []byte) bool {
 	var b [maxScheme]byte
-	if len(word) < 3 || len(word) > len(b) {
-		return false
-	}
-	for i, c := range word {
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		b[i] = c
-	}
-	switch string(b[:len(word)]) {
+	switch string(lower(b[:0], word)) {
 	case "bearer", "basic", "digest", "token", "negotiate", "ntlm", "apikey", "api-key", "key", "hawk", "dpop", "mac", "oauth",
 		"hoba", "mutual", "aws4-hmac-sha256", "googlelogin", "sapisidhash":
 		return true
