@@ -5,29 +5,24 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"ssltape/har"
 	"ssltape/record"
+	"ssltape/record/recordtest"
 )
 
 var kills = flag.Int("kills", 25, "how often TestKilled kills a writer")
-
-// killedFile is where the process that TestKilled kills finds what to write.
-const killedFile = "SSLTAPE_TEST_KILLED"
 
 // TestKilled kills a program that writes entries of 100 bytes to 10 MB back to
 // back, at random moments. The file is whole each time, and has all exchanges
 // before the last Flush that returned.
 func TestKilled(t *testing.T) {
-	if path := os.Getenv(killedFile); path != "" {
+	if path := os.Getenv(recordtest.KilledFile); path != "" {
 		writeForever(t, path)
 	}
 	spoiled := 0
@@ -35,31 +30,7 @@ func TestKilled(t *testing.T) {
 		*kills = min(*kills, 5)
 	}
 	for i := range *kills {
-		path := filepath.Join(t.TempDir(), "x.har")
-		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
-		cmd.Env = append(os.Environ(), killedFile+"="+path)
-		progress, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		started := make([]byte, 1)
-		io.ReadFull(progress, started)
-		time.Sleep(time.Duration(rand.Int64N(int64(40 * time.Millisecond))))
-		cmd.Process.Kill()
-		written, err := io.ReadAll(progress)
-		written = append(started, written...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Wait() // it was killed
-		file, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		os.Remove(path)
+		written, file := recordtest.Kill(t, "TestKilled", filepath.Join(t.TempDir(), "x.har"))
 		var v struct {
 			Log struct {
 				Pages   []struct{}
@@ -68,7 +39,7 @@ func TestKilled(t *testing.T) {
 				}
 			}
 		}
-		err = json.Unmarshal(file, &v)
+		err := json.Unmarshal(file, &v)
 		n := len(v.Log.Entries)
 		if err == nil && (n < len(written) || n > len(written)+maxUnflushed) || len(v.Log.Pages) != 1 {
 			t.Errorf("kill %d: %d entries and %d pages of %d exchanges: %v", i, n, len(v.Log.Pages), len(written), err)

@@ -23,8 +23,10 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math/rand/v2"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -214,4 +216,39 @@ func (s Splitter) WriteChunk(c record.Chunk) error {
 		c.Data, c.Off = c.Data[s.N:], c.Off+int64(s.N)
 	}
 	return s.W.WriteChunk(c)
+}
+
+// KilledFile is the variable in which the process that [Kill] kills finds the path
+// of what to write.
+const KilledFile = "SSLTAPE_TEST_KILLED"
+
+// Kill runs the test of this name of the running test binary in another process,
+// with path in [KilledFile], and kills that at a random moment up to 40 ms after
+// the first byte that it prints. It returns all that was printed and the file,
+// which it removes.
+func Kill(t *testing.T, name, path string) (printed, file []byte) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+name+"$")
+	cmd.Env = append(os.Environ(), KilledFile+"="+path)
+	progress, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	started := make([]byte, 1)
+	io.ReadFull(progress, started)
+	time.Sleep(time.Duration(rand.Int64N(int64(40 * time.Millisecond))))
+	cmd.Process.Kill()
+	printed, err = io.ReadAll(progress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() // it was killed
+	if file, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path)
+	return append(started, printed...), file
 }
