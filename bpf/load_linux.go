@@ -26,7 +26,7 @@ import (
 // include path (Debian: clang llvm libbpf-dev). Building takes none of these,
 // since what is generated is committed; it does not depend on the folder.
 //
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type loaded_event -type line -type address -type address_event -type name_event -type file_id -type stopped -type pattern tls tls.c -- -O2 -Wall -Werror
+//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type loaded_event -type line -type address -type address_event -type name_event -type file_id -type pattern tls tls.c -- -O2 -Wall -Werror
 
 // objects are the programs and tables of tls.c. Each is made in the kernel when
 // it is first needed: the kernel takes a while to verify a program, and most
