@@ -420,19 +420,18 @@ func newFieldTable() fieldTable {
 
 func (t *fieldTable) field(index int) (f hpack.HeaderField, ok bool) {
 	switch k := len(t.dynamic) + len(t.static) - index; {
-	case index < 1:
+	case index < 1 || k < 0:
 		return f, false
 	case index <= len(t.static):
 		return t.static[index-1], true
-	case k < 0:
-		return f, false
 	default:
 		return t.dynamic[k], true
 	}
 }
 
 func (t *fieldTable) add(f hpack.HeaderField) {
-	t.dynamic, t.size = append(t.dynamic, f), t.size+int(f.Size())
+	t.dynamic = append(t.dynamic, f)
+	t.size += int(f.Size())
 	t.evict()
 }
 
