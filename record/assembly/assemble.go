@@ -318,3 +318,29 @@ func addHole(m *record.Message, x record.Hole) {
 	}
 	m.Lost = append(m.Lost, x)
 }
+
+// A pending holds bytes until there are more.
+type pending struct{ buf []byte }
+
+// join returns what is held with p after it.
+func (b *pending) join(p []byte) []byte {
+	if len(b.buf) == 0 {
+		return p
+	}
+	b.buf = append(b.buf, p...)
+	return b.buf
+}
+
+// wait holds all, which join returned.
+func (b *pending) wait(all []byte) ([]byte, bool) {
+	if len(b.buf) == 0 {
+		b.buf = append(b.buf, all...)
+	}
+	return nil, false
+}
+
+// took returns what follows the first n bytes of all, which join returned.
+func (b *pending) took(all []byte, n int) []byte {
+	b.buf = nil
+	return all[n:]
+}

@@ -8,6 +8,7 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/assembly/socks"
+	"ssltape/record/frame"
 )
 
 // opening is the parser of a connection until the bytes tell what it speaks,
@@ -178,13 +179,13 @@ func judge(p []byte) verdict {
 // judgeSettings tells whether p starts with SETTINGS, which is what a server of
 // HTTP/2 begins with (RFC 9113, section 3.4).
 func judgeSettings(p []byte) verdict {
-	if len(p) >= 4 && p[3] != frameSettings || len(p) >= 2 && p[1] != 0 {
+	if len(p) >= 4 && p[3] != frame.Settings || len(p) >= 2 && p[1] != 0 {
 		return isOther
 	}
-	if len(p) < frameHeaderSize {
+	if len(p) < frame.HTTP2Size {
 		return undecided
 	}
-	if f := parseFrameHeader(p); f.flags == 0 && f.valid() {
+	if f := frame.ParseHTTP2(p); f.Flags == 0 && f.Valid() {
 		return isFrames
 	}
 	return isOther

@@ -22,8 +22,8 @@ type framing struct {
 
 const untilEnd = -1 // left of a body that lasts until the connection ends
 
-// frame reads what fs says of the body.
-func frame(fs record.Fields) framing {
+// framingOf reads what fs says of the body.
+func framingOf(fs record.Fields) framing {
 	f := framing{length: -1, longer: -1}
 	for i := range fs {
 		switch name := fs[i].Name; {

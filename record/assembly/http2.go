@@ -7,6 +7,7 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/assembly/hpack"
+	"ssltape/record/frame"
 )
 
 // http2 reads HTTP/2 (RFC 9113). A request and its response are the two sides
@@ -31,7 +32,7 @@ type http2Half struct {
 	h      *http2
 	dir    record.Dir
 	state  http2State
-	frame  frameHeader // being read
+	frame  frame.HTTP2 // being read
 	left   int         // bytes of its payload to come
 	pad    int         // of which padding
 	stream *stream     // of the DATA being read, nil for none
@@ -60,7 +61,7 @@ const (
 // A headerBlock is what HEADERS or PUSH_PROMISE and the CONTINUATION frames
 // after it carry (RFC 9113, section 4.3).
 type headerBlock struct {
-	frame    frameHeader // the first one
+	frame    frame.HTTP2 // the first one
 	promised uint32      // stream that PUSH_PROMISE is about
 	data     []byte
 	size     int       // bytes of the frames
@@ -172,42 +173,42 @@ func (s *http2Half) header(p []byte) ([]byte, bool) {
 		s.from = s.t
 	}
 	all := s.join(p)
-	if len(all) < frameHeaderSize {
+	if len(all) < frame.HTTP2Size {
 		return s.wait(all)
 	}
-	f := parseFrameHeader(all)
-	if !f.valid() || s.block.open && (f.kind != frameContinuation || f.stream != s.block.frame.stream) {
+	f := frame.ParseHTTP2(all)
+	if !f.Valid() || s.block.open && (f.Type != frame.Continuation || f.Stream != s.block.frame.Stream) {
 		rest := s.took(all, 0)
 		s.resync()
 		return rest, true
 	}
-	rest := s.took(all, frameHeaderSize)
-	s.frame, s.left, s.pad, s.stream = f, f.length, 0, nil
-	switch f.kind {
-	case frameData:
-		if s.stream = s.h.streams[f.stream]; s.stream == nil && f.length > 0 {
-			s.stream = s.orphan(f.stream)
+	rest := s.took(all, frame.HTTP2Size)
+	s.frame, s.left, s.pad, s.stream = f, f.Length, 0, nil
+	switch f.Type {
+	case frame.Data:
+		if s.stream = s.h.streams[f.Stream]; s.stream == nil && f.Length > 0 {
+			s.stream = s.orphan(f.Stream)
 		}
-		s.framing(frameHeaderSize)
-		if s.state = paddingState; !f.has(flagPadded) || f.length == 0 {
+		s.framing(frame.HTTP2Size)
+		if s.state = paddingState; !f.Has(frame.FlagPadded) || f.Length == 0 {
 			s.beginData()
 		}
 		return rest, true
-	case frameHeaders, framePushPromise, frameContinuation, frameReset, frameGoAway:
-		if f.length == 0 {
+	case frame.Headers, frame.PushPromise, frame.Continuation, frame.Reset, frame.GoAway:
+		if f.Length == 0 {
 			s.handle(nil)
 			return rest, true
 		}
-		if f.length <= maxHead {
+		if f.Length <= maxHead {
 			s.state = payloadState
 			return rest, true
 		}
 		s.handle(nil)
-		s.left = f.length
+		s.left = f.Length
 		s.state = skipState
 		return rest, true
 	}
-	s.framing(frameHeaderSize)
+	s.framing(frame.HTTP2Size)
 	s.state = skipState
 	s.next()
 	return rest, true
@@ -243,7 +244,7 @@ func (s *http2Half) beginData() {
 
 // endData goes on after the data in a DATA frame.
 func (s *http2Half) endData() {
-	if st := s.stream; st != nil && (s.frame.has(flagEndStream) || st.complete(s.side())) {
+	if st := s.stream; st != nil && (s.frame.Has(frame.FlagEndStream) || st.complete(s.side())) {
 		st.end(s)
 	}
 	s.state = skipState
@@ -267,18 +268,18 @@ func (s *http2Half) handle(payload []byte) {
 	f := s.frame
 	s.left = 0
 	s.next()
-	switch whole := len(payload) == f.length; {
-	case f.kind == frameReset || f.kind == frameGoAway:
-		s.h.span(framingSpan, frameHeaderSize+len(payload))
-		if whole && f.kind == frameReset {
-			s.reset(f.stream, binary.BigEndian.Uint32(payload))
+	switch whole := len(payload) == f.Length; {
+	case f.Type == frame.Reset || f.Type == frame.GoAway:
+		s.h.span(framingSpan, frame.HTTP2Size+len(payload))
+		if whole && f.Type == frame.Reset {
+			s.reset(f.Stream, binary.BigEndian.Uint32(payload))
 		} else if whole {
 			s.lastStream(payload)
 		}
-	case f.kind == frameContinuation && !s.block.open: // the start of the block was lost
-		s.h.span(unparsedSpan, frameHeaderSize+len(payload))
+	case f.Type == frame.Continuation && !s.block.open: // the start of the block was lost
+		s.h.span(unparsedSpan, frame.HTTP2Size+len(payload))
 	default:
-		s.h.span(headSpan, frameHeaderSize+len(payload))
+		s.h.span(headSpan, frame.HTTP2Size+len(payload))
 		s.fragment(payload)
 	}
 }
@@ -286,15 +287,15 @@ func (s *http2Half) handle(payload []byte) {
 // fragment adds the fragment in payload to the header block being read.
 func (s *http2Half) fragment(payload []byte) {
 	f, b := s.frame, &s.block
-	data, promised, ok := f.fragment(payload)
-	if f.kind == frameContinuation {
+	data, promised, ok := f.Fragment(payload)
+	if f.Type == frame.Continuation {
 		b.data = append(b.data, data...)
 	} else {
 		*b = headerBlock{frame: f, promised: promised, data: data, from: s.from}
 	}
-	b.size += frameHeaderSize + len(payload)
-	b.hit = !ok || len(payload) < f.length || len(b.data) > maxHead
-	if f.has(flagEndHeaders) || b.hit {
+	b.size += frame.HTTP2Size + len(payload)
+	b.hit = !ok || len(payload) < f.Length || len(b.data) > maxHead
+	if f.Has(frame.FlagEndHeaders) || b.hit {
 		s.endBlock()
 		return
 	}

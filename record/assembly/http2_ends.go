@@ -10,12 +10,13 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/assembly/hpack"
+	"ssltape/record/frame"
 )
 
 // reset reads RST_STREAM (RFC 9113, section 6.4).
 func (s *http2Half) reset(id, code uint32) {
 	if st := s.h.streams[id]; st != nil {
-		st.fail(fmt.Errorf("%s by the %s: %w", resetReason(code), s.side(), record.ErrReset))
+		st.fail(fmt.Errorf("%s by the %s: %w", frame.ErrorName(code), s.side(), record.ErrReset))
 	}
 }
 
@@ -26,7 +27,7 @@ const maxDebug = 200
 func (s *http2Half) lastStream(payload []byte) {
 	h := s.h
 	last, code := binary.BigEndian.Uint32(payload)&^(1<<31), binary.BigEndian.Uint32(payload[4:])
-	reason := fmt.Sprintf("GOAWAY %s by the %s", resetReason(code), s.side())
+	reason := fmt.Sprintf("GOAWAY %s by the %s", frame.ErrorName(code), s.side())
 	if debug := payload[8:]; len(debug) > 0 {
 		reason += fmt.Sprintf(", %q", debug[:min(len(debug), maxDebug)])
 	}
@@ -99,14 +100,14 @@ func (st *stream) beginTunnel(s *http2Half) {
 // join tells who is the client of a connection that was joined in the middle,
 // by the frames that were found in d, and by the numbers of ports.
 func (h *http2) join(d record.Dir, frames []byte) {
-	for len(frames) >= frameHeaderSize {
-		f := parseFrameHeader(frames)
-		end := frameHeaderSize + f.length
+	for len(frames) >= frame.HTTP2Size {
+		f := frame.ParseHTTP2(frames)
+		end := frame.HTTP2Size + f.Length
 		if end > len(frames) {
 			break
 		}
-		if f.kind == frameHeaders {
-			block, _, _ := f.fragment(frames[frameHeaderSize:end])
+		if f.Type == frame.Headers {
+			block, _, _ := f.Fragment(frames[frame.HTTP2Size:end])
 			switch request, response, _ := hpack.Inspect(block); {
 			case request:
 				h.setClient(d)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ssltape/record"
+	"ssltape/record/frame"
 )
 
 // A stream is an exchange as it grows, or a tunnel (RFC 9113, section 5).
@@ -105,12 +106,12 @@ func (s *http2Half) headers(b headerBlock) {
 	switch h := s.h; {
 	case head.pseudo.Has(":status"):
 		h.setClient(s.dir.Peer())
-	case k > 0 && b.frame.kind == frameHeaders:
+	case k > 0 && b.frame.Type == frame.Headers:
 		h.setClient(s.dir)
 	}
 	switch {
 	case !s.h.known:
-	case b.frame.kind == framePushPromise:
+	case b.frame.Type == frame.PushPromise:
 		s.push(head)
 	case s.side() == requestSide:
 		s.request(head)
@@ -162,7 +163,7 @@ func (st *stream) lose(err error) {
 // request begins a request, or ends it with trailers.
 func (s *http2Half) request(b streamHead) {
 	h := s.h
-	st := h.streams[b.frame.stream]
+	st := h.streams[b.frame.Stream]
 	switch {
 	case st == nil && len(b.pseudo) == 0 && !b.partial(), st != nil && (st.sides[requestSide].over || st.tunnel != nil):
 		return // of a stream that is over
@@ -170,7 +171,7 @@ func (s *http2Half) request(b streamHead) {
 		st.x.Request.Trailer = b.fields
 		st.head(s, &b)
 	default:
-		st = h.open(b.frame.stream, nil)
+		st = h.open(b.frame.Stream, nil)
 		if h.first == 0 || st.id < h.first {
 			h.first = st.id
 		}
@@ -181,7 +182,7 @@ func (s *http2Half) request(b streamHead) {
 			return
 		}
 	}
-	if b.frame.has(flagEndStream) {
+	if b.frame.Has(frame.FlagEndStream) {
 		st.end(s)
 	}
 }
@@ -222,12 +223,12 @@ func (s *http2Half) push(b streamHead) {
 // response begins a response, or ends it with trailers.
 func (s *http2Half) response(b streamHead) {
 	h, status := s.h, b.pseudo.Get(":status")
-	st := h.streams[b.frame.stream]
+	st := h.streams[b.frame.Stream]
 	if st == nil {
-		if slices.Contains(h.gone, b.frame.stream) || status == "" && !b.partial() {
+		if slices.Contains(h.gone, b.frame.Stream) || status == "" && !b.partial() {
 			return
 		}
-		st = h.open(b.frame.stream, nil)
+		st = h.open(b.frame.Stream, nil)
 		note(st.x, noRequest)
 		st.x.Request.Done, st.sides[requestSide].over = true, true
 		if h.halves[s.dir.Peer()].lossy {
@@ -241,7 +242,7 @@ func (s *http2Half) response(b streamHead) {
 	case r.Seen():
 		r.Trailer = b.fields
 		st.head(s, &b)
-	case len(status) == 3 && status[0] == '1' && !b.frame.has(flagEndStream): // RFC 9113, section 8.1
+	case len(status) == 3 && status[0] == '1' && !b.frame.Has(frame.FlagEndStream): // RFC 9113, section 8.1
 		code, _ := strconv.Atoi(status)
 		addInterim(st.x, record.Interim{Status: code, Header: b.fields, Time: s.t}, int64(b.size))
 		st.grow()
@@ -255,7 +256,7 @@ func (s *http2Half) response(b streamHead) {
 			st.events = s.h.eventStream(r)
 		}
 	}
-	if b.frame.has(flagEndStream) {
+	if b.frame.Has(frame.FlagEndStream) {
 		st.end(s)
 	}
 }
@@ -275,7 +276,7 @@ func (st *stream) wire(s *http2Half, n int) {
 // data adds p, which a DATA frame carries. A nil stream is one that is not known.
 func (st *stream) data(s *http2Half, p []byte) {
 	switch {
-	case st == nil && !slices.Contains(s.h.gone, s.frame.stream):
+	case st == nil && !slices.Contains(s.h.gone, s.frame.Stream):
 		s.h.span(unparsedSpan, len(p))
 		return
 	case st == nil || st.sides[s.side()].over: // sent before it was known that nobody wants it

@@ -285,7 +285,7 @@ func (s *half) requestHead(head []byte) {
 
 // requestBody goes on after the head of a request.
 func (s *half) requestBody() {
-	f := frame(s.m.Header)
+	f := framingOf(s.m.Header)
 	if f.hosts != 1 && s.m.Proto == "HTTP/1.1" {
 		f.marks |= noHost
 	}
@@ -414,7 +414,7 @@ func (s *half) response(head string) *pair {
 	p.Response.Header = lines.fields()
 	p.Response.HeadSize = int64(len(head))
 	s.span(headSpan, len(head))
-	s.framing = frame(p.Response.Header)
+	s.framing = framingOf(p.Response.Header)
 	s.note(lines.marks | s.framing.marks)
 	return p
 }

@@ -2,27 +2,18 @@ package assembly
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"ssltape/record"
+	"ssltape/record/frame"
 )
 
 // Limits of what is kept of a WebSocket.
 const (
-	maxMessage    = 16 << 20 // bytes of a message, compressed or not
+	maxMessage    = frame.MaxMessage
 	maxMessages   = 64 << 20 // bytes of all messages of an exchange
 	messageWeight = 96       // counted for each message besides its data
-	maxControl    = 125      // bytes of a control frame, RFC 6455, section 5.5
-)
-
-// Opcodes (RFC 6455, section 11.8).
-const (
-	opContinuation = 0x0
-	opText         = 0x1
-	opBinary       = 0x2
-	opClose        = 0x8
-	opPing         = 0x9
-	opPong         = 0xa
 )
 
 // webSocket reads a WebSocket (RFC 6455), from the first frame on. Its
@@ -47,9 +38,9 @@ type webSocketHalf struct {
 	dir     record.Dir
 	m       *record.Message // whose size in the stream this direction counts for
 	state   webSocketState
-	frame   webSocketFrame // being read
-	left    int64          // bytes of its payload to come
-	pos     int64          // and bytes that came
+	frame   frame.WebSocket // being read
+	left    int64           // bytes of its payload to come
+	pos     int64           // and bytes that came
 	message partialMessage
 	control partialMessage
 	inflate *inflater // nil where messages are not compressed
@@ -76,6 +67,62 @@ type partialMessage struct {
 	compressed bool
 	data       []byte
 	lost, cut  int64
+}
+
+// deflateExtension reports whether the server agreed to permessage-deflate,
+// and whether the messages of the client (0) and of the server (1) are
+// compressed with what came before them (RFC 7692, section 7.1.1).
+func deflateExtension(fs record.Fields) (on bool, keeps [2]bool) {
+	for _, f := range fs {
+		if !strings.EqualFold(f.Name, "Sec-WebSocket-Extensions") {
+			continue
+		}
+		for extension := range strings.SplitSeq(strings.ToLower(f.Value), ",") {
+			params := strings.Split(strings.ReplaceAll(extension, " ", ""), ";")
+			if params[0] != "permessage-deflate" {
+				continue
+			}
+			on, keeps = true, [2]bool{true, true}
+			for _, param := range params[1:] {
+				switch param {
+				case "client_no_context_takeover":
+					keeps[0] = false
+				case "server_no_context_takeover":
+					keeps[1] = false
+				}
+			}
+		}
+	}
+	return on, keeps
+}
+
+// An inflater reads the compressed messages of a direction. Where those before
+// one are not known, it tries all the same.
+type inflater struct {
+	frame.Inflater
+	keeps  bool   // messages refer to the ones before them
+	window []byte // the end of those that are known
+}
+
+// lose says that a message is missing.
+func (f *inflater) lose() { f.window = nil }
+
+// message returns the data of p without compression, and how much of it at its
+// end is left out. Where ok is false it returns what came.
+func (f *inflater) message(p *partialMessage) (data []byte, cut int64, ok bool) {
+	if p.lost > 0 || p.cut > 0 {
+		f.lose()
+		return p.data, p.cut, false
+	}
+	data, err := f.Inflate(p.data, f.window)
+	if err != nil {
+		f.lose()
+		return p.data, 0, false
+	}
+	if f.keeps {
+		f.window = frame.Slide(f.window, data)
+	}
+	return data, 0, true
 }
 
 // newWebSocket returns the parser of the WebSocket that x began. It calls
@@ -169,7 +216,7 @@ func (s *webSocketHalf) count(kind span, n int) {
 // header reads the header of a frame.
 func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
 	all := s.join(p)
-	f, ok, more := parseWebSocketFrame(all)
+	f, ok, more := readWebSocketFrame(all)
 	switch {
 	case more:
 		return s.wait(all)
@@ -178,14 +225,14 @@ func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
 		s.lose(0)
 		return rest, true
 	}
-	rest := s.took(all, f.size)
-	s.count(framingSpan, f.size)
-	s.frame, s.left, s.pos, s.state = f, f.length, 0, wsPayloadState
-	if f.isControl() {
-		s.control = partialMessage{opcode: f.opcode}
+	rest := s.took(all, f.Size)
+	s.count(framingSpan, f.Size)
+	s.frame, s.left, s.pos, s.state = f, f.Length, 0, wsPayloadState
+	if f.IsControl() {
+		s.control = partialMessage{opcode: f.Opcode}
 	} else if !s.message.open {
-		s.message = partialMessage{open: true, opcode: f.opcode, compressed: f.compressed}
-		if f.opcode == opContinuation {
+		s.message = partialMessage{open: true, opcode: f.Opcode, compressed: f.Compressed}
+		if f.Opcode == frame.OpContinuation {
 			s.message.lost = s.missed
 		}
 		s.missed = 0
@@ -198,19 +245,19 @@ func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
 
 // follows reports whether f may follow what came before (RFC 6455, section
 // 5.4). After a loss it may be in the middle of a message.
-func (s *webSocketHalf) follows(f webSocketFrame) bool {
-	if f.isControl() {
+func (s *webSocketHalf) follows(f frame.WebSocket) bool {
+	if f.IsControl() {
 		return true
 	}
-	if f.compressed && (s.inflate == nil || f.opcode == opContinuation) {
+	if f.Compressed && (s.inflate == nil || f.Opcode == frame.OpContinuation) {
 		return false
 	}
-	return s.message.open == (f.opcode == opContinuation) || s.missed > 0 && !s.message.open
+	return s.message.open == (f.Opcode == frame.OpContinuation) || s.missed > 0 && !s.message.open
 }
 
 // reading returns the message that the frame being read is of.
 func (s *webSocketHalf) reading() *partialMessage {
-	if s.frame.isControl() {
+	if s.frame.IsControl() {
 		return &s.control
 	}
 	return &s.message
@@ -223,11 +270,7 @@ func (s *webSocketHalf) payload(p []byte) {
 	room := min(len(p), maxMessage-len(m.data))
 	from := len(m.data)
 	m.data = append(m.data, p[:room]...)
-	if s.frame.masked {
-		for i, c := range m.data[from:] {
-			m.data[from+i] = c ^ s.frame.key[(s.pos+int64(i))&3]
-		}
-	}
+	s.frame.XOR(m.data[from:], s.pos)
 	m.cut += int64(len(p) - room)
 	s.skip(int64(len(p)))
 }
@@ -242,7 +285,7 @@ func (s *webSocketHalf) skip(n int64) {
 
 func (s *webSocketHalf) endFrame() {
 	s.state = wsHeaderState
-	if s.frame.isControl() || s.frame.final {
+	if s.frame.IsControl() || s.frame.Final {
 		s.deliver(s.reading())
 	}
 }
@@ -258,7 +301,7 @@ func (s *webSocketHalf) deliver(p *partialMessage) {
 	}
 	s.w.keep(m, p.data)
 	*p = partialMessage{}
-	if m.Opcode == opClose {
+	if m.Opcode == frame.OpClose {
 		s.closed = true
 		if s.w.halves[s.dir.Peer()].closed {
 			s.w.finish()
@@ -362,7 +405,7 @@ func (w *webSocket) end(d record.Dir, t time.Time, why error) {
 	if s.state == wsPayloadState {
 		m := s.reading()
 		m.cut += s.left
-		if s.why = cmp.Or(why, record.ErrCut); s.frame.isControl() {
+		if s.why = cmp.Or(why, record.ErrCut); s.frame.IsControl() {
 			s.deliver(m)
 		}
 	}

@@ -3,19 +3,14 @@ package redact
 import (
 	"bytes"
 	"compress/flate"
-	"errors"
-	"io"
 	"slices"
 	"strings"
 
+	"ssltape/record/frame"
 	"ssltape/record/scan"
 )
 
-const (
-	window       = 32 << 10 // of DEFLATE (RFC 1951, section 2)
-	maxInflated  = 16 << 20 // of a message
-	maxVariation = 48       // texts that are tried to get the right length
-)
+const maxVariation = 48 // texts that are tried to get the right length
 
 // A deflater looks into the messages of one direction of a WebSocket that are
 // compressed (RFC 7692). One with a secret is written anew in as many bytes,
@@ -23,6 +18,7 @@ const (
 // of it still decode. Where that cannot be it is written without compression,
 // as filler.
 type deflater struct {
+	frame.Inflater
 	keeps  bool   // messages refer to those before
 	narrow bool   // a smaller window was agreed on
 	lost   bool   // those before are not known
@@ -63,11 +59,11 @@ func (d *deflater) add(k packed) (decided []deflated) {
 	}
 	m := deflated{packed: k, from: d.at, to: d.at}
 	m.text, m.runs = bytes.Clone(k.text), slices.Clone(k.runs)
-	text, err := inflate(k.text, d.real)
+	text, err := d.Inflate(k.text, d.real)
 	if err != nil || d.lost {
 		m.gone, d.lost = true, d.keeps
 	} else {
-		d.real = tail(d.real, text)
+		d.real = frame.Slide(d.real, text)
 		m.plain, m.to = text, d.at+int64(len(text))
 		d.messages.Write(text, d.at, len(text))
 		d.messages.Next()
@@ -112,8 +108,8 @@ func (d *deflater) write(m deflated) (instead []byte, plain bool) {
 	spans := d.spans[:k:k]
 	d.spans = d.spans[k:]
 	if len(spans) == 0 {
-		if seen, err := inflate(m.text, d.shown); err == nil && bytes.Equal(seen, m.plain) {
-			d.shown = tail(d.shown, m.plain)
+		if seen, err := d.Inflate(m.text, d.shown); err == nil && bytes.Equal(seen, m.plain) {
+			d.shown = frame.Slide(d.shown, m.plain)
 			return nil, false
 		}
 	}
@@ -131,34 +127,14 @@ func (d *deflater) write(m deflated) (instead []byte, plain bool) {
 	if instead == nil {
 		return omitted(m.text), true
 	}
-	if seen, err := inflate(instead, d.shown); err == nil {
-		d.shown = tail(d.shown, seen)
+	if seen, err := d.Inflate(instead, d.shown); err == nil {
+		d.shown = frame.Slide(d.shown, seen)
 	}
 	return instead, false
 }
 
 // omitted returns text of the length of p that says that it is not p.
 func omitted(p []byte) []byte { return []byte(scan.Filler(len(p), string(p))) }
-
-// tail returns what a window holds after more.
-func tail(before, more []byte) []byte {
-	all := append(bytes.Clone(before), more...)
-	return all[max(0, len(all)-window):]
-}
-
-// emptyBlock ends what a message is compressed to and is not sent (RFC 7692,
-// section 7.2.1).
-const emptyBlock = "\x00\x00\xff\xff"
-
-// inflate decompresses a message after those before it.
-func inflate(p, before []byte) ([]byte, error) {
-	r := flate.NewReaderDict(io.MultiReader(bytes.NewReader(p), strings.NewReader(emptyBlock+"\x01"+emptyBlock)), before)
-	out, err := io.ReadAll(io.LimitReader(r, maxInflated+1))
-	if len(out) > maxInflated {
-		err = errors.New("message is too long")
-	}
-	return out, err
-}
 
 // deflateTo compresses text after what is before it to exactly n bytes, or
 // returns nil. To get there it pads with empty blocks, and varies the asterisks
@@ -193,7 +169,7 @@ func deflate(text, before []byte, level int) []byte {
 	}
 	w.Write(text)
 	w.Flush()
-	return bytes.TrimSuffix(out.Bytes(), []byte(emptyBlock))
+	return bytes.TrimSuffix(out.Bytes(), []byte(frame.EmptyBlock))
 }
 
 // pad makes p as long as n with empty blocks, or returns nil. A block that is
@@ -201,26 +177,26 @@ func deflate(text, before []byte, level int) []byte {
 // may be blocks of ten bits each with a fixed code (RFC 1951, section 3.2).
 func pad(p []byte, n int) []byte {
 	for len(p)+10 < n {
-		p = append(p, emptyBlock+"\x00"...)
+		p = append(p, frame.EmptyBlock+"\x00"...)
 	}
 	missing := n - len(p)
 	if missing == 0 {
 		return p
 	}
 	if missing == 10 {
-		return append(p, emptyBlock+"\x00"+emptyBlock+"\x00"...)
+		return append(p, frame.EmptyBlock+"\x00"+frame.EmptyBlock+"\x00"...)
 	}
 	blocks := map[int]int{5: 0, 6: 1, 7: 2, 9: 3}
 	count, ok := blocks[missing]
 	if !ok {
 		return nil
 	}
-	p = append(p, emptyBlock...)
+	p = append(p, frame.EmptyBlock...)
 	var bits uint64
 	for i := range count {
 		bits |= 2 << (10 * i)
 	}
-	for range missing - len(emptyBlock) {
+	for range missing - len(frame.EmptyBlock) {
 		p = append(p, byte(bits))
 		bits >>= 8
 	}

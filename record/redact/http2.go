@@ -1,32 +1,17 @@
 package redact
 
 import (
-	"encoding/binary"
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
 
+	"ssltape/record/frame"
 	"ssltape/record/scan"
 )
 
 const (
-	frameHead  = 9       // bytes before the payload of a frame
 	maxBlock   = 1 << 20 // of a field block
 	maxStreams = 1000    // streams of which the body is followed
-)
-
-// Types and flags of frames (RFC 9113, section 6).
-const (
-	frameData         = 0x0
-	frameHeaders      = 0x1
-	frameReset        = 0x3
-	framePush         = 0x5
-	frameContinuation = 0x9
-
-	endStream  = 0x1
-	endHeaders = 0x4
-	padded     = 0x8
-	priority   = 0x20
 )
 
 // An http2Stream is the sink for one direction of an HTTP/2 connection (RFC
@@ -39,9 +24,7 @@ type http2Stream struct {
 	left   int    // bytes to come of its payload
 	pad    int    // padding at its end; -1 where its length is yet to come
 	skip   int    // bytes to come before what counts
-	kind   byte
-	flags  byte
-	id     uint32
+	frame  frame.HTTP2
 	block  scan.Held // the field block under way
 	blocks uint32    // the stream it is of
 	ends   bool      // that stream ends with it
@@ -57,9 +40,9 @@ func (h *http2Stream) Write(p []byte, at int64, _ int) {
 	for len(p) > 0 {
 		n := 1
 		switch {
-		case len(h.head) < frameHead:
-			n = min(frameHead-len(h.head), len(p))
-			if h.head = append(h.head, p[:n]...); len(h.head) == frameHead {
+		case len(h.head) < frame.HTTP2Size:
+			n = min(frame.HTTP2Size-len(h.head), len(p))
+			if h.head = append(h.head, p[:n]...); len(h.head) == frame.HTTP2Size {
 				h.beginFrame()
 			}
 		case h.pad < 0:
@@ -85,10 +68,10 @@ func (h *http2Stream) Write(p []byte, at int64, _ int) {
 // gap says that n bytes are missing, and returns whether it is known what comes
 // after them.
 func (h *http2Stream) gap(n int64) bool {
-	if len(h.head) < frameHead || h.pad < 0 || n > int64(h.left) || h.kind == frameData && n > int64(h.left-h.pad) {
+	if len(h.head) < frame.HTTP2Size || h.pad < 0 || n > int64(h.left) || h.frame.Type == frame.Data && n > int64(h.left-h.pad) {
 		return false
 	}
-	if h.kind == frameHeaders || h.kind == framePush || h.kind == frameContinuation {
+	if h.frame.Type == frame.Headers || h.frame.Type == frame.PushPromise || h.frame.Type == frame.Continuation {
 		h.fields()
 		h.block.Reset()
 		h.torn, h.skip = true, 0
@@ -101,22 +84,20 @@ func (h *http2Stream) gap(n int64) bool {
 
 // beginFrame reads the head of a frame (RFC 9113, section 4.1).
 func (h *http2Stream) beginFrame() {
-	h.left = int(h.head[0])<<16 | int(h.head[1])<<8 | int(h.head[2])
-	h.kind, h.flags = h.head[3], h.head[4]
-	h.id = binary.BigEndian.Uint32(h.head[5:]) &^ (1 << 31)
-	h.pad, h.skip = 0, 0
-	switch h.kind {
-	case frameHeaders, framePush:
+	h.frame = frame.ParseHTTP2(h.head)
+	h.left, h.pad, h.skip = h.frame.Length, 0, 0
+	switch h.frame.Type {
+	case frame.Headers, frame.PushPromise:
 		h.torn = false
-		h.blocks, h.ends = h.id, h.flags&endStream != 0 && h.kind == frameHeaders
-		if h.kind == framePush {
+		h.blocks, h.ends = h.frame.Stream, h.frame.Has(frame.FlagEndStream) && h.frame.Type == frame.Headers
+		if h.frame.Type == frame.PushPromise {
 			h.skip = 4
-		} else if h.flags&priority != 0 {
+		} else if h.frame.Has(frame.FlagPriority) {
 			h.skip = 5
 		}
 		fallthrough
-	case frameData:
-		if h.flags&padded != 0 && h.left > 0 {
+	case frame.Data:
+		if h.frame.Has(frame.FlagPadded) && h.left > 0 {
 			h.pad = -1
 		}
 	}
@@ -124,18 +105,18 @@ func (h *http2Stream) beginFrame() {
 
 // payload takes what counts of the payload.
 func (h *http2Stream) payload(p []byte, at int64) {
-	switch h.kind {
-	case frameHeaders, framePush, frameContinuation:
+	switch h.frame.Type {
+	case frame.Headers, frame.PushPromise, frame.Continuation:
 		if h.torn || len(h.block.Text) >= maxBlock {
 			h.omit([]scan.Span{{At: at, N: len(p)}})
 			return
 		}
 		h.block.Add(p, at, len(p))
-	case frameData:
-		b := h.bodies[h.id]
+	case frame.Data:
+		b := h.bodies[h.frame.Stream]
 		if b == nil && len(h.bodies) < maxStreams { // of which the fields were not seen
 			b = scan.NewJSON(h.scan)
-			h.bodies[h.id] = b
+			h.bodies[h.frame.Stream] = b
 		}
 		if b != nil {
 			b.Write(p, at, len(p))
@@ -153,21 +134,21 @@ func (h *http2Stream) omit(places []scan.Span) {
 
 // endFrame acts on a frame that is complete.
 func (h *http2Stream) endFrame() {
-	if len(h.head) < frameHead || h.left > 0 {
+	if len(h.head) < frame.HTTP2Size || h.left > 0 {
 		return
 	}
 	h.head = h.head[:0]
-	switch h.kind {
-	case frameHeaders, framePush, frameContinuation:
-		if h.flags&endHeaders != 0 {
+	switch h.frame.Type {
+	case frame.Headers, frame.PushPromise, frame.Continuation:
+		if h.frame.Has(frame.FlagEndHeaders) {
 			h.endBlock()
 		}
-	case frameData:
-		if h.flags&endStream != 0 {
-			h.endBody(h.id)
+	case frame.Data:
+		if h.frame.Has(frame.FlagEndStream) {
+			h.endBody(h.frame.Stream)
 		}
-	case frameReset:
-		h.endBody(h.id)
+	case frame.Reset:
+		h.endBody(h.frame.Stream)
 	}
 }
 

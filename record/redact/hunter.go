@@ -2,11 +2,11 @@ package redact
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"ssltape/record/frame"
 	"ssltape/record/scan"
 )
 
@@ -142,7 +142,7 @@ func (b *blanks) Write(p []byte, at int64, n int) {
 
 // mayBegin reports whether a frame that is looked for may begin in p.
 func mayBegin(p []byte) bool {
-	return bytes.IndexByte(p[max(0, len(p)-frameHead):], 0) >= 0 || bytes.Contains(p, []byte{frameHeaders}) && bytes.IndexByte(p, 0) >= 0
+	return bytes.IndexByte(p[max(0, len(p)-frame.HTTP2Size):], 0) >= 0 || bytes.Contains(p, []byte{frame.Headers}) && bytes.IndexByte(p, 0) >= 0
 }
 
 // huntFrame returns where the first HEADERS frame in p begins, if it is whole,
@@ -157,9 +157,9 @@ func huntFrame(p []byte) (from int, whole bool) {
 		size, ok := isHeaders(p[i:])
 		switch {
 		case !ok:
-		case len(p)-i < frameHead+size || size == 0:
+		case len(p)-i < frame.HTTP2Size+size || size == 0:
 			return i, false
-		case holdsFields(p[i : i+frameHead+size]):
+		case holdsFields(p[i : i+frame.HTTP2Size+size]):
 			return i, true
 		}
 	}
@@ -170,36 +170,27 @@ func huntFrame(p []byte) (from int, whole bool) {
 // has all of its fields, and returns the length of its payload, 0 where it is
 // not all there.
 func isHeaders(p []byte) (size int, ok bool) {
-	const known = endStream | endHeaders | padded | priority
-	for i, c := range p[:min(len(p), frameHead)] {
+	const known = frame.FlagEndStream | frame.FlagEndHeaders | frame.FlagPadded | frame.FlagPriority
+	for i, c := range p[:min(len(p), frame.HTTP2Size)] {
 		switch {
-		case i == 0 && c != 0, i == 1 && c > maxHunted>>8, i == 3 && c != frameHeaders,
-			i == 4 && (c&^known != 0 || c&endHeaders == 0), i == 5 && c != 0:
+		case i == 0 && c != 0, i == 1 && c > maxHunted>>8, i == 3 && c != frame.Headers,
+			i == 4 && (c&^known != 0 || c&frame.FlagEndHeaders == 0), i == 5 && c != 0:
 			return 0, false
 		}
 	}
-	if len(p) < frameHead {
+	if len(p) < frame.HTTP2Size {
 		return 0, true
 	}
-	size = int(p[1])<<8 | int(p[2])
-	return size, size > minFields && size <= maxHunted && binary.BigEndian.Uint32(p[5:]) != 0
+	f := frame.ParseHTTP2(p)
+	return f.Length, f.Length > minFields && f.Length <= maxHunted && f.Stream != 0
 }
 
-// holdsFields reports whether the payload of a frame is a whole field block
-// (RFC 7541, section 6).
-func holdsFields(frame []byte) bool {
-	flags, p := frame[4], frame[frameHead:]
-	if flags&padded != 0 {
-		if int(p[0]) >= len(p) {
-			return false
-		}
-		p = p[1 : len(p)-int(p[0])]
-	}
-	if flags&priority != 0 {
-		if len(p) < 5 {
-			return false
-		}
-		p = p[5:]
+// holdsFields reports whether the payload of the HEADERS frame p is a whole field
+// block (RFC 7541, section 6).
+func holdsFields(p []byte) bool {
+	p, _, ok := frame.ParseHTTP2(p).Fragment(p[frame.HTTP2Size:])
+	if !ok {
+		return false
 	}
 	fields := 0
 	for ; len(p) > 0; fields++ {
@@ -256,7 +247,7 @@ func (t *stream) recognise() {
 	text := string(t.line.Text)
 	n := len(text)
 	isClient := strings.HasPrefix(preface, text)
-	isServer := n <= frameHead
+	isServer := n <= frame.HTTP2Size
 	for i := 0; i < n && isServer; i++ {
 		isServer = text[i] == 0 || i == 2 && text[i]%6 == 0 || i == 3 && text[i] == 4
 		isServer = isServer && (i != 3 || text[i] == 4)
@@ -265,7 +256,7 @@ func (t *stream) recognise() {
 	case isClient && n == len(preface):
 		t.line.Reset()
 		t.frames(newHTTP2(t.scan))
-	case isServer && n == frameHead:
+	case isServer && n == frame.HTTP2Size:
 		begin := t.line
 		t.line = scan.Held{}
 		t.frames(newHTTP2(t.scan))

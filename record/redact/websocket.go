@@ -2,9 +2,9 @@ package redact
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 
+	"ssltape/record/frame"
 	"ssltape/record/scan"
 )
 
@@ -18,9 +18,8 @@ type webSocket struct {
 	message *scan.Messages
 	head    []byte
 	headAt  int64
-	opcode  byte
-	final   bool
-	left    int64 // bytes to come of the payload; -1 in the head of a frame
+	frame   frame.WebSocket // under way
+	left    int64           // bytes to come of the payload; -1 in the head of a frame
 	payload []masked
 	deflate *deflater // nil where messages are not compressed
 	packed  packed    // the compressed message under way
@@ -46,13 +45,6 @@ type masked struct {
 	from, to int64
 	key      [4]byte // by position in the stream
 }
-
-// Opcodes of frames (RFC 6455, section 5.2); those from opControl on are
-// control frames, which come also between the frames of a message.
-const (
-	opBinary  = 0x2
-	opControl = 0x8
-)
 
 // newWebSocket returns the sink for one direction, in which messages are
 // compressed unless d is nil.
@@ -86,55 +78,39 @@ func (w *webSocket) Write(p []byte, at int64, _ int) {
 // beginFrame reads the head of a frame once all of it came. The payload is at
 // the given place.
 func (w *webSocket) beginFrame(at int64) {
-	need := 2
-	if len(w.head) >= need {
-		switch w.head[1] & 0x7f {
-		case 126:
-			need += 2
-		case 127:
-			need += 8
-		}
-		if w.head[1]&0x80 != 0 {
-			need += 4
-		}
-	}
-	if len(w.head) < need {
+	f, more := frame.ParseWebSocket(w.head)
+	if more {
 		return
 	}
-	w.final = w.head[0]&0x80 != 0
-	w.opcode = w.head[0] & 0x7f // with the bits of extensions
-	run := masked{from: at}
-	rest := w.head[2:]
-	switch n := w.head[1] & 0x7f; n {
-	case 126:
-		w.left, rest = int64(binary.BigEndian.Uint16(rest)), rest[2:]
-	case 127:
-		w.left, rest = int64(binary.BigEndian.Uint64(rest)&math.MaxInt64), rest[8:]
-	default:
-		w.left = int64(n)
-	}
-	for i, c := range rest {
+	w.frame, w.left = f, f.Length&math.MaxInt64
+	run := masked{from: at, to: at + min(w.left, math.MaxInt64-at)}
+	for i, c := range f.Key {
 		run.key[(at+int64(i))%4] = c
 	}
-	run.to = at + min(w.left, math.MaxInt64-at)
 	switch k := &w.packed; {
-	case w.deflate != nil && !k.open && w.opcode&^bitCompressed <= opBinary && w.opcode&bitCompressed != 0:
+	case w.deflate != nil && !k.open && f.Compressed && f.Reserved == 0 && f.Opcode <= frame.OpBinary:
 		*k = packed{open: true, at: w.headAt, first: w.head[0], key: run.key, text: k.text[:0], runs: k.runs[:0]}
-	case k.open && w.opcode == 0:
+	case k.open && w.isPlain() && f.Opcode == frame.OpContinuation:
 		k.key = run.key
-	case w.opcode <= opBinary:
+	case w.isPlain():
 		w.payload = append(w.payload, run)
 	}
 	w.head = w.head[:0]
 }
 
+// isPlain reports whether the frame under way is of a message, and no extension
+// has changed that.
+func (w *webSocket) isPlain() bool {
+	return w.frame.Opcode <= frame.OpBinary && !w.frame.Compressed && w.frame.Reserved == 0
+}
+
 // data takes payload.
 func (w *webSocket) data(p []byte, at int64) {
-	if w.packed.open && w.opcode < opControl|bitCompressed && w.opcode&opControl == 0 {
+	if w.packed.open && !w.frame.IsControl() {
 		w.pack(p, at)
 		return
 	}
-	if w.opcode > opBinary {
+	if !w.isPlain() {
 		return
 	}
 	key := w.payload[len(w.payload)-1].key
@@ -147,13 +123,13 @@ func (w *webSocket) data(p []byte, at int64) {
 
 func (w *webSocket) endFrame() {
 	w.left = -1
-	if w.packed.open && w.opcode&opControl == 0 {
-		if w.final {
+	if w.packed.open && !w.frame.IsControl() {
+		if w.frame.Final {
 			w.unpack()
 		}
 		return
 	}
-	if w.final && w.opcode < opControl {
+	if w.frame.Final && w.isPlain() {
 		w.message.Next()
 	}
 }
