@@ -11,6 +11,9 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/scan"
+	"ssltape/record/scan/body"
+	"ssltape/record/scan/json"
+	"ssltape/record/secret/char"
 )
 
 // maxRecoded is the length of the longest decoded body that is written anew.
@@ -22,7 +25,7 @@ const maxPacking = 3
 // unpackBody looks into a body with a content coding (RFC 9110, section 8.4).
 // If it holds a secret it is encoded again without, or else goes. It is within
 // depth others.
-func unpackBody(profile Profile, coding, contentType string, depth int) scan.Unpack {
+func unpackBody(profile Profile, coding, contentType string, depth int) body.Unpack {
 	return func(p []byte) (instead []byte, ok bool) {
 		m := record.Message{Proto: "HTTP/1.1", Body: record.NewBody(p), BodySize: int64(len(p)), Done: true}
 		m.Header = record.Fields{{Name: "Content-Encoding", Value: coding}}
@@ -66,7 +69,7 @@ var errPlain = errors.New("not encoded")
 
 // unpackUnlabelled looks into a body that is encoded in a way that nothing but
 // its bytes tells.
-func unpackUnlabelled(profile Profile, contentType string, depth int) scan.Unpack {
+func unpackUnlabelled(profile Profile, contentType string, depth int) body.Unpack {
 	return func(p []byte) (instead []byte, ok bool) {
 		codings := []string{"br", "deflate"}
 		if coding := codingOf("", p); coding != "" {
@@ -87,7 +90,7 @@ func bodySink(s *scan.Finder, contentType, coding string) scan.Sink {
 	if coding == "" {
 		return newGuess(s, contentType, 0)
 	}
-	return scan.NewPacked(s, unpackBody(s.Profile, coding, contentType, 1), scan.NewBody(s, contentType))
+	return body.NewPacked(s, unpackBody(s.Profile, coding, contentType, 1), body.New(s, contentType))
 }
 
 // codingOf returns what p is coded in, by its label if it has one.
@@ -207,12 +210,12 @@ func (g *guess) decide() {
 // choose takes for the body what begins with p.
 func (g *guess) choose(p []byte) {
 	if big, is := isWide(p, g.contentType); is {
-		g.is = scan.NewWide(g.s, g.contentType, big)
+		g.is = body.NewWide(g.s, g.contentType, big)
 		return
 	}
-	g.is = scan.NewBody(g.s, g.contentType)
+	g.is = body.New(g.s, g.contentType)
 	if g.depth < maxPacking && isCoded(p, g.contentType) {
-		g.is = scan.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
+		g.is = body.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
 	}
 }
 
@@ -235,12 +238,12 @@ func (g *guess) GiveUp() {
 	if g.is == nil {
 		g.decide()
 	}
-	if p, ok := g.is.(*scan.Packed); ok {
+	if p, ok := g.is.(*body.Packed); ok {
 		p.GiveUp()
 		return
 	}
 	g.is.End()
-	g.is = scan.NewJSON(g.s)
+	g.is = json.New(g.s)
 }
 
 // isWide reports whether a body that begins with p is in UTF-16, and whether
@@ -314,7 +317,7 @@ const (
 // likely tells what a line may be that begins with p: a start line, or a field
 // whose value goes.
 func likely(profile Profile, p []byte) int {
-	n := scan.TokenLen(p)
+	n := char.TokenLen(p)
 	switch {
 	case n > 40 || n == 0:
 		return nothing

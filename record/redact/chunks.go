@@ -5,6 +5,7 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/scan"
+	"ssltape/record/scan/field"
 )
 
 // maxQueue is the number of bytes of a connection that are held back. Where a
@@ -159,7 +160,7 @@ func (c *conn) patch() {
 
 // is returns what chunks of rc are handed on with.
 func (c *conn) is(rc *record.Conn, p Profile) *record.Conn {
-	if p == None || p != Strict && p.Freely(rc.Exe) == rc.Exe && p.Freely(rc.Comm) == rc.Comm {
+	if p == None || p != Strict && field.Freely(p, rc.Exe) == rc.Exe && field.Freely(p, rc.Comm) == rc.Comm {
 		return rc
 	}
 	c.as = without(rc, p, c.server)

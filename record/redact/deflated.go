@@ -8,6 +8,7 @@ import (
 
 	"ssltape/record/frame"
 	"ssltape/record/scan"
+	"ssltape/record/scan/body"
 )
 
 const maxVariation = 48 // texts that are tried to get the right length
@@ -26,7 +27,7 @@ type deflater struct {
 	shown  []byte // the same of what they are written as
 
 	scan     scan.Finder
-	messages *scan.Messages // of what they decompress to
+	messages *body.Messages // of what they decompress to
 	at       int64          // of the next one
 	spans    []scan.Span    // of those that wait
 	waiting  []deflated
@@ -41,7 +42,7 @@ func newDeflater(p Profile, extensions, side string) *deflater {
 	}
 	d := &deflater{keeps: !strings.Contains(extensions, side+"_no_context_takeover"),
 		narrow: strings.Contains(extensions, side+"_max_window_bits="), scan: scan.Finder{Profile: p, Fill: true}}
-	d.messages = scan.NewMessages(&d.scan)
+	d.messages = body.NewMessages(&d.scan)
 	return d
 }
 

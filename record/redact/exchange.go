@@ -6,6 +6,9 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/scan"
+	"ssltape/record/scan/body"
+	"ssltape/record/scan/field"
+	"ssltape/record/scan/json"
 )
 
 // Exchanges returns a writer that hands to w a twin of each exchange, without
@@ -76,7 +79,7 @@ func (e *exchanges) conn(c *record.Conn, server bool) *record.Conn {
 // without the address of the client and the name of who has it in a home folder.
 func without(c *record.Conn, p Profile, server bool) record.Conn {
 	as := *c
-	as.Exe, as.Comm = p.Freely(c.Exe), p.Freely(c.Comm)
+	as.Exe, as.Comm = field.Freely(p, c.Exe), field.Freely(p, c.Comm)
 	if p != Strict {
 		return as
 	}
@@ -155,7 +158,7 @@ const AnomalyBody = "redacted-body"
 type eventQueue struct {
 	profile Profile
 	scan    scan.Finder
-	data    *scan.EventData
+	data    *json.EventData
 	at      int64 // end of the data that was scanned
 	seen    int   // events of the source
 	waiting []record.Event
@@ -165,7 +168,7 @@ type eventQueue struct {
 
 func newEventQueue(p Profile) *eventQueue {
 	q := &eventQueue{profile: p, scan: scan.Finder{Profile: p}}
-	q.data = scan.NewEventData(&q.scan)
+	q.data = json.NewEventData(&q.scan)
 	return q
 }
 
@@ -200,7 +203,7 @@ func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
 			e.Data = string(scan.Replace(nil, []byte(e.Data), q.from, q.spans[:k]))
 			q.spans = q.spans[k:]
 		}
-		e.Type, e.ID = q.profile.Freely(e.Type), q.profile.Freely(e.ID)
+		e.Type, e.ID = field.Freely(q.profile, e.Type), field.Freely(q.profile, e.ID)
 		dst = append(dst, e)
 		q.waiting, q.from = q.waiting[1:], to+1
 	}
@@ -246,11 +249,11 @@ func (s *texts) of(t text) string {
 	}
 	switch t.kind {
 	case fieldText:
-		as = s.profile.Field(t.name, t.value)
+		as = field.Value(s.profile, t.name, t.value)
 	case urlText:
-		as = s.profile.URL(t.value)
+		as = field.URL(s.profile, t.value)
 	case freeText:
-		as = s.profile.Freely(t.value)
+		as = field.Freely(s.profile, t.value)
 	}
 	if len(t.name)+len(t.value) <= maxText {
 		if len(s.known) >= maxTexts {
@@ -295,7 +298,7 @@ type messageQueue struct {
 // A messageSide is what one side sent.
 type messageSide struct {
 	scan  scan.Finder
-	data  *scan.Messages
+	data  *body.Messages
 	at    int64 // where the next message begins
 	spans []scan.Span
 }
@@ -312,7 +315,7 @@ func newMessageQueue(p Profile) *messageQueue {
 	for i := range q.sides {
 		s := &q.sides[i]
 		s.scan.Profile = p
-		s.data = scan.NewMessages(&s.scan)
+		s.data = body.NewMessages(&s.scan)
 	}
 	return q
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"ssltape/record/scan"
+	"ssltape/record/scan/field"
+	"ssltape/record/scan/json"
 )
 
 const (
@@ -182,9 +184,9 @@ func (t *stream) doubt() {
 	}
 	t.line.Reset()
 	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
-	json := scan.NewJSON(t.scan)
-	t.body = &hunter{Sink: json, scan: t.scan, found: func() scan.Sink {
-		json.End()
+	as := json.New(t.scan)
+	t.body = &hunter{Sink: as, scan: t.scan, found: func() scan.Sink {
+		as.End()
 		t.state, t.body = inFrames, newHTTP2(t.scan)
 		return t.body
 	}}
@@ -232,11 +234,11 @@ func (t *stream) begin() {
 	if bytes.HasPrefix(first, []byte("HTTP/")) {
 		rest = bytes.TrimLeft(rest, " ")
 		t.head.status, _ = strconv.Atoi(string(rest[:3]))
-		t.scan.Freely(&t.line, len(text)-len(rest), len(text))
+		field.ScanFreely(t.scan, &t.line, len(text)-len(rest), len(text))
 	} else {
 		t.head.method = string(first)
-		t.scan.Freely(&t.line, 0, len(first))
-		t.scan.URL(&t.line, len(first)+1, bytes.LastIndexByte(text, ' '))
+		field.ScanFreely(t.scan, &t.line, 0, len(first))
+		field.ScanURL(t.scan, &t.line, len(first)+1, bytes.LastIndexByte(text, ' '))
 	}
 	t.line.Reset()
 	t.state, t.start, t.lossy, t.fresh = inHead, 0, false, false
@@ -253,7 +255,7 @@ func (t *stream) lines(p []byte, at int64) int {
 		if t.line.Add(p[:n], at, n); whole || len(t.line.Text) > maxStartLine {
 			text := string(t.line.Text)
 			if i := strings.IndexByte(text, ';'); i >= 0 { // an extension
-				t.scan.Freely(&t.line, i, len(text))
+				field.ScanFreely(t.scan, &t.line, i, len(text))
 			}
 			t.line.Reset()
 			t.framing(strings.TrimSpace(text))
@@ -301,14 +303,14 @@ func (t *stream) field(from, to int) {
 	text := t.line.Text[from:to]
 	i := bytes.IndexByte(text, ':')
 	if i < 0 {
-		t.scan.Freely(&t.line, from, to)
+		field.ScanFreely(t.scan, &t.line, from, to)
 		return
 	}
 	name, value := strings.TrimSpace(string(text[:i])), text[i+1:]
 	if len(name) > maxFieldName {
-		t.scan.Freely(&t.line, from, from+i)
+		field.ScanFreely(t.scan, &t.line, from, from+i)
 	}
-	t.scan.Field(name, &t.line, from+i+1, to)
+	field.Scan(t.scan, name, &t.line, from+i+1, to)
 	if t.state != inHead {
 		return
 	}

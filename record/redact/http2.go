@@ -7,6 +7,8 @@ import (
 
 	"ssltape/record/frame"
 	"ssltape/record/scan"
+	"ssltape/record/scan/field"
+	"ssltape/record/scan/json"
 )
 
 const (
@@ -115,7 +117,7 @@ func (h *http2Stream) payload(p []byte, at int64) {
 	case frame.Data:
 		b := h.bodies[h.frame.Stream]
 		if b == nil && len(h.bodies) < maxStreams { // of which the fields were not seen
-			b = scan.NewJSON(h.scan)
+			b = json.New(h.scan)
 			h.bodies[h.frame.Stream] = b
 		}
 		if b != nil {
@@ -204,7 +206,7 @@ func (h *http2Stream) GiveUp() {
 			p.GiveUp()
 		} else if b.Pending() != scan.Settled {
 			b.End()
-			h.bodies[id] = scan.NewJSON(h.scan)
+			h.bodies[id] = json.New(h.scan)
 		}
 	}
 }
@@ -274,7 +276,7 @@ func (h *http2Stream) fields() (contentType, coding string) {
 // name takes out the name of a field, whose literal is at h.block.Text[from], if
 // there is a secret in it. Asterisks have eight bits also in the Huffman code.
 func (h *http2Stream) name(name string, from int) {
-	if len(name) <= maxFieldName || h.scan.Profile.Freely(name) == name {
+	if len(name) <= maxFieldName || field.Freely(h.scan.Profile, name) == name {
 		return
 	}
 	length, n := varint(h.block.Text[from:], 7)
@@ -338,9 +340,9 @@ func (h *http2Stream) encode(name, value string, n int, fill bool) (enc []byte, 
 // redactField redacts the value of a field, which is h.Text[from:to].
 func redactField(f *scan.Finder, name string, h *scan.Held, from, to int) {
 	if name == ":path" {
-		f.URL(h, from, to)
+		field.ScanURL(f, h, from, to)
 	} else {
-		f.Field(name, h, from, to)
+		field.Scan(f, name, h, from, to)
 	}
 }
 

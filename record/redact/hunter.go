@@ -8,6 +8,7 @@ import (
 
 	"ssltape/record/frame"
 	"ssltape/record/scan"
+	"ssltape/record/secret/char"
 )
 
 // A hunter is the sink for a stretch of a connection of which it is not known
@@ -226,7 +227,7 @@ func fieldLen(p []byte) int {
 	}
 	if index == 0 {
 		name, n := literal(p[size:])
-		if n == 0 || name == "" || scan.TokenLen([]byte(name)) < len(name) && name[0] != ':' {
+		if n == 0 || name == "" || char.TokenLen([]byte(name)) < len(name) && name[0] != ':' {
 			return 0
 		}
 		size += n

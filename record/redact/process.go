@@ -6,6 +6,9 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/scan"
+	"ssltape/record/scan/body"
+	"ssltape/record/scan/field"
+	"ssltape/record/secret/char"
 )
 
 // Process returns e without the secrets in its arguments: values of fields and
@@ -19,10 +22,10 @@ func Process(e *record.ProcessEvent, p Profile) *record.ProcessEvent {
 	twin := *e
 	if p == Strict {
 		twin.Args, twin.Line = nil, ""
-		twin.Exe = p.Freely(e.Exe)
+		twin.Exe = field.Freely(p, e.Exe)
 		return &twin
 	}
-	twin.Exe, twin.Comm = p.Freely(e.Exe), p.Freely(e.Comm)
+	twin.Exe, twin.Comm = field.Freely(p, e.Exe), field.Freely(p, e.Comm)
 	twin.Args = arguments(e.Args, p)
 	twin.Line = line(e.Line, p)
 	return &twin
@@ -36,7 +39,7 @@ func arguments(args []string, p Profile) []string {
 			before = args[i-1]
 		}
 		if i > 0 && secretOption(before) && !strings.HasPrefix(args[i], "-") {
-			args[i] = p.Field("authorization", args[i])
+			args[i] = field.Value(p, "authorization", args[i])
 		} else {
 			args[i] = argument(args[i], p)
 		}
@@ -48,7 +51,7 @@ func arguments(args []string, p Profile) []string {
 // as a whole: a command tells what its options mean.
 func together(args []string, p Profile) []string {
 	f := scan.Finder{Profile: p}
-	k := scan.NewBody(&f, "")
+	k := body.New(&f, "")
 	at := int64(0)
 	for _, a := range args {
 		k.Write([]byte(a+" "), at, len(a)+1)
@@ -170,19 +173,19 @@ func secretOption(arg string) bool {
 // argument returns arg without its secrets.
 func argument(arg string, p Profile) string {
 	if strings.Contains(arg, "://") {
-		return p.URL(arg)
+		return field.URL(p, arg)
 	}
-	if name, value, ok := strings.Cut(arg, ": "); ok && scan.TokenLen([]byte(name)) == len(name) {
-		return name + ": " + p.Field(name, value)
+	if name, value, ok := strings.Cut(arg, ": "); ok && char.TokenLen([]byte(name)) == len(name) {
+		return name + ": " + field.Value(p, name, value)
 	}
 	if name, value, ok := strings.Cut(arg, "="); ok && !strings.Contains(value, "&") && (secretOption(name) || secretOption("--"+strings.TrimLeft(strings.ReplaceAll(name, "_", "-"), "-"))) {
-		return name + "=" + p.Field("authorization", value)
+		return name + "=" + field.Value(p, "authorization", value)
 	}
-	return body(arg, p)
+	return withoutSecrets(arg, p)
 }
 
-// body returns text, which may be JSON or a form, without its secrets.
-func body(text string, p Profile) string {
+// withoutSecrets returns text, which may be JSON or a form, without its secrets.
+func withoutSecrets(text string, p Profile) string {
 	f := scan.Finder{Profile: p}
 	contentType := ""
 	switch {
@@ -191,7 +194,7 @@ func body(text string, p Profile) string {
 	case strings.Contains(text, "=") && strings.Contains(text, "&"):
 		contentType = "application/x-www-form-urlencoded"
 	}
-	k := scan.NewBody(&f, contentType)
+	k := body.New(&f, contentType)
 	k.Write([]byte(text), 0, len(text))
 	k.End()
 	return string(scan.Replace(nil, []byte(text), 0, f.Take(scan.Settled)))

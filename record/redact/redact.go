@@ -11,13 +11,13 @@
 // is told by package scan.
 package redact
 
-import "ssltape/record/scan"
+import "ssltape/record/secret"
 
 // A Profile says what is taken out.
-type Profile = scan.Profile
+type Profile = secret.Profile
 
 const (
-	None    = scan.None    // nothing
-	Secrets = scan.Secrets // what gives access: credentials, cookies, keys, signatures
-	Strict  = scan.Strict  // also what says who it was and what was said
+	None    = secret.None    // nothing
+	Secrets = secret.Secrets // what gives access: credentials, cookies, keys, signatures
+	Strict  = secret.Strict  // also what says who it was and what was said
 )

@@ -6,6 +6,7 @@ import (
 
 	"ssltape/record/frame"
 	"ssltape/record/scan"
+	"ssltape/record/scan/body"
 )
 
 // A webSocket is the sink for one direction of a WebSocket connection (RFC
@@ -15,7 +16,7 @@ import (
 type webSocket struct {
 	scan    *scan.Finder
 	inner   scan.Finder // of the messages without their masks
-	message *scan.Messages
+	message *body.Messages
 	head    []byte
 	headAt  int64
 	frame   frame.WebSocket // under way
@@ -50,7 +51,7 @@ type masked struct {
 // compressed unless d is nil.
 func newWebSocket(f *scan.Finder, d *deflater) *webSocket {
 	w := &webSocket{scan: f, deflate: d, inner: scan.Finder{Profile: f.Profile, Fill: true}, left: -1}
-	w.message = scan.NewMessages(&w.inner)
+	w.message = body.NewMessages(&w.inner)
 	return w
 }
 

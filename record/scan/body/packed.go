@@ -1,0 +1,82 @@
+package body
+
+import "ssltape/record/scan"
+
+// maxPacked is the length of the longest encoded body that is looked into. A
+// longer one goes unseen.
+const maxPacked = 8 << 20
+
+// An Unpack looks into text that is encoded as a whole. It returns what is to
+// stand instead, of the same length or else of none, or nil where nothing has
+// to go; ok is false where the text turned out not to be encoded.
+type Unpack func(p []byte) (instead []byte, ok bool)
+
+// A Packed is the sink for text that is encoded as a whole, so that nothing can
+// be replaced within. If there is a secret in it all of it goes.
+type Packed struct {
+	s      *scan.Finder
+	unpack Unpack
+	h      scan.Held
+	raw    scan.Sink // for what turns out not to be encoded
+	size   int       // of what was discarded
+	gone   bool      // it is too long to be looked at
+}
+
+// NewPacked returns a Packed. What is not encoded goes to raw.
+func NewPacked(s *scan.Finder, unpack Unpack, raw scan.Sink) *Packed {
+	return &Packed{s: s, unpack: unpack, raw: raw}
+}
+
+// Write implements [scan.Sink].
+func (p *Packed) Write(b []byte, at int64, n int) {
+	if k := maxPacked - len(p.h.Text); !p.gone && n > k && len(b) == n {
+		p.h.Add(b[:k], at, k)
+		p.GiveUp()
+		b, at, n = b[k:], at+int64(k), n-k
+	}
+	if p.h.Add(b, at, n); p.gone {
+		p.discard()
+	}
+}
+
+// discard takes out what came so far.
+func (p *Packed) discard() {
+	n := len(p.h.Text)
+	if p.size == 0 {
+		p.s.Redact(p.h.Places(0, n), p.h.Text, scan.InText)
+	} else {
+		p.s.Discard(p.h.Places(0, n))
+	}
+	p.size += n
+	p.h.Reset()
+}
+
+// End implements [scan.Sink].
+func (p *Packed) End() {
+	n := len(p.h.Text)
+	if n > 0 {
+		instead, ok := p.unpack(p.h.Text)
+		switch {
+		case !ok && instead == nil:
+			p.h.Feed(p.raw.Write, 0, n)
+			p.raw.End()
+		case instead == nil:
+		case len(instead) == n && p.s.Fill:
+			p.s.Found++
+			p.s.Put(p.h.Places(0, n), string(instead))
+		default:
+			p.s.Redact(p.h.Places(0, n), p.h.Text, scan.InText)
+		}
+	}
+	p.h.Reset()
+	p.size, p.gone = 0, false
+}
+
+// Pending implements [scan.Sink].
+func (p *Packed) Pending() int64 { return p.h.Start(0) }
+
+// GiveUp takes out all of it rather than wait for the end.
+func (p *Packed) GiveUp() {
+	p.gone = true
+	p.discard()
+}

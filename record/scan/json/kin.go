@@ -1,0 +1,116 @@
+package json
+
+import (
+	"ssltape/record/scan"
+	"ssltape/record/secret"
+)
+
+// Some objects are of a kind that makes secrets of values with harmless names:
+// cookies, as browsers export them, keys (RFC 7517), and the Secrets of
+// Kubernetes. What tells the kind may come after the values.
+
+// A kin is what is known of the object under way by the keys in it.
+type kin struct {
+	isMember bool           // the key is that of a private number of a key
+	isKey    bool           // the object is a key: "kty" came
+	isCookie bool           // it is a cookie
+	isKind   bool           // the key is "kind"
+	isData   bool           // the object is the data of a manifest
+	kube     secret.Verdict // on the data of the manifest under way
+	data     secret.Verdict // on the values of the data that is under way, or follows
+	depth    int32          // braces open in the manifest
+}
+
+// relate judges the value of the key under way by the keys beside it, and those
+// before it by this one.
+func (l *lexer) relate() {
+	k := &l.kin
+	k.isMember, k.isKind = false, false
+	if k.isData {
+		if l.verdict == secret.Stays {
+			l.verdict = k.data
+		}
+		return
+	}
+	k.data = secret.Stays
+	switch name := l.name; len(name) {
+	case 1, 2:
+		if k.isMember = secret.IsPrivate(name); k.isMember && k.isKey && l.verdict == secret.Stays {
+			l.verdict = secret.Member
+		}
+	case len("kty"):
+		if string(name) == "kty" {
+			k.isKey = true
+			l.judgeEarly(secret.Member)
+		}
+	case len("kind"):
+		k.isKind = string(name) == "kind"
+		if string(name) == "data" && k.depth == 0 {
+			k.data = k.kube
+		}
+	case len("value"):
+		if l.isValue && k.isCookie && l.verdict == secret.Stays {
+			l.verdict = secret.Goes
+		}
+	case len("domain"):
+		if string(name) == "domain" && l.named && secret.Opaque.Confirms(l.early.Text) {
+			l.judgeEarly(secret.Opaque)
+		}
+	case len("httpOnly"):
+		if string(name) == "httpOnly" || string(name) == "hostOnly" || string(name) == "sameSite" {
+			if k.isCookie = true; l.named {
+				l.judgeEarly(secret.Goes)
+			}
+		}
+	case len("apiVersion"):
+		if string(name) == "apiVersion" && k.kube == secret.Stays {
+			k.kube, k.depth = secret.Encoded, 0
+		} else if string(name) == "stringData" && k.kube != secret.Stays {
+			k.data = secret.Goes
+		}
+	}
+}
+
+// setKind takes the string that came for the kind of a manifest.
+func (l *lexer) setKind() {
+	if l.isKind = false; string(l.name) == "Secret" {
+		if l.kube == secret.Stays {
+			l.depth = 0
+		}
+		l.kube = secret.Goes
+	}
+}
+
+// nestKin begins an object, or ends one.
+func (l *lexer) nestKin(c byte) {
+	k := &l.kin
+	k.isMember, k.isKey, k.isCookie, k.isKind = false, false, false, false
+	k.isData = c == '{' && l.after && k.data != secret.Stays
+	if k.kube == secret.Stays {
+		return
+	}
+	if c == '{' {
+		k.depth++
+	} else if k.depth--; k.depth < 0 {
+		k.kube = secret.Stays
+	}
+}
+
+// judgeEarly judges the values that were kept by the key that came after them.
+func (l *lexer) judgeEarly(v secret.Verdict) {
+	from := 0
+	for _, to := range l.ends {
+		if p := l.early.Text[from:to]; len(p) > 0 && len(l.early.Text) < scan.MaxEarly && v.Confirms(p) {
+			k := secret.Credentials(p)
+			l.s.Redact(l.early.Places(from+k, to), p[k:], scan.InText)
+		}
+		from = to
+	}
+	l.forget()
+}
+
+// forget lets go the values that were kept.
+func (l *lexer) forget() {
+	l.early.Reset()
+	l.ends = l.ends[:0]
+}

@@ -1,0 +1,173 @@
+package json
+
+import (
+	"ssltape/record/scan"
+	"ssltape/record/scan/escape"
+	"ssltape/record/secret"
+)
+
+// A nested is the sink for JSON in a string. Its lexer is given the text without
+// the escapes, byte for byte, as if that stood somewhere by itself. Where it
+// really stands is told only for what has to go, or may have to.
+type nested struct {
+	s     scan.Finder // of the text
+	json  *lexer
+	next  int64       // place in the text of what comes next
+	h     scan.Held   // the end of the text, as far as it is not decided
+	base  int64       // place in the text of h
+	raw   []byte      // escaped text that may have to be in h, but is not yet
+	at    int64       // its place in the string
+	steps []step      // of it
+	buf   []byte      // memory of text
+	out   []scan.Span // memory of places
+}
+
+// A step is a place in escaped text, and that in the text.
+type step struct{ raw, text int }
+
+// Lengths of the parts that escaped text is taken in: between two steps, and
+// while something before it is not decided.
+const (
+	stepLen = 1 << 10
+	partLen = 1 << 8
+)
+
+func newNested(s *scan.Finder, level int) *nested {
+	k := &nested{}
+	k.s = scan.Within(s, k.where)
+	k.json = newLexer(&k.s, level)
+	return k
+}
+
+// Write implements [scan.Sink].
+func (k *nested) Write(p []byte, at int64, n int) {
+	k.h.Add(p, at, n)
+	if len(p) > 0 {
+		k.give(p)
+	}
+}
+
+// escaped takes p, which stands at at, up to a quote or what is no escape. It
+// returns the length of that, and name with as much of its text as a name has.
+func (k *nested) escaped(p []byte, at int64, name []byte) (n int, longer []byte) {
+	for n < len(p) {
+		part := p[n:]
+		if held := len(k.h.Text); held > 0 && len(part) > max(held, partLen) {
+			part = part[:max(held, partLen)]
+		}
+		size := k.unescape(part)
+		if size == 0 {
+			break
+		}
+		if room := secret.MaxName + 1 - len(name); room > 0 {
+			name = append(name, k.buf[:min(room, len(k.buf))]...)
+		}
+		if k.raw, k.at = part[:size], at+int64(n); len(k.h.Text) > 0 {
+			k.trace(step{})
+		} else {
+			k.base = k.next
+		}
+		k.give(k.buf)
+		n += size
+	}
+	return n, name
+}
+
+// give hands text on, and forgets what is decided.
+func (k *nested) give(text []byte) {
+	k.json.Write(text, k.next, len(text))
+	k.next += int64(len(text))
+	pending := k.json.Pending()
+	switch {
+	case pending >= k.next:
+		k.h.Reset()
+		k.base = k.next
+	case k.raw != nil:
+		from := len(k.steps) - 1
+		for from > 0 && k.base+int64(k.steps[from].text) > pending {
+			from--
+		}
+		k.trace(k.steps[from])
+	case pending-k.base > int64(len(k.h.Text))/2:
+		k.h.Drop(int(pending - k.base))
+		k.base = pending
+	}
+	k.raw = nil
+}
+
+// unescape makes text of p up to a quote, or to what is no escape, and returns
+// the length of that.
+func (k *nested) unescape(p []byte) int {
+	if cap(k.buf) < len(p)+8 {
+		k.buf = make([]byte, len(p)+len(p)/4+8)
+	}
+	n, to := 0, 0
+	k.steps = k.steps[:0]
+	for whole := true; whole && n < len(p); {
+		k.steps = append(k.steps, step{n, to})
+		size, text := 0, 0
+		size, text, whole = escape.Decode(k.buf[to:cap(k.buf)], p[n:min(len(p), n+stepLen)])
+		if size == 0 {
+			break
+		}
+		n, to = n+size, to+text
+	}
+	k.buf = k.buf[:to]
+	return n
+}
+
+// trace notes in h where the text of raw stands, from a step on.
+func (k *nested) trace(from step) {
+	if len(k.h.Text) == 0 {
+		k.base += int64(from.text)
+	}
+	p, at := k.raw[from.raw:], k.at+int64(from.raw)
+	for text := k.buf[from.text:]; len(p) > 0; {
+		n, size := 0, 1
+		for n < len(p) && p[n] != '\\' {
+			n++
+		}
+		if n > 0 {
+			size = n
+		} else if n = 2; p[1] == 'u' {
+			n, size = escape.Max, len(escape.Append(make([]byte, 0, 4), p[:escape.Max], escape.Max))
+		}
+		k.h.Add(text[:size], at, n)
+		p, at, text = p[n:], at+int64(n), text[size:]
+	}
+	k.raw = nil
+}
+
+// where returns the places in the string of places in the text.
+func (k *nested) where(places []scan.Span) []scan.Span {
+	if k.raw != nil {
+		k.trace(step{})
+	}
+	out := k.out[:0]
+	for _, p := range places {
+		for _, s := range k.h.Places(int(p.At-k.base), int(p.Stop()-k.base)) {
+			if n := len(out) - 1; n >= 0 && out[n].Stop() == s.At {
+				out[n].N += s.N
+				continue
+			}
+			out = append(out, s)
+		}
+	}
+	k.out = out
+	return out
+}
+
+// End implements [scan.Sink].
+func (k *nested) End() {
+	k.json.End()
+	k.h.Reset()
+	k.base = k.next
+}
+
+// Pending implements [scan.Sink].
+func (k *nested) Pending() int64 {
+	if p := k.json.Pending(); p < k.next {
+		return k.h.Start(int(p - k.base))
+	}
+	return scan.Settled
+}

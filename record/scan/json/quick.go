@@ -1,0 +1,173 @@
+package json
+
+import (
+	"bytes"
+
+	"ssltape/record/scan"
+	"ssltape/record/scan/escape"
+	"ssltape/record/scan/text"
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// quick takes what of p from p[i] on has no secrets for certain, and returns
+// the place of what it leaves.
+func (l *lexer) quick(p []byte, i int) int {
+	if l.s.Profile != secret.Secrets {
+		return i
+	}
+	for i < len(p) {
+		from := i
+		switch c := p[i]; c {
+		case ' ', '\t', '\r', '\n':
+			i++
+			continue
+		case '"':
+			if i = l.quickString(p, i); i == from {
+				return i
+			}
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 't', 'f', 'n':
+			if i = l.quickBare(p, i); i == from {
+				return i
+			}
+		case ':', ',', '[', ']', '{', '}':
+			l.punctuation(c, nil, 0, 0)
+			i++
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// quickString takes the string that begins with the quote p[i], if it is one of
+// those that quick takes, and returns where it got to.
+func (l *lexer) quickString(p []byte, i int) int {
+	if l.beside != secret.Stays || l.after && (l.verdict != secret.Stays || l.isValue || l.isMember || l.deltas != nil && l.deltas.on && isPieceKey(l.name)) {
+		return i
+	}
+	from := i + 1
+	if from < len(p) && (p[from] == '{' || p[from] == '[') {
+		return i
+	}
+	to := from + escape.PlainLen(p[from:min(len(p), from+text.MaxQuick)])
+	if to == len(p) || p[to] != '"' {
+		return i
+	}
+	str := p[from:to]
+	if len(str) > 0 && char.IsLead(str[0]) || len(str) >= secret.MinLoose && !l.value.txt.HarmlessString(str) {
+		return i
+	}
+	l.name = append(l.name[:0], str...)
+	if l.after && l.isName {
+		l.pair()
+	}
+	l.after, l.last = l.lists > 0, true
+	return to + 1
+}
+
+// quickBare takes the number or literal that p[i] begins with, if that is whole
+// and stays, and returns where it got to.
+func (l *lexer) quickBare(p []byte, i int) int {
+	n := number(p[i:])
+	isNumber := n > 0
+	if !isNumber {
+		for _, word := range []string{"true", "false", "null"} {
+			if bytes.HasPrefix(p[i:], []byte(word)) {
+				n = len(word)
+			}
+		}
+	}
+	if n == 0 || n >= maxBare || i+n == len(p) || !endsBare(p[i+n]) || isNumber && l.after && l.verdict == secret.Goes {
+		return i
+	}
+	if isNumber && l.after && l.deltas != nil {
+		l.deltas.index(l.name, p[i:i+n])
+	}
+	l.after, l.last = l.lists > 0, false
+	return i + n
+}
+
+// endsBare reports whether c may follow a number or literal.
+func endsBare(c byte) bool { return char.IsSpace(c) || c == ',' || c == ']' || c == '}' || c == ':' }
+
+// number returns the length of the number that p begins with (RFC 8259, section
+// 6), or 0.
+func number(p []byte) int {
+	digits := func(i int) int {
+		for i < len(p) && char.IsDigit(p[i]) {
+			i++
+		}
+		return i
+	}
+	start := 0
+	if len(p) > 0 && p[0] == '-' {
+		start++
+	}
+	i := digits(start)
+	if i == start {
+		return 0
+	}
+	if i < len(p) && p[i] == '.' {
+		start = i + 1
+		if i = digits(start); i == start {
+			return 0
+		}
+	}
+	if i < len(p) && p[i]|0x20 == 'e' {
+		start = i + 1
+		if start < len(p) && (p[start] == '+' || p[start] == '-') {
+			start++
+		}
+		if i = digits(start); i == start {
+			return 0
+		}
+	}
+	return i
+}
+
+// plainText returns the sink for the string under way, which goes on with p, if
+// that is text and no token is under way, else nil.
+func (l *lexer) plainText(p []byte) *text.Text {
+	v := l.value
+	if l.str != scan.Sink(v) {
+		return nil
+	}
+	if v.kind == unknown && len(v.lead.Text) == 0 && len(p) > 0 && recognise(p[:1]) == isText && !mayLead(p) {
+		v.kind = isText
+	}
+	if v.kind != isText || !v.txt.Idle() {
+		return nil
+	}
+	return &v.txt
+}
+
+// mayLead reports whether p, the inside of a string, may begin with what may
+// stand before JSON.
+func mayLead(p []byte) bool {
+	if p[0] == '\\' {
+		return len(p) == 1 || p[1] == 'u' || p[1] == '"' || char.IsLead(escape.Letters[p[1]])
+	}
+	return char.IsLead(p[0])
+}
+
+// nestedText takes what it can of p, which the string under way goes on with, if
+// that has JSON in it, and returns how much.
+func (l *lexer) nestedText(p []byte, at int64) int {
+	v := l.value
+	if l.str != scan.Sink(v) || l.keeps || v.level >= MaxNesting {
+		return 0
+	}
+	if v.kind == unknown && len(v.lead.Text) == 0 && (p[0] == '{' || p[0] == '[' || p[0] == '\\' && len(p) > 1 && p[1] == '"') {
+		var b [text.MaxQuick + 8]byte
+		if _, n, _ := escape.Decode(b[:], p[:min(len(p), text.MaxQuick)]); recognise(b[:n]) == isJSON {
+			v.kind = isJSON
+		}
+	}
+	if v.kind != isJSON {
+		return 0
+	}
+	n, name := v.nested().escaped(p, at, l.name)
+	l.name = name
+	return n
+}

@@ -1,0 +1,194 @@
+package text
+
+import (
+	"bytes"
+
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// Secrets are also written apart from their names: --token VALUE, ENV NAME VALUE,
+// setenv("NAME", "VALUE"), name: NAME, value: VALUE, <key>NAME</key>, in tables,
+// in the lines of a message, and as options of commands. There a value has to
+// look random, since words and names of programs stand after names, too.
+
+// separators may stand between the name and a value that is apart from it.
+var separators = func() (is [256]bool) {
+	for _, c := range []byte(" \t\r\n\"'`\\,|([{=:<>-") {
+		is[c] = true
+	}
+	return is
+}()
+
+// trimSeparators returns p without the separators at its end.
+func trimSeparators(p []byte) []byte {
+	n := len(p)
+	for n > 0 && separators[p[n-1]] {
+		n--
+	}
+	return p[:n]
+}
+
+// isFiller reports whether word stands between the name of a secret and the
+// value.
+func isFiller(word []byte) bool {
+	var b [len("content")]byte
+	switch string(char.Lower(b[:0], word)) {
+	case "value", "content", "string", "data", "default", "is", "to", "are", "was":
+		return true
+	}
+	return false
+}
+
+// apart returns what becomes of a value by a name that something else than a
+// colon or an equals sign separates from it.
+func apart(p secret.Profile, before []byte) secret.Verdict {
+	b := trimSeparators(before)
+	gap := before[len(b):]
+	if len(gap) == 0 || len(b) == 0 || b[len(b)-1] == '/' {
+		return secret.Stays
+	}
+	word := secret.LastWord(b)
+	filled := isFiller(word)
+	if filled {
+		b = trimSeparators(b[:len(b)-len(word)])
+		if i := bytes.LastIndexByte(b, '<'); i > 0 && i+1 < len(b) && b[i+1] == '/' { // the end of an element
+			b = trimSeparators(b[:i])
+		}
+		word = secret.LastWord(b)
+	}
+	block := bytes.IndexByte(gap, '|') >= 0 || bytes.IndexByte(gap, '>') >= 0 // of YAML, or a table
+	switch {
+	case !filled && !block && bytes.IndexByte(gap, '\n') >= 0:
+		return secret.Stays
+	case string(gap) == "|": // one or the other
+		return secret.Stays
+	case !filled && bytes.IndexByte(gap, ',') >= 0 && bytes.IndexByte([]byte("\"'`"), gap[len(gap)-1]) < 0: // a list of names
+		return secret.Stays
+	}
+	switch v := p.Key(word); v {
+	case secret.Goes, secret.Opaque:
+		return secret.Remote
+	}
+	return secret.Stays
+}
+
+// fieldNames are the ends of the names of fields that hold several values, each
+// of which goes, as they are written in text, by a letter that is rare in most
+// text and what else they have in common.
+var fieldNames = []struct {
+	letter byte
+	common []byte
+	names  [][]byte
+}{
+	{'k', []byte("ookie"), [][]byte{[]byte("ookie:"), []byte("document.cookie"), []byte("--cookie ")}},
+	{'z', []byte("uthorization:"), [][]byte{[]byte("uthorization:")}},
+	{'Z', []byte("UTHORIZATION:"), [][]byte{[]byte("UTHORIZATION:")}},
+	{'-', []byte("curl -b "), [][]byte{[]byte("curl -b ")}},
+}
+
+// inField reports whether a token is in the line of such a field.
+func (t *Text) inField(before []byte, raw bool) bool {
+	b := t.last(before, raw)
+	for _, f := range fieldNames {
+		if bytes.IndexByte(b, f.letter) < 0 || !bytes.Contains(b, f.common) {
+			continue
+		}
+		for _, name := range f.names {
+			if bytes.Contains(b[bytes.LastIndexByte(b, '\n')+1:], name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// last returns the end of what stands before a token.
+func (t *Text) last(before []byte, raw bool) []byte {
+	if len(before) >= maxTail && (!raw || bytes.IndexByte(before[len(before)-maxTail:], '\\') < 0) {
+		return before[len(before)-maxTail:]
+	}
+	return t.join(before, raw)
+}
+
+// passwordOptions are the options before passwords, and what is in the commands
+// that have them so.
+var passwordOptions = map[string][]string{
+	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo"}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip "},
+	"-w": {"ldap"}, "-k": {"openssl"}, "-b": {"htpasswd"}, "--pass": {""},
+}
+
+// joinedOptions are those that a password follows without a space.
+var joinedOptions = map[string][]string{"-p": {"mysql", "mariadb", "7z"}}
+
+// afterOption returns where the password begins in tok, by an option in it or
+// before it, or -1.
+func (t *Text) afterOption(tok, before []byte, raw bool) int {
+	if len(tok) > 2 && tok[0] == '-' && tok[1] == 'p' && t.isCommand(joinedOptions["-p"], before, raw) {
+		return passwordAt(tok, len("-p"))
+	}
+	if n := len(before); n > 1 && !char.IsSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
+		return -1
+	}
+	if raw && !mayEndOption(before) {
+		return -1
+	}
+	option := secret.LastWord(bytes.TrimRight(t.last(before, raw), " \t\"'\\"))
+	if len(option) < 2 || option[0] != '-' {
+		return -1
+	}
+	if bytes.HasPrefix(option, []byte("-pass")) && bytes.HasPrefix(tok, []byte("pass:")) { // of openssl
+		return passwordAt(tok, len("pass:"))
+	}
+	if commands := passwordOptions[string(option)]; commands != nil && t.isCommand(commands, before, raw) {
+		return passwordAt(tok, 0)
+	}
+	return -1
+}
+
+// mayEndOption reports whether before, which is raw, may end with an option and
+// what stands between that and its value.
+func mayEndOption(before []byte) bool {
+	b := bytes.TrimRight(before, " \t\"'\\")
+	word := secret.LastWord(b)
+	i := len(b) - len(word)
+	return i == 0 || b[i-1] == '\\' || len(word) > 0 && word[0] == '-'
+}
+
+// isCommand reports whether one of commands is in the line before a token.
+func (t *Text) isCommand(commands []string, before []byte, raw bool) bool {
+	b := t.last(before, raw)
+	b = b[bytes.LastIndexByte(b, '\n')+1:]
+	for _, c := range commands {
+		if bytes.Contains(b, []byte(c)) {
+			return true
+		}
+	}
+	return false
+}
+
+// passwordAt returns from if tok[from:] may be a password, else -1.
+func passwordAt(tok []byte, from int) int {
+	v := tok[from:]
+	if !secret.LooksPassword(v) || len(v) < secret.MinLoose || bytes.IndexByte([]byte("$<{%-"), v[0]) >= 0 || placeholders[string(v)] {
+		return -1
+	}
+	return from
+}
+
+// withoutQuote returns p without the quote at its end that programs escape as
+// \x22, of which the backslash may be gone.
+func withoutQuote(p []byte) []byte {
+	if n := len(p) - len(`\x22`); n > 0 && p[n] == '\\' && p[n+1] == 'x' && p[n+2] == '2' && (p[n+3] == '2' || p[n+3] == '7') {
+		return p[:n]
+	}
+	return p
+}
+
+// withoutX returns name without what is left of such a quote before it.
+func withoutX(name []byte) []byte {
+	if n := len("x22"); len(name) > n && name[0] == 'x' && name[1] == '2' && (name[2] == '2' || name[2] == '7') {
+		return name[n:]
+	}
+	return name
+}

@@ -1,0 +1,276 @@
+package text
+
+import (
+	"bytes"
+
+	"ssltape/record/scan/escape"
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// Secrets are written into text of many languages with their names before
+// them: NAME=value, name: "value", <name>value, Authorization: Bearer value.
+// There a value goes by the name, but only if it looks like a key itself, since
+// prose and programs also say password: this and token = that().
+
+// maxTail is how far before a value its name is looked for.
+const maxTail = 192
+
+// verdict returns what becomes of a token by the name that stands before it, in
+// before, which may be raw, or what came before that.
+func (t *Text) verdict(before []byte, raw bool) secret.Verdict {
+	before = t.context(before, raw)
+	if len(before) == 0 {
+		return secret.Stays
+	}
+	if v := named(t.s.Profile, before); v != secret.Stays {
+		return v
+	}
+	return apart(t.s.Profile, before)
+}
+
+// context returns what stands before a token if a name can be the end of that.
+func (t *Text) context(before []byte, raw bool) []byte {
+	if len(before) > 0 && !mayName(before) || len(before) == 0 && !mayName(t.tail) {
+		return nil
+	}
+	return t.join(before, raw)
+}
+
+// join returns the end of before with what came before that, until it is called
+// again.
+func (t *Text) join(before []byte, raw bool) []byte {
+	if raw && bytes.IndexByte(before[max(0, len(before)-escape.Max*maxTail):], '\\') >= 0 {
+		n := 2 * maxTail // as a rule that is enough
+		if t.before = escape.AppendEnd(t.before[:0], before, n); len(before) > n && len(t.before) < maxTail+escape.Max {
+			t.before = escape.AppendEnd(t.before[:0], before, escape.Max*maxTail)
+		}
+		before = t.before
+	}
+	switch n := len(before); {
+	case n >= maxTail || len(t.tail) == 0:
+		return before[max(0, n-maxTail):]
+	case n == 0:
+		return t.tail[max(0, len(t.tail)-maxTail):]
+	}
+	joined := append(append(make([]byte, 0, 3*maxTail), t.tail...), before...)
+	return joined[max(0, len(joined)-maxTail):]
+}
+
+// mayName reports whether p, which may be raw, may end with a name and what
+// stands between that and its value. It says yes where named finds a name.
+func mayName(p []byte) bool {
+	i := len(p)
+	for ; i > 0; i-- {
+		c := p[i-1]
+		if beforeValue[c] || (c == 't' || c == 'n' || c == 'r') && i > 1 && p[i-2] == '\\' {
+			continue
+		}
+		if c == ':' || c == '=' || c == '>' {
+			return true
+		}
+		word := secret.LastWord(p[:i])
+		if len(word) == i || i > 1 && (secret.EndsName(p[i-2], c) || isJoint(p[i-2]) || isJoint(c)) {
+			return true
+		}
+		rest := word[min(escape.Rest(p[:i], i-len(word)), len(word)):] // where p is raw
+		return mayStandBefore(word) || len(rest) < len(word) && mayStandBefore(rest)
+	}
+	return true // what is before p may
+}
+
+// isJoint reports whether c is between the words of a name, as foldKey has it.
+func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' }
+
+// mayStandBefore reports whether word tells that a secret follows, or may do so
+// with the word before it.
+func mayStandBefore(word []byte) bool {
+	return secret.IsScheme(word) || isUserOption(word) || isFiller(word) || len(word) == 2 && char.IsAny(word, "by", "as")
+}
+
+// beforeValue are the bytes that may stand between a name, with what follows
+// that, and the value.
+var beforeValue = func() (is [256]bool) {
+	for _, c := range []byte(" \t\r\n\"'`\\[]{(,|<") {
+		is[c] = true
+	}
+	return is
+}()
+
+// named returns what becomes of a value by what stands before it.
+func named(p secret.Profile, before []byte) secret.Verdict {
+	if len(before) == 0 {
+		return secret.Stays
+	}
+	b := bytes.TrimRight(before, "\"'`\\[{")
+	b = bytes.TrimRight(withoutQuote(b), " \t")
+	if len(b) == 0 {
+		return secret.Stays
+	}
+	if word := secret.LastWord(b); secret.IsScheme(word) {
+		b = bytes.TrimRight(bytes.TrimRight(b[:len(b)-len(word)], "\"'`\\"), " \t")
+		if len(b) == 0 || bytes.IndexByte([]byte(":="), b[len(b)-1]) < 0 {
+			if bytes.EqualFold(word, []byte("bearer")) {
+				return secret.Opaque
+			}
+			return secret.Stays
+		}
+	}
+	switch b[len(b)-1] {
+	case '>':
+		if i := bytes.LastIndexByte(b, '<'); i >= 0 {
+			name := b[i+1 : i+1+char.Run(b[i+1:], isName)]
+			return p.Key(name[bytes.LastIndexByte(name, ':')+1:])
+		}
+		b = b[:len(b)-1] // =>
+		if len(b) == 0 || b[len(b)-1] != '=' && b[len(b)-1] != '-' {
+			return secret.Stays
+		}
+		b = b[:len(b)-1]
+	case '=', ':':
+		b = bytes.TrimRight(b, "=:")
+	default:
+		if bytes.HasSuffix(b, []byte("password")) && bytes.Contains(b[max(0, len(b)-maxTail/2):], []byte("login ")) { // of a .netrc file
+			return secret.Goes
+		}
+		if inSQL(before) {
+			return secret.Goes
+		}
+		return secret.Stays
+	}
+	v := p.Key(withoutX(secret.LastWord(bytes.TrimRight(withoutQuote(bytes.TrimRight(b, " \t")), "\"'`\\]"))))
+	switch {
+	case v == secret.Words: // in text these are words
+		return secret.Stays
+	case v == secret.Pass && bytes.HasSuffix(b, []byte("PASS")): // of a test
+		return secret.Stays
+	case v == secret.Pass:
+		return secret.Remote
+	}
+	return v
+}
+
+// isUserOption reports whether word is the option of curl and the like before
+// user:password.
+func isUserOption(word []byte) bool {
+	return string(word) == "-u" || bytes.HasSuffix(word, []byte("-user"))
+}
+
+// login reports whether tok is the user:password of a command in before.
+func (t *Text) login(tok, before []byte, raw bool) bool {
+	user, password, ok := bytes.Cut(tok, []byte(":"))
+	if !ok || len(user) == 0 || len(password) < 4 || char.Run(tok, func(c byte) bool { return char.IsDigit(c) || c == ':' }) == len(tok) || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
+		return false
+	}
+	b := t.context(before, raw)
+	b = bytes.TrimRight(b[max(0, len(b)-maxTail/2):], " \"'\\")
+	return isUserOption(secret.LastWord(b)) && bytes.Contains(b, []byte("curl "))
+}
+
+// placeholders are what documentation has for passwords.
+var placeholders = char.Set("pass password passwd secret token PASSWORD your-password yourpassword")
+
+func isName(c byte) bool { return char.IsDotted(c) || c == ':' }
+
+// assigned finds values that stand after the names of secrets in tok, or all of
+// it where one ends what is before it.
+func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool) []find {
+	if v := t.verdict(before, raw); v != secret.Stays && v != secret.Words {
+		if n := t.keyLike(tok, v, t.isQuoted(before)); n > 0 {
+			out = append(out, find{from: 0, to: n})
+		}
+	} else if len(tok) >= secret.MinKey && t.inField(before, raw) {
+		from := bytes.IndexByte(tok, '=') + 1
+		if len(tok)-from < secret.MinLoose { // it is padding
+			from = 0
+		}
+		if n := t.keyLike(tok[from:], secret.Opaque, false); n > 0 {
+			out = append(out, find{from: from, to: from + n})
+		}
+	} else if from := t.afterOption(tok, before, raw); from >= 0 {
+		out = append(out, find{from: from, to: len(tok)})
+	} else if t.inJar(before, raw) || t.isKin(tok, before, raw) {
+		out = append(out, find{from: 0, to: len(tok)})
+	}
+	if m&(char.Equals|char.Colon) == 0 {
+		return out
+	}
+	for i := range max(0, len(tok)-secret.MinLoose) {
+		if len(out) > 0 && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
+			continue
+		}
+		name := secret.LastWord(tok[:i])
+		if i == 0 { // user[password]=value
+			name = secret.LastWord(bytes.TrimRight(t.context(before, raw), "]\"'` \t"))
+		}
+		name, escaped := bytes.CutPrefix(name, []byte("u0026")) // an ampersand in a string of a program
+		v := t.s.Profile.Key(name)
+		if v == secret.Pass && tok[i] == ':' {
+			v = secret.Remote
+		}
+		if (v == secret.Stays || v == secret.Words) && !(escaped && secret.IsQueryKey(name)) {
+			continue
+		}
+		if n := t.keyLike(tok[i+1:], v, tok[i] == '=' && isVariable(name)); n > 0 {
+			out = append(out, find{from: i + 1, to: i + 1 + n})
+		}
+	}
+	return out
+}
+
+// keyLike returns the length of the value that p begins with if it looks like a
+// key, else 0, where the name gave the verdict v. A key is a word in which
+// letters and digits mix, and not the path, the variable or the call that gives
+// one, nor a number. One that is surely a value, since it stands in quotes or a
+// variable of the environment has it, may be shorter.
+func (t *Text) keyLike(p []byte, v secret.Verdict, surely bool) int {
+	n := bytes.IndexAny(p, ",;&()")
+	if n < 0 || surely {
+		n = len(p)
+	} else if p[n] == '(' {
+		return 0
+	}
+	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 {
+		n--
+	}
+	least := secret.MinKey
+	switch {
+	case v == secret.Remote:
+	case surely && v != secret.Opaque:
+		least = secret.MinToken
+	case t.Loose:
+		if least = secret.MinLoose; v == secret.Opaque {
+			least = secret.MinOpaque
+		}
+	}
+	if n < least || bytes.IndexByte([]byte("/.$~*#"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) ||
+		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) {
+		return 0
+	}
+	from, mixed := 0, false
+	for i := 0; i <= n; i++ {
+		if i < n && p[i] != '.' && p[i] != '_' && p[i] != '-' && p[i] != ':' {
+			continue
+		}
+		mixed = mixed || secret.IsMixed(p[from:i], least)
+		from = i + 1
+	}
+	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) || !surely && !t.Loose && secret.IsTypeName(p[:n]) {
+		return 0
+	}
+	return n
+}
+
+// isQuoted reports whether a token begins after a quote.
+func (t *Text) isQuoted(before []byte) bool {
+	if len(before) == 0 {
+		before = t.tail
+	}
+	n := len(before)
+	return n > 0 && (before[n-1] == '"' || before[n-1] == '\'' || before[n-1] == '`')
+}
+
+// isVariable reports whether name is one of the environment, or of an option.
+func isVariable(name []byte) bool {
+	return bytes.HasPrefix(name, []byte("--")) || len(name) > 2 && char.Run(name, func(c byte) bool { return c == '_' || char.IsUpperOrDigit(c) }) == len(name)
+}

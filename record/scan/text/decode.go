@@ -1,0 +1,243 @@
+package text
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+
+	"ssltape/record/scan"
+	"ssltape/record/scan/escape"
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// documentHolds reports whether p is a document of GraphQL with a secret in it.
+func (t *Text) documentHolds(p []byte) bool {
+	f := scan.Finder{Profile: t.s.Profile, Depth: t.s.Depth}
+	g := t.opener.Document(&f)
+	g.Write(p, 0, len(p))
+	g.End()
+	return f.Found > 0
+}
+
+// percents finds parts of tok that hold a secret once their escapes are
+// decoded (RFC 3986, section 2.1): the shortest parts, or else longer ones.
+func (t *Text) percents(out []find, tok []byte) []find {
+	if t.s.Depth >= maxDepth {
+		return out
+	}
+	n := len(out)
+	for _, ends := range []string{"/?&#=;,:@", "/?&#", ""} {
+		for from := 0; from < len(tok); {
+			n := bytes.IndexAny(tok[from:], ends)
+			if n < 0 {
+				n = len(tok) - from
+			}
+			if value := t.percentSecret(tok[from : from+n]); value != nil {
+				out = append(out, find{from, from + n, scan.InURL, value})
+			}
+			from += n + 1
+		}
+		if len(out) > n {
+			return out
+		}
+	}
+	return out
+}
+
+// percentSecret returns p without its escapes if there is a secret in that,
+// with plus signs for spaces or not, else nil.
+func (t *Text) percentSecret(p []byte) []byte {
+	if bytes.IndexByte(p, '%') < 0 {
+		return nil
+	}
+	decoded := escape.DecodePercent(p)
+	if len(decoded) == len(p) {
+		return nil
+	}
+	if t.HoldsSecret(decoded) {
+		return decoded
+	}
+	if bytes.IndexByte(p, '+') < 0 {
+		return nil
+	}
+	if decoded = escape.DecodePercent(bytes.ReplaceAll(p, []byte("+"), []byte(" "))); t.HoldsSecret(decoded) {
+		return decoded
+	}
+	return nil
+}
+
+// minBase64 is the length of the shortest run of base64 that is looked into.
+const minBase64 = 24
+
+// base64 finds runs that hold a secret once they are decoded.
+func (t *Text) base64(out []find, tok []byte) []find {
+	if t.s.Depth >= maxDepth {
+		return out
+	}
+	for i, end := char.LongRunOf(tok, 0, char.Sextet, minBase64); i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
+		if plausible(tok[i:end]) && t.runHoldsSecret(tok[i:end]) {
+			from := i
+			if t.Soft {
+				from = max(i, softBase64)
+			}
+			to := end
+			for to < len(tok) && tok[to] == '=' {
+				to++
+			}
+			out = append(out, find{from: from, to: to})
+		}
+	}
+	return out
+}
+
+// leads are 1 for the sextets that a quantum of base64 begins with if it stands
+// for three bytes of ASCII text.
+var leads = func() (is [256]byte) {
+	for _, c := range []byte("CDIJKLMNOPQRSTUVWXYZabcdef") { // those of \t \n \r and of ' ' to '~'
+		is[c] = 1
+	}
+	return is
+}()
+
+// plausible reports whether run, of base64, may hold text: it is long, or the
+// first sextets are as those of text in one of the four ways to cut them.
+func plausible(run []byte) bool {
+	if len(run) >= 128 || len(run) >= minHex && mayBeHex(run) {
+		return true
+	}
+	return textual(run) != [4]bool{}
+}
+
+// textual tells for each of the ways to cut run, of base64, whether the first
+// sextets are as those of text.
+func textual(run []byte) (is [4]bool) {
+	var n [4]int
+	whole := min(len(run), 48) &^ 3
+	for i := 0; i+4 <= whole; i += 4 {
+		q := run[i : i+4]
+		n[0] += int(leads[q[0]])
+		n[1] += int(leads[q[1]])
+		n[2] += int(leads[q[2]])
+		n[3] += int(leads[q[3]])
+	}
+	for i := range is {
+		is[i] = n[i] >= whole/4*3/4
+	}
+	return is
+}
+
+// mayBeHex reports whether there are hexadecimal digits that stand for text.
+func mayBeHex(p []byte) bool {
+	from, _ := hexRun(p, 0)
+	return from >= 0
+}
+
+// hexRun returns where the first minHex hexadecimal digits in a row begin in
+// p[i:], and where they end, or -1.
+func hexRun(p []byte, i int) (from, to int) {
+	for i+minHex <= len(p) {
+		k := i + minHex
+		for k > i && char.HexDigits[p[k-1]] {
+			k--
+		}
+		if k > i { // none of those before p[k] begin as many
+			i = k
+			continue
+		}
+		for to = i + minHex; to < len(p) && char.HexDigits[p[to]]; {
+			to++
+		}
+		return i, to
+	}
+	return -1, 0
+}
+
+// maxDepth is how often encodings within encodings are decoded.
+const maxDepth = 3
+
+// runHoldsSecret reports whether p holds a secret in base64 or in hexadecimal
+// digits.
+func (t *Text) runHoldsSecret(p []byte) bool {
+	for from, to := hexRun(p, 0); from >= 0; from, to = hexRun(p, to) {
+		digits := p[from : to-(to-from)%2]
+		var first [minHex / 2]byte
+		if hex.Decode(first[:], digits[:minHex]); !printable(first[:]) {
+			continue
+		}
+		out := make([]byte, len(digits)/2)
+		hex.Decode(out, digits)
+		if printable(out) && t.HoldsSecret(out) {
+			return true
+		}
+	}
+	return t.base64HoldsSecret(p)
+}
+
+// minHex is the length of the shortest run of hexadecimal digits that is looked
+// into.
+const minHex = 32
+
+// base64HoldsSecret reports whether run holds a secret. A path before the
+// base64 shifts it, so that all four ways to cut it are looked at, as far as
+// they give text.
+func (t *Text) base64HoldsSecret(run []byte) bool {
+	enc := base64.RawStdEncoding
+	has := func(c byte) bool { return bytes.IndexByte(run, c) >= 0 }
+	if has('-') || has('_') {
+		if has('+') || has('/') { // of a path
+			for part := range bytes.FieldsFuncSeq(run, func(r rune) bool { return r == '+' || r == '/' }) {
+				if len(part) >= minBase64 && t.base64HoldsSecret(part) {
+					return true
+				}
+			}
+			return false
+		}
+		enc = base64.RawURLEncoding
+	}
+	var first [36]byte
+	textLike := textual(run)
+	for shift := range min(4, len(run)) {
+		part := run[shift:]
+		if !textLike[shift] && (shift > 0 || len(part) < 48) {
+			continue
+		}
+		if len(part)%4 == 1 {
+			part = part[:len(part)-1]
+		}
+		n, _ := enc.Decode(first[:], part[:min(len(part), 48)&^3])
+		if !printable(first[:n]) && (shift > 0 || len(part) < 48) {
+			continue
+		}
+		buf := make([]byte, enc.DecodedLen(len(part)))
+		n, _ = enc.Decode(buf, part)
+		if t.HoldsSecret(buf[:n]) {
+			return true
+		}
+	}
+	return false
+}
+
+// HoldsSecret scans a decoded text.
+func (t *Text) HoldsSecret(p []byte) bool {
+	sub := scan.Finder{Profile: t.s.Profile, Depth: t.s.Depth + 1}
+	if sub.Depth > maxDepth || len(p) < secret.MinLoose {
+		return false
+	}
+	if sub.Profile == secret.Secrets && len(p) <= MaxQuick {
+		if in := New(&sub, t.opener); in.Harmless(p) {
+			return false
+		}
+	}
+	return !t.s.Clean(p, &sub, t.opener.Decoded)
+}
+
+func printable(p []byte) bool {
+	n := 0
+	for _, c := range p {
+		if c >= ' ' && c < 0x7f || c == '\n' || c == '\r' || c == '\t' {
+			n++
+		}
+	}
+	return n*10 >= len(p)*9
+}

@@ -1,0 +1,134 @@
+package text
+
+import (
+	"bytes"
+	"slices"
+
+	"ssltape/record/scan"
+	"ssltape/record/scan/escape"
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// A find is a secret: tok[from:to].
+type find struct {
+	from, to int
+	shape    scan.Shape
+	value    []byte // what it is once it is decoded, if not tok[from:to]
+}
+
+// of returns what was found in tok.
+func (f find) of(tok []byte) []byte {
+	if f.value != nil {
+		return f.value
+	}
+	return tok[f.from:f.to]
+}
+
+// find returns the secrets of a token with the classes m in order, until it is
+// called again. What stands in p before the token is before.
+func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
+	out := t.finds[:0]
+	if m&char.AtSign != 0 {
+		out = t.userinfo(out, tok, before, raw)
+	}
+	if m&char.Equals != 0 && (m&char.Between != 0 || t.url) {
+		out = t.parameters(out, tok)
+	}
+	if m&char.Colon != 0 && t.login(tok, before, raw) {
+		out = append(out, find{from: 0, to: len(tok)})
+	} else if m&(char.Colon|char.Digit) == char.Colon|char.Digit && t.isPgpass(tok, before, raw) {
+		out = append(out, find{from: bytes.LastIndexByte(tok, ':') + 1, to: len(tok)})
+	}
+	if m&char.Digit != 0 {
+		out = t.assigned(out, tok, m, before, raw)
+	}
+	if len(tok) >= secret.MinKey {
+		out = keys(out, tok)
+		out = t.base64(out, tok)
+		if m&char.Percent != 0 {
+			out = t.percents(out, tok)
+		}
+	}
+	if t.s.Profile == secret.Strict {
+		out = identities(out, tok)
+	}
+	if t.finds = out; len(out) == 0 {
+		return nil
+	}
+	if t.url {
+		for i := range out {
+			out[i].shape = scan.InURL
+		}
+	}
+	slices.SortStableFunc(out, func(a, b find) int { return a.from - b.from })
+	kept := out[:0]
+	for _, f := range out {
+		if k := len(kept) - 1; k >= 0 && f.from < kept[k].to {
+			if f.to > kept[k].to {
+				kept[k].to, kept[k].value = f.to, nil
+			}
+			continue
+		}
+		kept = append(kept, f)
+	}
+	return kept
+}
+
+// parameters finds the values of secret names in the query or fragment of URLs.
+func (t *Text) parameters(out []find, tok []byte) []find {
+	whole := t.url || bytes.Contains(tok, []byte("://"))
+	for i := 0; i < len(tok); {
+		k := bytes.IndexAny(tok[i:], "?&#;")
+		if k < 0 {
+			return out
+		}
+		i += k + 1
+		name, _, found := bytes.Cut(tok[i:], []byte("="))
+		if !found {
+			return out
+		}
+		if !secret.IsParameter(name) {
+			continue
+		}
+		from := i + len(name) + 1
+		value := tok[from:]
+		if end := bytes.IndexAny(value, "&#;?"); end >= 0 {
+			value = value[:end]
+		}
+		if t.parameter(name, value, whole) {
+			out = append(out, find{from, from + len(value), scan.InURL, escape.DecodeQuery(value)})
+		}
+		i = from
+	}
+	return out
+}
+
+// parameter reports whether the value of a parameter goes. The key of a query
+// is one, the key of something else is not.
+func (t *Text) parameter(name, value []byte, whole bool) bool {
+	if len(value) == 0 {
+		return false
+	}
+	decoded := escape.DecodeQuery(value)
+	name = escape.DecodeQuery(name)
+	if v := t.s.Profile.Key(name); v != secret.Stays {
+		return v.Confirms(decoded)
+	}
+	if whole && secret.IsURLKey(name) && (secret.IsQueryKey(bytes.ToLower(name)) || secret.LooksOpaque(decoded)) {
+		return true
+	}
+	return string(name) == "query" && t.documentHolds(decoded) || len(decoded) < len(value) && t.HoldsSecret(decoded)
+}
+
+// keys finds keys by their beginning, and the signatures of JSON web tokens.
+func keys(out []find, tok []byte) []find {
+	for i := secret.NextKey(tok, 0); i < len(tok); {
+		from, to, next := secret.KeyAt(tok, i)
+		if from < to {
+			out = append(out, find{from: from, to: to})
+		}
+		i = secret.NextKey(tok, max(next, i+1))
+	}
+	return out
+}

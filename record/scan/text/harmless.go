@@ -1,0 +1,124 @@
+package text
+
+import (
+	"bytes"
+
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// mayBeApart reports whether a token of p that looks like a key, or the value of
+// an option, stands after something.
+func mayBeApart(p []byte) bool {
+	start, digits := 0, false
+	for i, c := range p {
+		switch {
+		case char.Classes[c] == 0 || c == ',':
+			if n := i - start; start > 0 && digits && (n >= secret.MinKey || n >= secret.MinToken && p[start-1] == '\'') {
+				return true
+			}
+			start, digits = i+1, false
+		case char.IsDigit(c):
+			digits = true
+		}
+	}
+	return start > 0 && digits && len(p)-start >= secret.MinKey || bytes.Contains(p, []byte(" -"))
+}
+
+// Most of JSON is structure and short strings in which there is no secret. Here
+// is what passes over that as fast as it can: with nothing held, and one look
+// at each byte. All else it leaves to the lexer, which does the same token by
+// token.
+
+// MaxQuick is the length of the longest string that is looked at here: in
+// longer ones there are words, which a text scanner passes over faster.
+const MaxQuick = 96
+
+// Kinds of bytes in a string.
+const (
+	quickEnd   = 1 << iota // a quote or a backslash
+	quickOdd               // escapes others, or stands after the name of an element
+	quickName              // stands after a name
+	quickAt                // separates userinfo from host
+	quickDigit             //
+	quickGap               // is between tokens, or a comma
+)
+
+var quickKinds = func() (k [256]byte) {
+	for i := range k {
+		c := byte(i)
+		switch {
+		case c == '"' || c == '\\':
+			k[c] = quickEnd
+		case c == '>' || c == '%':
+			k[c] = quickOdd | quickGap
+		case c == '=' || c == ':':
+			k[c] = quickName
+		case c == '@':
+			k[c] = quickAt
+		case char.IsDigit(c):
+			k[c] = quickDigit
+		case char.Classes[c] == 0, c == ',':
+			k[c] = quickGap
+		}
+	}
+	return k
+}()
+
+// kindsOf returns the kinds of bytes in p.
+func kindsOf(p []byte) (seen byte) {
+	for _, c := range p {
+		seen |= quickKinds[c]
+	}
+	return seen
+}
+
+// HarmlessString reports whether nothing of str, which is no JSON and has no escapes,
+// goes by [secret.Secrets] for certain.
+func (t *Text) HarmlessString(str []byte) bool { return t.harmlessText(str, kindsOf(str)) }
+
+// harmlessText reports whether nothing of str goes by [secret.Secrets] for certain, in
+// which bytes of the given kinds were seen.
+func (t *Text) harmlessText(str []byte, seen byte) bool {
+	switch {
+	case len(str) < secret.MinLoose:
+		return true
+	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&(quickDigit|quickGap) == quickDigit|quickGap && mayBeApart(str):
+		return false
+	case len(str) < secret.MinKey:
+		return seen&quickDigit == 0 || !secret.MayBear(str)
+	}
+	return !t.mayBeKey(str, true, seen&quickDigit != 0)
+}
+
+// namesSecret reports whether one of the names in str, before a colon or an equals
+// sign, can be that of a secret.
+func namesSecret(str []byte) bool {
+	for i, c := range str {
+		if c != ':' && c != '=' {
+			continue
+		}
+		if i < 2 || !char.IsLetterOrDigit(str[i-1]) {
+			return true
+		}
+		if !secret.EndsParameter(str[i-2], str[i-1]) {
+			continue
+		}
+		name := secret.LastWord(str[:i])
+		if k := i - len(name); k > 0 && !char.IsSpace(str[k-1]) || string(name) == "query" || bytes.HasPrefix(name, []byte("u0026")) ||
+			secret.Secrets.Key(name) != secret.Stays || secret.IsURLKey(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Harmless is [harmlessText] of text that may also be JSON or have escapes.
+func (t *Text) Harmless(str []byte) bool {
+	seen := kindsOf(str)
+	if seen&quickEnd != 0 || len(str) > 0 && (char.IsLead(str[0]) || str[0] == '{' || str[0] == '[') {
+		return false
+	}
+	return t.harmlessText(str, seen)
+}

@@ -1,0 +1,142 @@
+package text
+
+import (
+	"bytes"
+
+	"ssltape/record/scan"
+	"ssltape/record/scan/escape"
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// What logs in to databases and hosts has forms of its own, in which a place
+// rather than a name tells the password.
+
+// userinfo finds the user:password of URLs (RFC 3986, section 3.2.1), and the
+// passwords before an at sign in what else names a database. A user alone stays
+// unless it looks like a token, and so does what is a template.
+func (t *Text) userinfo(out []find, tok, before []byte, raw bool) []find {
+	if from, to := loginAt(tok); from < to {
+		return append(out, find{from: from, to: to})
+	}
+	if from := t.oracleLogin(tok, before, raw); from >= 0 {
+		return append(out, find{from: from, to: bytes.LastIndexByte(tok, '@')})
+	}
+	for i := 0; ; {
+		k := bytes.Index(tok[i:], []byte("://"))
+		if k < 0 {
+			return out
+		}
+		i += k + len("://")
+		authority := tok[i:]
+		if end := bytes.IndexAny(authority, "/?#"); end >= 0 {
+			authority = authority[:end]
+		}
+		at := bytes.LastIndexByte(authority, '@')
+		if at <= 0 {
+			continue
+		}
+		if user := authority[:at]; bytes.IndexByte(user, ':') >= 0 || len(user) >= secret.MinKey && char.Run(user, char.IsMarked) == at && secret.IsShuffled(user) {
+			out = append(out, find{i, i + at, scan.InURL, escape.DecodeQuery(user)})
+		}
+	}
+}
+
+// loginAt returns the place of the password in the source of Go's drivers that
+// tok is, user:password@tcp(host:port)/name, or in a URL of JDBC for Oracle,
+// jdbc:oracle:thin:user/password@host, if from < to.
+func loginAt(tok []byte) (from, to int) {
+	for _, net := range []string{"@tcp(", "@unix(", "@tcp6("} {
+		if to = bytes.Index(tok, []byte(net)); to > 0 {
+			user := bytes.LastIndexAny(tok[:to], "=/") + 1
+			if k := bytes.IndexByte(tok[user:to], ':'); k > 0 {
+				return user + k + 1, to
+			}
+			return bytes.IndexByte(tok[:to], ':') + 1, to
+		}
+	}
+	const thin = "jdbc:oracle:"
+	if i := bytes.Index(tok, []byte(thin)); i >= 0 {
+		to = bytes.LastIndexByte(tok, '@')
+		if k := bytes.IndexByte(tok[i:max(to, i)], '/'); k >= 0 {
+			return i + k + 1, to
+		}
+	}
+	return 0, 0
+}
+
+// oracleCommands are those that have user/password@name as an argument.
+var oracleCommands = []string{"sqlplus ", "expdp ", "impdp ", "sqlldr ", "rman ", "sqlcl "}
+
+// oracleLogin returns where the password in tok begins, if that is an argument of
+// one of these commands, or -1.
+func (t *Text) oracleLogin(tok, before []byte, raw bool) int {
+	i, at := bytes.IndexByte(tok, '/'), bytes.LastIndexByte(tok, '@')
+	if i <= 0 || char.Run(tok[:i], char.IsWord) < i || at-i-1 < secret.MinLoose || !t.isCommand(oracleCommands, before, raw) {
+		return -1
+	}
+	return i + 1
+}
+
+// minPgpass is the length of the shortest line that is looked at.
+const minPgpass = 20
+
+// isPgpass reports whether tok is a line of a password file of PostgreSQL:
+// host:port:database:user:password.
+func (t *Text) isPgpass(tok, before []byte, raw bool) bool {
+	if len(tok) < minPgpass || bytes.Count(tok, []byte(":")) != 4 {
+		return false
+	}
+	parts := bytes.Split(tok, []byte(":"))
+	for i, p := range parts[:4] {
+		digits := char.Run(p, char.IsDigit) == len(p)
+		if string(p) != "*" && (len(p) == 0 || char.Run(p, char.IsDotted) < len(p) || (i == 1) != digits) {
+			return false
+		}
+	}
+	host, password := parts[0], parts[4]
+	if string(host) != "*" && string(host) != "localhost" && bytes.IndexByte(host, '.') < 0 || !secret.LooksPassword(password) || len(password) < secret.MinLoose {
+		return false
+	}
+	b := t.last(before, raw)
+	return len(b) == 0 || b[len(b)-1] == '\n'
+}
+
+// inJar reports whether a token is the value of a cookie in a file of curl and
+// wget, in which six fields and tabs stand before it.
+func (t *Text) inJar(before []byte, raw bool) bool {
+	end := before
+	if len(end) == 0 {
+		end = t.tail
+	}
+	if n := len(end); n == 0 || end[n-1] != '\t' && !(raw && n > 1 && end[n-1] == 't' && end[n-2] == '\\') {
+		return false
+	}
+	b := t.last(before, raw)
+	parts := bytes.Split(b[bytes.LastIndexByte(b, '\n')+1:], []byte("\t"))
+	n := len(parts)
+	if n < 6 {
+		return false
+	}
+	flag := func(p []byte) bool { return string(p) == "TRUE" || string(p) == "FALSE" }
+	expires := parts[n-3]
+	return flag(parts[n-4]) && (n < 7 || flag(parts[n-6])) && len(expires) > 0 && char.Run(expires, char.IsDigit) == len(expires)
+}
+
+// inSQL reports whether what stands before a token in quotes is what sets a
+// password in SQL: PASSWORD '…', PASSWORD('…'), IDENTIFIED BY '…'.
+func inSQL(before []byte) bool {
+	b := bytes.TrimRight(before, "'\"\\")
+	if len(b) == len(before) {
+		return false
+	}
+	b = bytes.TrimRight(b, " (")
+	switch word := secret.LastWord(b); {
+	case string(word) == "PASSWORD":
+		return true
+	case char.IsAny(word, "by", "as"):
+		b = bytes.ToLower(b[max(0, len(b)-maxTail/2):])
+		return bytes.Contains(b, []byte("identified "))
+	}
+	return false
+}

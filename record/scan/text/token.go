@@ -1,0 +1,93 @@
+package text
+
+import (
+	"bytes"
+
+	"ssltape/record/secret"
+	"ssltape/record/secret/char"
+)
+
+// shortest returns the length of the shortest token that may hold a secret.
+func (t *Text) shortest() int {
+	switch {
+	case t.s.Profile == secret.Strict:
+		return secret.MinStrict
+	case t.Loose:
+		return secret.MinLoose
+	}
+	return secret.MinToken
+}
+
+// mayHold reports whether the token p[from:to] can hold a secret. It says yes to
+// all that do, and no to nearly all others.
+func (t *Text) mayHold(p []byte, from, to int, raw bool) bool {
+	tok := p[from:to]
+	n := len(tok)
+	if n > MaxQuick { // what follows takes as long as to find out
+		return true
+	}
+	_, m := char.RunOf(tok, char.Plain)
+	switch {
+	case t.s.Profile == secret.Strict, m&char.Percent != 0, m&(char.AtSign|char.Colon) == char.AtSign|char.Colon:
+		return true
+	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, p[:from], raw):
+		return true
+	case m&char.Digit != 0 && (t.Loose || n >= secret.MinKey || t.isQuoted(p[:from])) && t.verdict(p[:from], raw) != secret.Stays:
+		return true
+	case m&char.Digit != 0 && (n >= secret.MinKey && t.inField(p[:from], raw) || t.afterOption(tok, p[:from], raw) >= 0 || t.inJar(p[:from], raw)):
+		return true
+	case m&char.Digit != 0 && n >= secret.MinKey && (t.mayBeKin(p[:from], raw) || isValueOf(tok)), isManifest(tok):
+		return true
+	case m&(char.Digit|char.Colon) == char.Digit|char.Colon && t.isPgpass(tok, p[:from], raw), m&char.AtSign != 0 && t.oracleLogin(tok, p[:from], raw) >= 0:
+		return true
+	case n >= len(secret.PEMBegin) && tok[n-1] == secret.PEMBegin[len(secret.PEMBegin)-1] && tok[n-2] == secret.PEMBegin[len(secret.PEMBegin)-2]:
+		return true
+	case n >= len(puttyLines) && tok[n-1] == ':' && bytes.HasSuffix(tok, []byte(puttyLines)):
+		return true
+	case n < secret.MinKey:
+		return false
+	}
+	return t.mayBeKey(tok, false, false)
+}
+
+// mayBeKey reports whether p may hold a key, or holds a secret in base64, or may
+// be the first line of that unless it is whole, or MayBear if that is asked.
+func (t *Text) mayBeKey(p []byte, whole, bear bool) bool {
+	for i := secret.NextKey(p, 0); i < len(p); i = secret.NextKey(p, i+1) {
+		if secret.BeginsKey(p[i:], true) || bear && secret.Bears(p[i:]) {
+			return true
+		}
+	}
+	for from, to := char.LongRunOf(p, 0, char.Sextet, minBase64); from >= 0; from, to = char.LongRunOf(p, to, char.Sextet, minBase64) {
+		if t.runMayHold(p[from:to], whole) {
+			return true
+		}
+	}
+	return false
+}
+
+// runMayHold reports whether a run of base64 may hold a secret. Only short ones
+// are looked into: that of others is looked at later in any case.
+func (t *Text) runMayHold(run []byte, whole bool) bool {
+	if !plausible(run) || t.s.Depth >= maxDepth {
+		return false
+	}
+	return len(run) > MaxQuick || !whole && len(run) >= minLine || t.runHoldsSecret(run)
+}
+
+// mayAssign reports whether tok has the name of a secret before an equals sign
+// or colon, or may have it before tok.
+func (t *Text) mayAssign(tok []byte) bool {
+	for i, c := range tok {
+		switch {
+		case char.Classes[c]&(char.Equals|char.Colon) == 0:
+		case i < 2, !char.IsLetterOrDigit(tok[i-1]):
+			return true
+		case secret.EndsParameter(tok[i-2], tok[i-1]):
+			if name := secret.LastWord(tok[:i]); t.s.Profile.Key(name) != secret.Stays || secret.IsURLKey(name) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,122 @@
+package char
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Equal returns a word in which the top bit of the first byte that is c in w is
+// the first one that is set.
+func Equal(w uint64, c byte) uint64 {
+	w ^= Ones * uint64(c)
+	return (w - Ones) &^ w & tops
+}
+
+// Run returns the length of the beginning of p for whose bytes ok holds.
+func Run(p []byte, ok func(byte) bool) int {
+	for i, c := range p {
+		if !ok(c) {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// RunOf returns the length of the beginning of p whose bytes are all of a class,
+// and the classes of these.
+func RunOf(p []byte, class byte) (n int, all byte) {
+	for ; n+4 <= len(p); n += 4 {
+		q := p[n : n+4]
+		a, b, c, d := Classes[q[0]], Classes[q[1]], Classes[q[2]], Classes[q[3]]
+		if a&b&c&d&class == 0 {
+			break
+		}
+		all |= a | b | c | d
+	}
+	for ; n < len(p) && Classes[p[n]]&class != 0; n++ {
+		all |= Classes[p[n]]
+	}
+	return n, all
+}
+
+// LongRunOf returns where the first run of at least min bytes of a class is that
+// begins at p[i] or later, or -1.
+func LongRunOf(p []byte, i int, class byte, min int) (from, to int) {
+	for i+min <= len(p) {
+		k := i + min
+		for k > i && Classes[p[k-1]]&class != 0 {
+			k--
+		}
+		if k == i {
+			n, _ := RunOf(p[i+min:], class)
+			return i, i + min + n
+		}
+		i = k // none of those before p[k] begin as many
+	}
+	return -1, 0
+}
+
+// In what is mostly words the tokens that are long enough to hold a secret are
+// few. They are looked for eight bytes at a time and without a branch for each
+// byte: the length of words cannot be foretold.
+
+// Ones has a byte of one in each place: times a byte it is a word of that byte.
+const (
+	Ones = 0x0101010101010101
+	tops = 0x80 * Ones
+)
+
+// Breaks reports whether c ends the runs that LongRun finds. Not all bytes that
+// end tokens do.
+func Breaks(c byte) bool { return c <= ' ' || c >= 0x7f || c == '\\' }
+
+// inRun returns a word in which the top bit of each byte is set whose byte in w
+// does not break.
+func inRun(w uint64) uint64 {
+	low := w &^ tops
+	printing := low + (0x7f-' ')*Ones         // over ' '
+	slash := (low ^ '\\'*Ones) + 0x7f*Ones    // other than a backslash
+	del := (low ^ 0x7f*Ones) + 0x7f*Ones      // other than DEL
+	return printing & slash & del &^ w & tops // and ASCII
+}
+
+// lastRuns returns a bit for each byte of p, which are up to 64, that is set
+// where the byte does not break.
+func lastRuns(p []byte) (mask uint64) {
+	j := 0
+	for ; j+8 <= len(p); j += 8 {
+		mask |= (inRun(binary.LittleEndian.Uint64(p[j:])) >> 7 * 0x0102040810204080 >> 56) << j
+	}
+	for ; j < len(p); j++ {
+		if !Breaks(p[j]) {
+			mask |= 1 << j
+		}
+	}
+	return mask
+}
+
+// LongRun returns the start of the first run of at least k bytes, up to 16,
+// that begins at p[i] or later, or len(p).
+func LongRun(p []byte, i, k int) int {
+	for i+k <= len(p) {
+		var mask uint64
+		if i+64 <= len(p) {
+			block := p[i : i+64]
+			for j := 0; j < 64; j += 8 {
+				mask |= (inRun(binary.LittleEndian.Uint64(block[j:])) >> 7 * 0x0102040810204080 >> 56) << j
+			}
+		} else {
+			mask = lastRuns(p[i:])
+		}
+		for n := 1; n < k; { // leave the bits that begin n, then more of them
+			step := min(n, k-n)
+			mask &= mask >> step
+			n += step
+		}
+		if mask != 0 {
+			return i + bits.TrailingZeros64(mask)
+		}
+		i += 64 - (k - 1)
+	}
+	return len(p)
+}

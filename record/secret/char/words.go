@@ -1,0 +1,60 @@
+package char
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Lower appends the ASCII word in lower case to b, if b has the room for it, else
+// nothing.
+func Lower(b, word []byte) []byte {
+	if len(word) > cap(b)-len(b) {
+		return b
+	}
+	for _, c := range word {
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+// A PairSet is a set of two bytes of ASCII.
+type PairSet [128][128 / 8]byte
+
+// Add adds the two bytes to s.
+func (s *PairSet) Add(a, b byte) { s[a][b>>3] |= 1 << (b & 7) }
+
+// Has reports whether the two bytes are in s.
+func (s *PairSet) Has(a, b byte) bool { return s[a&127][b>>3&15]>>(b&7)&1 != 0 }
+
+// IsAny reports whether name is one of those, but for case.
+func IsAny(name []byte, those ...string) bool {
+	for _, n := range those {
+		if bytes.EqualFold(name, []byte(n)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Set returns the set of words, which spaces separate.
+func Set(words string) map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// Trim returns p[from:to] without the white space around it.
+func Trim(p []byte, from, to int) (int, int) {
+	for from < to && IsSpace(p[from]) {
+		from++
+	}
+	for from < to && IsSpace(p[to-1]) {
+		to--
+	}
+	return from, to
+}

@@ -1,0 +1,258 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"ssltape/record/secret/char"
+)
+
+// A trigramSet tells which three bytes keys begin with, but for the case of
+// letters. It says yes to a few others.
+type trigramSet [1 << 15]uint8
+
+// follow returns the trigram that ends with c, where that before it is t.
+func follow(t uint, c byte) uint { return (t<<5 | uint(c&31)) & (1<<15 - 1) }
+
+func (s *trigramSet) add(a, b, c byte) {
+	s[follow(follow(uint(a&31), b), c)] = 1
+}
+
+func (s *trigramSet) has(t uint) bool { return s[t] != 0 }
+
+// next returns the first place from p[i] on where three bytes begin that are in
+// s, or len(p). It looks at six places at a time: those at even and at odd
+// places of eight bytes, in lanes of 16 bits.
+func (s *trigramSet) next(p []byte, i int) int {
+	const low, lanes = 0x1f * char.Ones, 0x00ff00ff00ff00ff
+	for ; i+8 <= len(p); i += 6 {
+		w := binary.LittleEndian.Uint64(p[i:]) & low
+		even, odd := w&lanes, w>>8&lanes
+		a := even<<10 | odd<<5 | even>>16
+		b := odd<<10 | even>>16<<5 | odd>>16
+		if s.bit(a)|s.bit(a>>16)|s.bit(a>>32)|s.bit(b)|s.bit(b>>16)|s.bit(b>>32) != 0 {
+			break
+		}
+	}
+	for ; i+3 <= len(p); i++ {
+		if s.has(follow(follow(uint(p[i]&31), p[i+1]), p[i+2])) {
+			return i
+		}
+	}
+	return len(p)
+}
+
+// bit returns 1 if the trigram in the lowest 15 bits of t is in s, else 0.
+func (s *trigramSet) bit(t uint64) uint8 { return s[t&(1<<15-1)] }
+
+// trigrams are the beginnings of all keys, and of bearer; byFirst has keyKinds by the first byte.
+var trigrams, byFirst = indexKeys()
+
+// telegramBot is what follows the number of a bot in its token, mailchimp what
+// follows the digits of a key of Mailchimp, which are as many as mailchimpLen.
+const (
+	telegramBot  = ":AA"
+	mailchimp    = "-us"
+	mailchimpLen = 32
+)
+
+// oddKeys are the beginnings, or the ends, of keys that have a rule of their own.
+var oddKeys = []string{"sk-", "eyJ", telegramBot, mailchimp}
+
+func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
+	for _, k := range keyKinds {
+		byFirst[k.prefix[0]] = append(byFirst[k.prefix[0]], k)
+		for c := range byte(128) {
+			if len(k.prefix) > 2 && c == k.prefix[2] || len(k.prefix) == 2 && k.of(c) {
+				trigrams.add(k.prefix[0], k.prefix[1], c)
+			}
+		}
+	}
+	for _, p := range append([]string{bearer}, oddKeys...) {
+		trigrams.add(p[0], p[1], p[2])
+	}
+	return trigrams, byFirst
+}
+
+// NextKey returns the first place from p[i] on where a key may begin, or len(p).
+func NextKey(p []byte, i int) int { return trigrams.next(p, i) }
+
+// OpenKey returns the place in the first n bytes of tok where a key may begin,
+// whole or with what is yet to come, or n.
+func OpenKey(tok []byte, n int) int {
+	for i, t := 0, uint(0); i < n+2 && i < len(tok); i++ {
+		if t = follow(t, tok[i]); i >= 2 && trigrams.has(t) && BeginsKey(tok[i-2:], false) {
+			return i - 2
+		}
+	}
+	return n
+}
+
+// BeginsKey reports whether tok may begin with a key, whole or with what is yet
+// to come.
+func BeginsKey(tok []byte, whole bool) bool {
+	for _, prefix := range oddKeys {
+		if prefix == mailchimp && len(tok) > len(mailchimp) && !char.IsDigit(tok[len(mailchimp)]) {
+			continue
+		}
+		if bytes.HasPrefix(tok, []byte(prefix)) {
+			return true
+		}
+	}
+	for _, k := range byFirst[tok[0]&127] {
+		if bytes.HasPrefix(tok, []byte(k.prefix)) && (!whole || len(tok) >= len(k.prefix)+k.min) {
+			return true
+		}
+	}
+	return false
+}
+
+// KeyAt judges what begins at tok[i], and returns where the secret is, if from <
+// to, and where the next one can begin. As all that judge it passes over what
+// it has looked at, so that no token takes time by the square of its length.
+func KeyAt(tok []byte, i int) (from, to, next int) {
+	rest := tok[i:]
+	switch {
+	case bytes.HasPrefix(rest, []byte("sk-")):
+		return secretKey(tok, i)
+	case bytes.HasPrefix(rest, []byte("eyJ")):
+		return signature(tok, i)
+	case bytes.HasPrefix(rest, []byte(telegramBot)):
+		return botToken(tok, i)
+	case bytes.HasPrefix(rest, []byte(mailchimp)):
+		if i >= mailchimpLen && len(rest) > len(mailchimp) && char.IsDigit(rest[len(mailchimp)]) && char.Run(tok[i-mailchimpLen:i], char.IsHex) == mailchimpLen {
+			return i - mailchimpLen, i, i + len(mailchimp)
+		}
+		return 0, 0, i + 1
+	}
+	for _, k := range byFirst[rest[0]&127] {
+		if len(rest) < len(k.prefix)+k.min || !bytes.HasPrefix(rest, []byte(k.prefix)) {
+			continue
+		}
+		body := rest[len(k.prefix):]
+		whole := k.where == exact || k.where == dotted
+		if whole {
+			body = body[:min(len(body), k.min+1)]
+		}
+		n := char.Run(body, k.of)
+		end := i + len(k.prefix) + n
+		switch {
+		case n < k.min, k.where == alone && i > 0 && char.IsBase64(tok[i-1]), whole && (n > k.min || !atWord(tok, i) || end < len(tok) && char.IsWord(tok[end])):
+			next = max(next, i+1)
+		case isWordy(body[:n]), k.where == dotted && bytes.IndexByte(body[:n], '.') < 0:
+			next = max(next, end)
+		default:
+			return i, end, end
+		}
+	}
+	return 0, 0, next
+}
+
+// isWordy reports whether what follows the prefix of a key is made of words
+// rather than of random letters: it has no digit and not both cases.
+func isWordy(p []byte) bool {
+	var lower, digit, other bool
+	for _, c := range p {
+		digit = digit || char.IsDigit(c)
+		lower = lower || 'a' <= c && c <= 'z'
+		other = other || char.IsDigit(c) || 'A' <= c && c <= 'Z'
+	}
+	return !other || !lower && !digit && char.Run(p, char.IsUpperOrDigit) < len(p)
+}
+
+// secretKey judges sk-… keys. What has neither a long run of letters and digits
+// nor digits and capitals is a name with hyphens.
+func secretKey(tok []byte, i int) (from, to, next int) {
+	n := char.Run(tok[i:], char.IsBase64URL)
+	key := tok[i : i+n]
+	tried := false
+	for k := 0; k < n; k++ {
+		d := bytes.Index(key[k:], []byte("sk-"))
+		if d < 0 {
+			break
+		}
+		k += d
+		if rest, ok := bytes.CutPrefix(key[k:], []byte("sk-ant-")); ok {
+			kind := char.Run(rest[:min(len(rest), 20)], char.IsLowerOrDigit)
+			if kind > 0 && kind+1+8 <= len(rest) && rest[kind] == '-' {
+				return i + k, i + n, i + n
+			}
+		}
+		if at := i + k; !tried && (at == 0 || !char.IsLower(tok[at-1])) { // unlike task-
+			if n-k >= 20 && isRandom(key[k+3:]) {
+				return at, i + n, i + n
+			}
+			tried = true // what is left of the run looks like a key even less
+		}
+	}
+	return 0, 0, i + n
+}
+
+// isRandom reports whether key looks like one.
+func isRandom(key []byte) bool {
+	var digit, upper bool
+	longest, length := 0, 0
+	for _, c := range key {
+		digit, upper = digit || char.IsDigit(c), upper || 'A' <= c && c <= 'Z'
+		if length++; c == '-' || c == '_' {
+			length = 0
+		}
+		longest = max(longest, length)
+	}
+	return longest >= 16 || digit && upper
+}
+
+// signature judges JSON web tokens (RFC 7515, section 7.1), of which the
+// signature goes, or all that follows the second part of an encrypted one (RFC
+// 7516, section 7.1).
+func signature(tok []byte, i int) (from, to, next int) {
+	from = i
+	for part := range 2 {
+		n := char.Run(tok[from:], char.IsBase64URL)
+		from += n
+		if next == 0 {
+			next = from
+		}
+		direct := part == 1 && n == 0 // the key is not in it (RFC 7518, section 4.5)
+		if n < 6 && !direct || from == len(tok) || tok[from] != '.' {
+			return 0, 0, next
+		}
+		from++
+	}
+	n := char.Run(tok[from:], char.IsDotted)
+	if n = len(bytes.TrimRight(tok[from:from+n], ".")); n < 16 {
+		return 0, 0, next
+	}
+	return from, from + n, from + n
+}
+
+// botToken judges the tokens of Telegram's bots, of which the number before
+// tok[i] stays.
+func botToken(tok []byte, i int) (from, to, next int) {
+	n := char.Run(tok[i+1:], char.IsBase64URL)
+	if n != 35 || i < 8 || char.Run(tok[i-8:i], char.IsDigit) < 8 {
+		return 0, 0, i + 1
+	}
+	return i + 1, i + 1 + n, i + 1 + n
+}
+
+// atWord reports whether a word may begin at tok[i].
+func atWord(tok []byte, i int) bool { return i == 0 || !char.IsLetterOrDigit(tok[i-1]) }
+
+// MayBear reports whether there may be the name of a scheme of authentication
+// in p that tells a token without more.
+func MayBear(p []byte) bool {
+	for i := range p {
+		if Bears(p[i:]) {
+			return true
+		}
+	}
+	return false
+}
+
+const bearer = "bearer"
+
+// Bears reports whether p begins with the name of that scheme, and more.
+func Bears(p []byte) bool {
+	return p[0]|0x20 == bearer[0] && len(p) > len(bearer) && bytes.EqualFold(p[:len(bearer)], []byte(bearer))
+}

@@ -1,0 +1,26 @@
+package secret_test
+
+import (
+	"strings"
+	"testing"
+
+	"ssltape/record/scan/field"
+	"ssltape/record/secret"
+)
+
+// TestKeyKinds holds that a key of every kind goes wherever it stands, and that
+// its prefix alone stays.
+func TestKeyKinds(t *testing.T) {
+	for _, k := range secret.Samples() {
+		for _, text := range []string{"@", "use @ now", `{"a":"@"}`, `see: x="@"`, "https://h.example/?q=@&r=1", "a\n@\n"} {
+			in := strings.Replace(text, "@", k.Prefix+k.Body, 1)
+			if out := field.Freely(secret.Secrets, in); strings.Contains(out, k.Body) {
+				t.Errorf("%s: %q became %q", k.Prefix, in, out)
+			}
+			in = strings.Replace(text, "@", k.Prefix, 1)
+			if out := field.Freely(secret.Secrets, in); out != in {
+				t.Errorf("%s alone: %q became %q", k.Prefix, in, out)
+			}
+		}
+	}
+}

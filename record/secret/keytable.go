@@ -1,0 +1,92 @@
+package secret
+
+import "ssltape/record/secret/char"
+
+// MinKey is the length of the shortest key that gives itself away.
+const MinKey = 16
+
+// A keyKind is a kind of key that is known by what it begins with.
+type keyKind struct {
+	prefix string
+	min    int             // bytes that follow it at least
+	of     func(byte) bool // what they are
+	where  within
+}
+
+// A within says how the key of a kind stands in a token.
+type within uint8
+
+const (
+	anywhere within = iota
+	exact           // no more bytes follow, and a word begins with the prefix
+	dotted          // as exact, and it has a dot in it
+	alone           // no base64 is before it: the prefix is not rare there
+)
+
+// keyKinds are the kinds of keys that services hand out. Each is long and
+// peculiar enough not to occur by chance.
+var keyKinds = []keyKind{
+	{"ghp_", 16, char.IsWord, anywhere}, {"gho_", 16, char.IsWord, anywhere}, {"ghu_", 16, char.IsWord, anywhere}, // GitHub
+	{"ghs_", 16, char.IsWord, anywhere}, {"ghr_", 16, char.IsWord, anywhere}, {"github_pat_", 22, char.IsWord, anywhere},
+	{"glpat-", 20, char.IsBase64URL, anywhere}, {"gldt-", 20, char.IsBase64URL, anywhere}, {"glrt-", 20, char.IsBase64URL, anywhere}, // GitLab
+	{"glptt-", 40, char.IsHex, anywhere}, {"glsoat-", 20, char.IsBase64URL, anywhere}, {"glcbt-", 20, char.IsBase64URL, anywhere},
+	{"AKIA", 16, char.IsUpperOrDigit, exact}, {"ASIA", 16, char.IsUpperOrDigit, exact}, {"ABIA", 16, char.IsUpperOrDigit, exact}, // AWS
+	{"ACCA", 16, char.IsUpperOrDigit, exact}, {"ABSKQmVkcm9ja0FQSUtleS", 60, char.IsBase64, anywhere},
+	{"AIza", 35, char.IsBase64URL, anywhere}, {"ya29.", 20, char.IsDotted, anywhere}, {"GOCSPX-", 28, char.IsBase64URL, anywhere}, // Google
+	{"xoxb-", 20, char.IsBase64URL, anywhere}, {"xoxp-", 20, char.IsBase64URL, anywhere}, {"xoxa-", 20, char.IsBase64URL, anywhere}, // Slack
+	{"xoxe-", 20, char.IsBase64URL, anywhere}, {"xoxe.", 20, char.IsDotted, anywhere}, {"xoxr-", 20, char.IsBase64URL, anywhere},
+	{"xoxs-", 20, char.IsBase64URL, anywhere}, {"xoxo-", 20, char.IsBase64URL, anywhere}, {"xoxc-", 20, char.IsBase64URL, anywhere},
+	{"xoxd-", 20, char.IsBase64, anywhere}, {"xapp-", 20, char.IsBase64URL, anywhere},
+	{"hooks.slack.com/services/", 20, char.IsPath, anywhere}, {"hooks.slack.com/workflows/", 20, char.IsPath, anywhere},
+	{"/api/webhooks/", 40, char.IsPath, anywhere}, {"webhook.office.com/webhookb2/", 40, char.IsPathAt, anywhere},
+	{"sk_live_", 16, char.IsLetterOrDigit, anywhere}, {"sk_test_", 16, char.IsLetterOrDigit, anywhere}, // Stripe
+	{"rk_live_", 16, char.IsLetterOrDigit, anywhere}, {"rk_test_", 16, char.IsLetterOrDigit, anywhere}, {"whsec_", 24, char.IsBase64, anywhere},
+	{"npm_", 36, char.IsLetterOrDigit, anywhere}, {"pypi-AgE", 50, char.IsBase64URL, anywhere}, {"rubygems_", 48, char.IsHex, anywhere},
+	{"hf_", 30, char.IsLetterOrDigit, anywhere}, {"api_org_", 30, char.IsLetterOrDigit, anywhere}, {"gsk_", 40, char.IsLetterOrDigit, anywhere},
+	{"xai-", 40, char.IsLetterOrDigit, anywhere}, {"r8_", 37, char.IsLetterOrDigit, anywhere}, {"pplx-", 40, char.IsLetterOrDigit, anywhere},
+	{"nvapi-", 40, char.IsBase64URL, anywhere}, {"fw_", 22, char.IsLetterOrDigit, exact}, {"tgp_v1_", 40, char.IsBase64URL, anywhere},
+	{"SG.", 60, char.IsDotted, anywhere}, {"key-", 32, char.IsHex, exact}, {"mailchimp-", 32, char.IsHex, anywhere},
+	{"dop_v1_", 64, char.IsHex, anywhere}, {"doo_v1_", 64, char.IsHex, anywhere}, {"dor_v1_", 64, char.IsHex, anywhere},
+	{"shpat_", 32, char.IsHex, anywhere}, {"shpca_", 32, char.IsHex, anywhere}, {"shppa_", 32, char.IsHex, anywhere}, {"shpss_", 32, char.IsHex, anywhere},
+	{"hvs.", 24, char.IsBase64URL, anywhere}, {"hvb.", 60, char.IsBase64URL, anywhere}, {"hvr.", 24, char.IsBase64URL, anywhere}, // Vault
+	{"dckr_pat_", 27, char.IsBase64URL, anywhere}, {"dckr_oat_", 27, char.IsBase64URL, anywhere}, {"glsa_", 32, char.IsWord, anywhere},
+	{"glc_", 40, char.IsBase64, anywhere}, {"lin_api_", 40, char.IsLetterOrDigit, anywhere}, {"lin_oauth_", 40, char.IsHex, anywhere},
+	{"dapi", 32, char.IsHex, exact}, {"ATATT3", 100, char.IsPadded, anywhere}, {"ATCTT3", 100, char.IsPadded, anywhere}, {"ATBB", 28, char.IsLetterOrDigit, exact},
+	{"AGE-SECRET-KEY-1", 58, char.IsUpperOrDigit, anywhere}, {"SK", 32, char.IsHex, exact},
+	{"figd_", 40, char.IsBase64URL, anywhere}, {"ntn_", 40, char.IsLetterOrDigit, anywhere}, {"secret_", 43, char.IsLetterOrDigit, exact},
+	{"sntrys_", 40, char.IsPadded, anywhere}, {"sntryu_", 64, char.IsHex, anywhere}, {"PMAK-", 50, char.IsBase64URL, anywhere},
+	{"pul-", 40, char.IsHex, anywhere}, {"tskey-", 20, char.IsBase64URL, anywhere}, {"sbp_", 40, char.IsHex, anywhere}, {"sb_secret_", 30, char.IsBase64URL, anywhere},
+	{"NRAK-", 27, char.IsUpperOrDigit, anywhere}, {"phx_", 40, char.IsLetterOrDigit, anywhere}, {"CFPAT-", 43, char.IsBase64URL, anywhere},
+	{"dt0c01.", 80, char.IsDotted, anywhere}, {"LTAI", 20, char.IsLetterOrDigit, exact}, {"EZAK", 54, char.IsLetterOrDigit, exact},
+	{"ops_eyJ", 100, char.IsBase64URL, anywhere}, {"pscale_tkn_", 32, char.IsDotted, anywhere}, {"pscale_pw_", 32, char.IsDotted, anywhere},
+	{"rdme_", 70, char.IsLetterOrDigit, anywhere}, {"cmVmdGtu", 56, char.IsLetterOrDigit, anywhere}, {"AKCp", 65, char.IsLetterOrDigit, anywhere},
+	{"sq0csp-", 40, char.IsBase64URL, anywhere}, {"sq0atp-", 20, char.IsBase64URL, anywhere},
+	{"shippo_live_", 40, char.IsHex, anywhere}, {"duffel_live_", 40, char.IsBase64URL, anywhere}, {"lsv2_pt_", 40, char.IsWord, anywhere},
+	{"lsv2_sk_", 40, char.IsWord, anywhere}, {"pat-na1-", 36, char.IsBase64URL, anywhere}, {"pat-eu1-", 36, char.IsBase64URL, anywhere},
+	{"nfp_", 36, char.IsLetterOrDigit, anywhere}, {"pnu_", 36, char.IsLetterOrDigit, anywhere}, {"tfp_", 40, char.IsBase64URL, anywhere},
+	{"dp.pt.", 40, char.IsLetterOrDigit, anywhere}, {"dp.st.", 40, char.IsDotted, anywhere}, {"dp.ct.", 40, char.IsLetterOrDigit, anywhere},
+	{"dp.sa.", 40, char.IsLetterOrDigit, anywhere}, {"dp.scim.", 40, char.IsLetterOrDigit, anywhere}, {"dp.audit.", 40, char.IsLetterOrDigit, anywhere},
+	{"sk.eyJ", 60, char.IsDotted, anywhere}, {"tvly-", 28, char.IsBase64URL, anywhere}, {"xkeysib-", 64, char.IsBase64URL, anywhere},
+	{"CCIPAT_", 30, char.IsWord, anywhere}, {"CCIPRJ_", 30, char.IsWord, anywhere}, {"sl.", 100, char.IsBase64URL, alone}, {"e2b_", 40, char.IsHex, anywhere},
+	{"1//0", 40, char.IsBase64URL, alone}, {"AQ.Ab", 40, char.IsBase64URL, alone}, {"HRKU-", 36, char.IsBase64URL, anywhere}, {"napi_", 40, char.IsLowerOrDigit, anywhere},
+	{"NRII-", 32, char.IsBase64URL, anywhere}, {"oy2", 43, char.IsLowerOrDigit, exact}, {"pcsk_", 40, char.IsWord, anywhere}, {"re_", 33, char.IsWord, exact},
+	{"access-production-", 36, char.IsBase64URL, anywhere}, {"access-sandbox-", 36, char.IsBase64URL, anywhere}, {"access-development-", 36, char.IsBase64URL, anywhere},
+	{"sqp_", 40, char.IsHex, anywhere}, {"squ_", 40, char.IsHex, anywhere}, {"sqa_", 40, char.IsHex, anywhere}, {"sgp_", 40, char.IsWord, anywhere},
+	{"EAAA", 56, char.IsBase64URL, alone}, {"EAA", 100, char.IsLetterOrDigit, alone}, {"AKID", 32, char.IsLetterOrDigit, exact}, {"aio_", 28, char.IsLetterOrDigit, exact},
+	{"bkua_", 40, char.IsHex, anywhere}, {"csk-", 40, char.IsLowerOrDigit, anywhere}, {"CLOJARS_", 60, char.IsHex, anywhere}, {"key_", 64, char.IsHex, exact},
+	{"fc-", 32, char.IsHex, exact}, {"fm1r_", 60, char.IsBase64, anywhere}, {"fm2_", 60, char.IsBase64, anywhere}, {"fo1_", 40, char.IsBase64URL, anywhere}, // Fly
+	{"ico-", 32, char.IsLetterOrDigit, exact}, {"jina_", 40, char.IsLetterOrDigit, anywhere}, {"pa-", 43, char.IsBase64URL, exact},
+	{"vcp_", 40, char.IsLetterOrDigit, anywhere}, {"vck_", 40, char.IsLetterOrDigit, anywhere}, {"vca_", 40, char.IsLetterOrDigit, anywhere}, // Vercel
+	{"vci_", 40, char.IsLetterOrDigit, anywhere}, {"vcr_", 40, char.IsLetterOrDigit, anywhere}, {"apify_api_", 30, char.IsLetterOrDigit, anywhere},
+	{"y0_", 50, char.IsBase64URL, alone}, {"AQVN", 35, char.IsBase64URL, exact}, {"live_", 35, char.IsHex, exact}, {"test_", 35, char.IsHex, exact},
+	{"cio", 32, char.IsLetterOrDigit, exact}, {"cflt", 60, char.IsBase64, exact}, {"ATBB", 32, char.IsLetterOrDigit, exact}, {"sk_", 48, char.IsHex, exact},
+	{"glagent-", 50, char.IsBase64URL, anywhere}, {"glft-", 20, char.IsBase64URL, anywhere}, {"glimt-", 20, char.IsBase64URL, anywhere},
+	{"gloas-", 64, char.IsHex, anywhere}, {"GR1348941", 20, char.IsBase64URL, anywhere}, {"bb_live_", 20, char.IsBase64URL, anywhere}, {"rpa_", 40, char.IsLetterOrDigit, anywhere},
+	{"v1.0-", 100, char.IsBase64URL, anywhere}, {"figo_", 40, char.IsBase64URL, anywhere}, {"figor_", 40, char.IsBase64URL, anywhere},
+	{".atlasv1.", 60, char.IsBase64URL, anywhere}, {"7Q~", 31, char.IsMarked, anywhere}, {"8Q~", 31, char.IsMarked, anywhere}, // Terraform, Azure
+	{"pat", 79, char.IsDotted, dotted}, {"MT", 57, char.IsDotted, dotted}, {"MT", 68, char.IsDotted, dotted}, {"MT", 70, char.IsDotted, dotted}, // Airtable, Discord
+	{"$2a$", 56, char.IsCrypt, anywhere}, {"$2b$", 56, char.IsCrypt, anywhere}, {"$2x$", 56, char.IsCrypt, anywhere}, {"$2y$", 56, char.IsCrypt, anywhere}, // of passwords
+	{"$1$", 24, char.IsCrypt, anywhere}, {"$5$", 44, char.IsCrypt, anywhere}, {"$6$", 87, char.IsCrypt, anywhere}, {"$y$", 48, char.IsCrypt, anywhere},
+	{"$gy$", 48, char.IsCrypt, anywhere}, {"$7$", 48, char.IsCrypt, anywhere}, {"$apr1$", 24, char.IsCrypt, anywhere}, {"$argon2", 40, char.IsCrypt, anywhere},
+	{"$scrypt$", 40, char.IsCrypt, anywhere}, {"$pbkdf2", 40, char.IsCrypt, anywhere}, {"pbkdf2_sha", 50, char.IsCrypt, anywhere},
+}

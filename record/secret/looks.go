@@ -1,0 +1,193 @@
+package secret
+
+import (
+	"bytes"
+	"encoding/base64"
+
+	"ssltape/record/secret/char"
+)
+
+// IsShuffled reports whether p, in which letters and digits mix, looks random: it
+// has many digits in several places, or changes between cases and digits as no
+// name does.
+func IsShuffled(p []byte) bool {
+	digits, runs, changes, last := 0, 0, 0, byte(0)
+	for _, c := range p {
+		class := c & 0x60 // of upper and lower case, and others
+		if char.IsDigit(c) {
+			digits++
+			if class = 0x10; last != class {
+				runs++
+			}
+		}
+		if class != last && last != 0 {
+			changes++
+		}
+		last = class
+	}
+	return runs > 1 && digits >= max(4, len(p)/16) || digits > 0 && changes*5 >= len(p)*2
+}
+
+// IsTypeName reports whether p looks like a name of a program in which there is a
+// number, such as Ed25519PublicKey.
+func IsTypeName(p []byte) bool {
+	var lower, upper bool
+	runs := 0
+	for i, c := range p {
+		switch {
+		case char.IsDigit(c):
+			if i == 0 {
+				return false
+			}
+			if !char.IsDigit(p[i-1]) {
+				runs++
+			}
+		case char.IsLower(c):
+			lower = true
+		case char.IsLetterOrDigit(c):
+			upper = true
+		default:
+			return false
+		}
+	}
+	return lower && upper && runs == 1 && !IsShuffled(p)
+}
+
+// LooksPassword reports whether value may be a password: a word with letters
+// and something else, and not the path of a folder.
+func LooksPassword(value []byte) bool {
+	if len(value) < 4 || bytes.ContainsAny(value, " \t\r\n") || value[0] == '/' || value[0] == '~' {
+		return false
+	}
+	var letter, other bool
+	for _, c := range value {
+		if char.IsLetterOrDigit(c) && !char.IsDigit(c) {
+			letter = true
+		} else {
+			other = true
+		}
+	}
+	return letter && other
+}
+
+// IsScheme reports whether word is the name of an authentication scheme, which
+// stays when the credentials go.
+func IsScheme(word []byte) bool {
+	var b [maxScheme]byte
+	switch string(char.Lower(b[:0], word)) {
+	case "bearer", "basic", "digest", "token", "negotiate", "ntlm", "apikey", "api-key", "key", "hawk", "dpop", "mac", "oauth",
+		"hoba", "mutual", "aws4-hmac-sha256", "googlelogin", "sapisidhash":
+		return true
+	}
+	return false
+}
+
+// LastWord returns the name that p ends with.
+func LastWord(p []byte) []byte {
+	i := len(p)
+	for i > 0 && i > len(p)-MaxName && (char.IsWord(p[i-1]) || p[i-1] == '-' || p[i-1] == '.') {
+		i--
+	}
+	return p[i:]
+}
+
+// MinOpaque is the length of the shortest token in text that is no prose.
+const MinOpaque = 10
+
+// IsMember reports whether p is a.b or longer, of names in which numbers
+// are rare.
+func IsMember(p []byte) bool {
+	parts, numbers := 0, 0
+	for part := range bytes.SplitSeq(p, []byte(".")) {
+		if len(part) == 0 || char.IsDigit(part[0]) || char.Run(part, char.IsWord) < len(part) {
+			return false
+		}
+		for i, c := range part {
+			if char.IsDigit(c) && !char.IsDigit(part[i-1]) {
+				numbers++
+			}
+		}
+		parts++
+	}
+	return parts > 1 && numbers <= parts
+}
+
+// IsMixed reports whether p has letters and digits, enough of these, and not at
+// its end alone unless it is as long as that.
+func IsMixed(p []byte, long int) bool {
+	letters, digits, changes := 0, 0, 0
+	for _, c := range p {
+		switch {
+		case char.IsDigit(c):
+			digits++
+		case char.IsLetterOrDigit(c):
+			if letters++; digits > 0 {
+				changes++
+			}
+		}
+	}
+	return len(p) >= MinLoose && letters > 0 && digits*30 >= len(p) && (changes > 0 || len(p) >= max(long, MinToken))
+}
+
+// IsPrivate reports whether name is that of a private or symmetric number of a
+// key (RFC 7518, section 6).
+func IsPrivate(name []byte) bool {
+	switch string(name) {
+	case "d", "p", "q", "dp", "dq", "qi", "k":
+		return true
+	}
+	return false
+}
+
+// isEncoded reports whether p is base64 of text, or random.
+func isEncoded(p []byte) bool {
+	if len(p) < MinToken || len(p)%4 != 0 {
+		return false
+	}
+	out, err := base64.StdEncoding.DecodeString(string(p))
+	if err != nil {
+		return false
+	}
+	text := bytes.IndexFunc(out, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r >= 0x7f }) < 0
+	return text || len(p) >= MinKey && IsShuffled(p)
+}
+
+// LooksOpaque reports whether value may be a token: long, of one word, with
+// digits or of mixed case.
+func LooksOpaque(value []byte) bool {
+	if len(value) < 16 {
+		return false
+	}
+	var digit, lower, upper bool
+	for _, c := range value {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+		digit = digit || '0' <= c && c <= '9'
+		lower = lower || 'a' <= c && c <= 'z'
+		upper = upper || 'A' <= c && c <= 'Z'
+	}
+	return digit || lower && upper
+}
+
+// Credentials returns the length of the scheme that value begins with
+// (RFC 9110, section 11.4), with the space after it, or 0.
+func Credentials(value []byte) int {
+	start := len(value) - len(bytes.TrimLeft(value, " \t"))
+	i := start + char.TokenLen(value[start:])
+	if i+1 >= len(value) || value[i] != ' ' || !IsScheme(value[start:i]) {
+		return 0
+	}
+	return i + 1
+}
+
+// maxScheme is the length of the longest name of an authentication scheme.
+const maxScheme = len("aws4-hmac-sha256")
+
+// Lengths from which on a token may hold a secret: that of a://b:c@d and of
+// ?a=b with the shortest name of a secret, that of ?ip=1, that of a password.
+const (
+	MinToken  = 8
+	MinStrict = 5
+	MinLoose  = 6
+)

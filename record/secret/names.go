@@ -1,0 +1,243 @@
+package secret
+
+import (
+	"bytes"
+	"strings"
+
+	"ssltape/record/secret/char"
+)
+
+// secretKeys are the keys of queries, forms and JSON objects whose values go,
+// and the fields of messages, as foldKey spells them. Cookie and Set-Cookie keep
+// the names in their values.
+var secretKeys = char.Set("codeverifier password passwd passphrase secret signature apikey sessionkey privatekey secretkey " +
+	"accesstoken refreshtoken idtoken authtoken csrftoken xsrftoken sessiontoken apitoken bearertoken " +
+	"xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie cookie2 setcookie setcookie2 " +
+	"xcsrf xxsrf csrf xsrf authenticationinfo proxyauthenticationinfo authentication clientassertion passwordconfirmation confirmpassword " +
+	"samlresponse samlrequest xauthkey xauth recoverycode backupcode dpop xwsse xregistryauth xmsclientprincipal xsentryauth xhoneycombteam " +
+	"xvercelprotectionbypass xmsauthorizationauxiliary xamznoidcdata xtransmissionsessionid")
+
+// secretEndings are what keys and fields end with whose values go.
+var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret", "apikey", "secretkey", "secretaccesskey",
+	"privatekey", "apisecret", "appsecret", "authorization", "webhooksecret", "subscriptionkey", "accesskeysecret"}
+
+// opaqueEndings are what keys end with whose values go if they look like keys.
+var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "authkey", "functionskey", "signingkey", "encryptionkey",
+	"customerkey", "keydata", "rspauth", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "licensekey",
+	"sshkey", "hmackey", "rolekey", "adminkey", "writekey", "servicekey", "deploytoken", "secretkeybase", "oauth2bearer", "appwritekey", "pineconekey",
+	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "aspnetsessionid", "connectsid", "sessioncookie",
+	"passcode", "pincode", "otp", "hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
+	"smtppass", "dbpass", "sshpass", "becomepass", "userpass", "rootpass", "adminpass", "presharedkey"}
+
+// passKeys are short for password where the value looks like one.
+var passKeys = char.Set("pass pwd pw psk passw userpass dbpass mysqlpwd")
+
+// harmlessTokens are beginnings of keys in -token that a model's vocabulary or
+// the pages of a list have.
+var harmlessTokens = char.Set("page nextpage next prev previous continuation cursor sync " +
+	"pad eos bos sep cls mask unk stop start end max min")
+
+// A nameRule says what becomes of the values of some names.
+type nameRule struct {
+	name    string // folded
+	whole   bool   // the name is that, rather than ends with it
+	verdict Verdict
+}
+
+// rulesOf are the rules for names that end with the same two letters, in the
+// order in which they hold, and the length of the shortest of these names.
+type rulesOf struct {
+	rules    []nameRule
+	shortest int
+}
+
+// nameRules has the rules by the last two letters of the names; keyEnds are
+// these letters.
+var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
+	add := func(name string, whole bool, v Verdict) {
+		a, b := name[len(name)-2], name[len(name)-1]
+		ends.Add(a, b)
+		of := &all[lettersOf(a, b)]
+		if of.rules = append(of.rules, nameRule{name, whole, v}); of.shortest == 0 || len(name) < of.shortest {
+			of.shortest = len(name)
+		}
+	}
+	for key := range secretKeys {
+		add(key, true, Goes)
+	}
+	for prefix := range harmlessTokens {
+		add(prefix+"token", true, Stays)
+	}
+	add("token", false, Opaque)
+	add("auth", true, Opaque) // of container registries
+	for key := range passKeys {
+		add(key, true, Pass)
+	}
+	for _, ending := range secretEndings {
+		add(ending, false, Goes)
+	}
+	for _, ending := range opaqueEndings {
+		add(ending, false, Opaque)
+	}
+	return all, ends
+}()
+
+// EndsName reports whether a and b, of either case, may be the last letters of the
+// name of a secret.
+func EndsName(a, b byte) bool { return keyEnds.Has(a|0x20, b|0x20) }
+
+// lettersOf returns the place in nameRules of two letters or digits, which it
+// may share with others.
+func lettersOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
+
+// Field returns what becomes of the values of the field called name.
+func (p Profile) Field(name string) Verdict {
+	if n := len(name); p != Strict && n > 1 && name[1] != '-' && char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) &&
+		!fieldEnds.Has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
+		return Stays
+	}
+	name = strings.ToLower(strings.TrimSpace(name))
+	switch {
+	case name == "cookie", name == "cookie2":
+		return Cookies
+	case name == "set-cookie", name == "set-cookie2":
+		return Crumb
+	case strings.HasSuffix(name, "-token"), strings.HasPrefix(name, "x-csrf"), strings.HasPrefix(name, "x-xsrf"):
+		return Goes
+	}
+	if v := judgeName([]byte(name)); v == Goes || v == Opaque {
+		return Goes
+	}
+	if v := fieldRules[name]; v != Stays {
+		return v
+	}
+	if p == Strict {
+		return strictField(name)
+	}
+	return Stays
+}
+
+// fieldRules are what becomes of fields whose names are none of secrets elsewhere.
+var fieldRules = map[string]Verdict{
+	"session": Opaque, "x-session": Opaque, "x-session-id": Opaque, "x-sid": Opaque,
+	"x-mfa-code": Goes, "x-2fa-code": Goes, "x-otp": Goes, "x-otp-code": Goes, "x-totp": Goes,
+	"sec-websocket-protocol": Offers, "www-authenticate": Challenge, "proxy-authenticate": Challenge,
+}
+
+// fieldEnds are keyEnds and the last two letters of these.
+var fieldEnds = func() char.PairSet {
+	ends := keyEnds
+	for name := range fieldRules {
+		ends.Add(name[len(name)-2], name[len(name)-1])
+	}
+	return ends
+}()
+
+// Key returns what becomes of the value of a key in a query, a form or a
+// JSON object.
+func (p Profile) Key(key []byte) Verdict {
+	if n := len(key); n > 0 && key[n-1] == ']' { // user[password]
+		key = key[bytes.LastIndexByte(key, '[')+1 : n-1]
+	}
+	if v := judgeName(key); v != Stays || p != Strict || len(key) < 2 || len(key) > MaxName {
+		return v
+	}
+	var b [MaxName]byte
+	return strictKey(string(foldKey(b[:0], key)))
+}
+
+// judgeName returns what [Secrets] does to the value that has a name.
+func judgeName(name []byte) Verdict {
+	n := len(name)
+	if n < 2 || n > MaxName {
+		return Stays
+	}
+	if char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) && !EndsName(name[n-2], name[n-1]) {
+		return Stays
+	}
+	var b [MaxName]byte
+	if char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) && n < nameRules[lettersOf(name[n-2], name[n-1])].shortest {
+		return Stays
+	}
+	folded := foldKey(b[:0], name)
+	if n = len(folded); n < 2 {
+		return Stays
+	}
+	for _, r := range nameRules[lettersOf(folded[n-2], folded[n-1])].rules {
+		if k := n - len(r.name); k == 0 || k > 0 && !r.whole {
+			if string(folded[k:]) == r.name {
+				return r.verdict
+			}
+		}
+	}
+	return Stays
+}
+
+// IsSecretField reports whether p takes out something of the value of every
+// field called name.
+func (p Profile) IsSecretField(name string) bool {
+	v := p.Field(name)
+	return v == Goes || v == Cookies || v == Crumb
+}
+
+// Beside returns what becomes of the value beside name, as in
+// {"name": "Authorization", "value": "…"}.
+func (p Profile) Beside(name []byte) Verdict {
+	if v := p.Key(name); v == Goes || v == Opaque || v == Pass {
+		return v
+	}
+	switch v := p.Field(string(name)); v {
+	case Stays, Offers, Challenge:
+		return Stays
+	case Opaque:
+		return Opaque
+	}
+	return Goes
+}
+
+// MaxName is the length of the longest key that is looked at.
+const MaxName = 64
+
+// foldKey appends key to dst as access_token, access-token, accessToken and
+// AccessToken have in common.
+func foldKey(dst, key []byte) []byte {
+	for _, c := range key {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			dst = append(dst, c+'a'-'A')
+		case c == '_' || c == '-' || c == '.' || c == ' ':
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// listedFields are the fields whose values go where they stand after the name
+// in a list.
+var listedFields = strings.Fields("authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key " +
+	"x-auth-token x-amz-security-token x-csrf-token x-xsrf-token private-token")
+
+// JudgeListed returns what becomes of the string after name in a list, as in
+// ["Authorization", "Bearer …"].
+func JudgeListed(name []byte) Verdict {
+	n := len(name)
+	if n < 6 || n > MaxName {
+		return Stays
+	}
+	if bytes.HasPrefix(name, []byte(PEMBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) && bytes.HasSuffix(name, []byte("-----")) {
+		return Armored
+	}
+	if c := name[0] | 0x20; c != 'a' && c != 'c' && c != 'p' && c != 's' && c != 'x' || !EndsName(name[n-2], name[n-1]) || !char.IsAny(name, listedFields...) {
+		return Stays
+	}
+	return listed
+}
+
+// What the lines around a PEM block (RFC 7468) are made of.
+const (
+	PEMBegin = "-----BEGIN"
+	PEMEnd   = "-----END"
+	PEMKey   = "KEY-----"   // the last word of the line that begins a private key
+	PEMBlock = "BLOCK-----" // the same of OpenPGP (RFC 9580, section 6.2)
+)

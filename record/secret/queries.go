@@ -1,0 +1,52 @@
+package secret
+
+import (
+	"bytes"
+
+	"ssltape/record/secret/char"
+)
+
+// IsParameter reports whether name may be that of a parameter rather than a
+// part of a program.
+func IsParameter(name []byte) bool {
+	for _, c := range name {
+		if !char.IsDotted(c) && bytes.IndexByte([]byte("%[]$:+*~"), c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// URLKeys are the names of secrets in queries that are not ones elsewhere;
+// onceKeys those of what works once, or as long as a session does, where the
+// value looks like that.
+var (
+	URLKeys  = char.Set("key sig")
+	onceKeys = char.Set("code oobcode ticket sid magic session otp auth")
+)
+
+// parameterEnds are keyEnds and the last two letters of URLKeys and onceKeys.
+var parameterEnds = func() char.PairSet {
+	ends := keyEnds
+	for _, keys := range []map[string]bool{URLKeys, onceKeys} {
+		for key := range keys {
+			ends.Add(key[len(key)-2], key[len(key)-1])
+		}
+	}
+	return ends
+}()
+
+// EndsParameter is EndsName of a name in a query.
+func EndsParameter(a, b byte) bool { return parameterEnds.Has(a|0x20, b|0x20) }
+
+// IsQueryKey reports whether name, in lower case, is one of URLKeys.
+func IsQueryKey(name []byte) bool { return URLKeys[string(name)] }
+
+// IsURLKey reports whether name is one of URLKeys or onceKeys.
+func IsURLKey(name []byte) bool {
+	if len(name) > len("oobcode") {
+		return false
+	}
+	lower := bytes.ToLower(name)
+	return IsQueryKey(lower) || onceKeys[string(lower)]
+}
