@@ -8,7 +8,7 @@
 // bytes as the value had, so that offsets and framing hold.
 //
 // Everything that is not a secret stays byte for byte as it was. What is one
-// is told by package scan.
+// is told by package secret, and found by package scan and those within.
 package redact
 
 import "ssltape/record/secret"
