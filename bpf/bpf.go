@@ -110,6 +110,10 @@ type Loss struct {
 	// Unseen is the number of calls of which not even the length is known, so
 	// that what they passed is in none of the others.
 	Unseen uint64
+	// Ahead is the number of writes that did not return while more than 16 MiB
+	// were read: some of that may stand before what it is the answer to, of which
+	// nothing is missing.
+	Ahead uint64
 }
 
 // Bytes returns the number of bytes lost.

@@ -25,7 +25,18 @@ const (
 	kindRefused
 	kindHandshake
 	kindLoad
+	kindWrote
 )
+
+// Flags of an event's head: its data ends what a call has passed; it was read
+// before a write had returned (LAST and PENDING of tls.c).
+const (
+	flagLast = 1 << iota
+	flagPending
+)
+
+// maxWaiting is how many bytes may wait for writes to return.
+const maxWaiting = 16 << 20
 
 // A connKey tells connections apart: a pointer of one run of a program, since
 // it was last freed.
@@ -45,6 +56,15 @@ type conn struct {
 	next  [2]int64
 	ended [2]bool
 	told  bool // a chunk of it has been passed on
+
+	over    uint32    // the last write of which nothing follows
+	waiting []waiting // in the order in which they were read
+}
+
+// A waiting chunk was read before a write had returned that it may be the answer to.
+type waiting struct {
+	write uint32
+	chunk record.Chunk
 }
 
 // A cursor turns the kernel's events into those of [Probe.Events].
@@ -57,6 +77,7 @@ type cursor struct {
 	yield func(Event, error) bool
 	left  bool                   // yield has returned false
 	later []Event                // what one event of the kernel told after that
+	waits int                    // bytes of chunks that wait
 	early map[connKey]tlsAddress // what block tells of connections that were not met before it
 	ended bool                   // all that there was has been passed on
 
@@ -134,8 +155,8 @@ func (c *cursor) readBlock() {
 	c.block = nil
 }
 
-// send passes on e, or keeps it until run is called again. None that is kept
-// has data, which would not last.
+// send passes on e, or keeps it until run is called again. What data it has then
+// is of the current block, or of its own.
 func (c *cursor) send(e Event) {
 	if c.left {
 		c.later = append(c.later, e)
@@ -167,6 +188,8 @@ func (c *cursor) event(b []byte) {
 		if int(h.Len) <= len(data) {
 			c.data(key, h, data[:h.Len])
 		}
+	case kindWrote:
+		c.wrote(c.conn(key, h), h.Write)
 	case kindEnd:
 		c.conn(key, h)
 		c.end(key, tlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}, record.Dir(h.Dir&1))
@@ -215,9 +238,51 @@ func addrPort(addr [16]byte, port uint16) netip.AddrPort {
 func (c *cursor) data(key connKey, h *tlsHead, data []byte) {
 	conn, dir := c.conn(key, h), record.Dir(h.Dir&1)
 	conn.next[dir], conn.told = int64(h.Off)+int64(len(data)), true
-	c.send(Event{Chunk: record.Chunk{
-		Conn: &conn.Conn, Dir: dir, Off: int64(h.Off), Time: c.time(h.Time), Data: data,
-	}})
+	chunk := record.Chunk{Conn: &conn.Conn, Dir: dir, Off: int64(h.Off), Time: c.time(h.Time), Data: data}
+	pending := h.Flags&flagPending != 0
+	if dir == record.Out || pending {
+		c.wrote(conn, h.Write-1) // whatever was lost of it
+	} else {
+		c.wrote(conn, h.Write)
+	}
+	if pending && conn.over != h.Write {
+		c.wait(conn, waiting{h.Write, chunk})
+		return
+	}
+	c.send(Event{Chunk: chunk})
+	if dir == record.Out && h.Flags&flagLast != 0 {
+		c.wrote(conn, h.Write)
+	}
+}
+
+// wait keeps w back until its write is over. Where too much waits, that is no
+// longer done for this write.
+func (c *cursor) wait(conn *conn, w waiting) {
+	w.chunk.Data = bytes.Clone(w.chunk.Data)
+	conn.waiting = append(conn.waiting, w)
+	if c.waits += len(w.chunk.Data); c.waits > maxWaiting {
+		c.p.ahead.Add(1)
+		c.wrote(conn, w.write)
+	}
+}
+
+// wrote notes that nothing follows of the writes on conn up to the given one, and
+// passes on what waited for that.
+func (c *cursor) wrote(conn *conn, write uint32) {
+	if int32(write-conn.over) <= 0 { // it counts on from 0
+		return
+	}
+	conn.over = write
+	n := 0
+	for n < len(conn.waiting) && int32(conn.waiting[n].write-write) <= 0 {
+		chunk := conn.waiting[n].chunk
+		c.waits -= len(chunk.Data)
+		c.send(Event{Chunk: chunk})
+		n++
+	}
+	if conn.waiting = conn.waiting[n:]; len(conn.waiting) == 0 {
+		conn.waiting = nil
+	}
 }
 
 // conn returns the connection of key, a new one where it was not seen before.
@@ -269,6 +334,9 @@ func (c *cursor) end(key connKey, v tlsEndValue, dir record.Dir) {
 		return
 	}
 	conn := pr.conns[key]
+	if n := len(conn.waiting); n > 0 {
+		c.wrote(conn, conn.waiting[n-1].write)
+	}
 	conn.ended[dir] = true
 	if conn.ended[dir.Peer()] {
 		c.forget(pr, key)
@@ -279,35 +347,6 @@ func (c *cursor) end(key connKey, v tlsEndValue, dir record.Dir) {
 	c.send(Event{Chunk: record.Chunk{
 		Conn: &conn.Conn, Dir: dir, Off: int64(v.Off), Time: c.time(v.Time), End: record.End(v.End),
 	}})
-}
-
-// endConn ends what is open of a connection of pr: out says how what the
-// process wrote ended.
-func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) {
-	conn := pr.conns[key]
-	in, next := record.EndCut, conn.next
-	var v tlsConn
-	if k := key.table(); c.p.table(tlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
-		next = [2]int64{int64(v.Off[0]), int64(v.Off[1])}
-		if v.Closed != 0 {
-			in = record.EndClean
-		}
-		_ = c.p.table(tlsMapConns).Delete(k)
-	}
-	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.Out]), End: uint32(out)}, record.Out)
-	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
-}
-
-// endProcess ends the connections that pr had before epoch.
-func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.End) {
-	if c.lossy {
-		c.meetAll(func(k tlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
-	}
-	for key := range pr.conns {
-		if key.epoch < epoch {
-			c.endConn(pr, key, out, epoch)
-		}
-	}
 }
 
 func (c *cursor) start(e *tlsStart) {

@@ -3,7 +3,10 @@
 package bpf
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +153,103 @@ func TestGoOrder(t *testing.T) {
 	}
 }
 
+// Many goroutines write on a connection at once, while another one reads what comes
+// back: at each place of each stream is what passed there, or it is counted as
+// lost, and nothing comes before what it is the answer to.
+func TestGoMix(t *testing.T) {
+	prog := buildGoPair(t)
+	for _, tt := range []struct {
+		name  string
+		apart bool // the server is in a process that is not recorded
+		o     Options
+	}{
+		{"one process", false, Options{Buffer: 128 << 20}},
+		{"apart", true, Options{Buffer: 128 << 20}},
+		{"loss", false, Options{Buffer: 64 << 10}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := open(t, tt.o)
+			if _, err := p.Attach(prog.path); err != nil {
+				t.Fatal(err)
+			}
+			steps := "new mix8 close"
+			if tt.apart {
+				steps = fmt.Sprintf("to%d mix8 close", echoServer(t, prog))
+			}
+			goOn, wait := start(t, p, prog.args(steps)...)
+			goOn()
+			passed := wait()
+			p.Stop()
+			m := mixed{lossy: tt.name == "loss"}
+			m.read(t, p, passed)
+			account(t, p, &m.tape)
+			if l := p.Loss(); l.Unseen != 0 || l.Ahead != 0 || m.lossy != (l.Bytes() > 0) {
+				t.Errorf("loss %+v", l)
+			}
+			if want := map[bool]int{true: 1, false: 2}[tt.apart]; len(m.tape.conns) != want {
+				t.Errorf("%d connections, want %d", len(m.tape.conns), want)
+			}
+		})
+	}
+}
+
+// mixed is a recording of connections on which the same passes back as forth.
+type mixed struct {
+	tape  tape
+	lossy bool
+}
+
+// read reads all that p records, each stream of which is to be what passed.
+func (m *mixed) read(t *testing.T, p *Probe, passed string) {
+	m.tape.streams = map[*record.Conn]*[2]stream{}
+	ahead := map[*record.Conn][2]bool{} // which direction of a connection was ever ahead of the other
+	for e, err := range p.Events() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Process != nil {
+			continue
+		}
+		c := e.Chunk
+		if end := c.Off + int64(len(c.Data)); end > int64(len(passed)) || passed[c.Off:end] != string(c.Data) {
+			t.Fatalf("connection %d %v: the %d bytes at %d are not what passed", c.Conn.ID, c.Dir, len(c.Data), c.Off)
+		}
+		m.tape.add(t, c)
+		s, a := m.tape.streams[c.Conn], ahead[c.Conn]
+		a[c.Dir] = a[c.Dir] || s[c.Dir].final > s[c.Dir.Peer()].final
+		ahead[c.Conn] = a
+	}
+	for c, a := range ahead {
+		if !m.lossy && a == [2]bool{true, true} {
+			t.Errorf("connection %d: an answer comes before what it answers", c.ID)
+		}
+	}
+}
+
+// echoServer returns the port of a server in this process that sends back what
+// it reads.
+func echoServer(t *testing.T, prog pairProgram) (port int) {
+	t.Helper()
+	cert, err := tls.LoadX509KeyPair(prog.cert, prog.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		io.Copy(c, c)
+	}()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
 // The recorder is a program of Go, too, and does not record itself.
 func TestGoNotItself(t *testing.T) {
 	p := open(t, Options{All: true})
@@ -171,7 +271,10 @@ func TestGoNotItself(t *testing.T) {
 }
 
 func TestInspectGo(t *testing.T) {
-	for arch, behind := range map[string]string{"amd64": "\x55", "arm64": "\xfe\x0f"} { // push rbp; str x30, [sp, #n]!
+	for arch, behind := range map[string][]string{
+		"amd64": {"\x55"},                 // push rbp
+		"arm64": {"\xfe\x0f", "\xf4\x03"}, // str x30, [sp, #n]!; of a large frame sub x20, sp, #n
+	} {
 		t.Run(arch, func(t *testing.T) {
 			t.Setenv("GOARCH", arch)
 			t.Setenv("CGO_ENABLED", "0")
@@ -194,8 +297,9 @@ func TestInspectGo(t *testing.T) {
 				if s.Call != tlslib.GoClose && len(s.Returns) == 0 {
 					t.Errorf("%s has no return", s.Name)
 				}
-				if at := image[s.Offset:]; !strings.HasPrefix(string(at[:4]), behind) {
-					t.Errorf("%s is probed at % x, not behind the check of its stack", s.Name, at[:4])
+				at := image[s.Offset:][:4]
+				if !slices.ContainsFunc(behind, func(b string) bool { return strings.HasPrefix(string(at), b) }) {
+					t.Errorf("%s is probed at % x, not behind the check of its stack", s.Name, at)
 				}
 			}
 		})

@@ -25,6 +25,7 @@ type Probe struct {
 	idle   func()
 	events sync.Mutex // held by the iterator of Events
 
+	ahead    atomic.Uint64 // Loss.Ahead
 	stopping atomic.Bool
 	drained  chan struct{} // closed when drain has returned
 
@@ -188,7 +189,7 @@ func (p *Probe) Stop() error {
 func (p *Probe) Loss() Loss {
 	var cpus []tlsLoss
 	var zero uint32
-	var sum Loss
+	sum := Loss{Ahead: p.ahead.Load()}
 	if err := p.table(tlsMapLosses).Lookup(&zero, &cpus); err != nil {
 		return sum // p is closed
 	}

@@ -111,6 +111,35 @@ func (c *cursor) meetAll(match func(tlsConnKey) bool) {
 	}
 }
 
+// endConn ends what is open of a connection of pr: out says how what the
+// process wrote ended.
+func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) {
+	conn := pr.conns[key]
+	in, next := record.EndCut, conn.next
+	var v tlsConn
+	if k := key.table(); c.p.table(tlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
+		next = [2]int64{int64(v.Off[0]), int64(v.Off[1])}
+		if v.Closed != 0 {
+			in = record.EndClean
+		}
+		_ = c.p.table(tlsMapConns).Delete(k)
+	}
+	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.Out]), End: uint32(out)}, record.Out)
+	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
+}
+
+// endProcess ends the connections that pr had before epoch.
+func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.End) {
+	if c.lossy {
+		c.meetAll(func(k tlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
+	}
+	for key := range pr.conns {
+		if key.epoch < epoch {
+			c.endConn(pr, key, out, epoch)
+		}
+	}
+}
+
 // finish ends all connections that are open when the recording stops.
 func (c *cursor) finish() {
 	now := uint64(monotonic())

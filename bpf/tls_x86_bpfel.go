@@ -32,13 +32,17 @@ type tlsConn struct {
 	_         structs.HostLayout
 	Born      uint64
 	Off       [2]uint64
-	Closed    uint32
 	Pid       uint32
 	Library   uint32
+	Closed    uint8
 	Nested    uint8
 	Doubt     uint8
 	Shaken    uint8
-	Pad       uint8
+	Reading   uint8
+	Closing   uint8
+	Pad       [2]uint8
+	Begun     uint32
+	Done      uint32
 	Handshake uint64
 	Socket    uint64
 	Reads     uint64
@@ -112,8 +116,6 @@ type tlsGoCall struct {
 			Closes  uint8
 			Counted uint8
 			Talked  uint8
-			Shared  uint8
-			_       [7]byte
 			Library uint64
 		}
 		Born  uint64
@@ -153,9 +155,9 @@ type tlsHead struct {
 	Kind    uint8
 	Dir     uint8
 	End     uint8
-	Pad     uint8
+	Flags   uint8
 	Library uint32
-	Pad2    uint32
+	Write   uint32
 }
 
 type tlsLine struct {
@@ -265,8 +267,6 @@ type tlsThread struct {
 		Closes  uint8
 		Counted uint8
 		Talked  uint8
-		Shared  uint8
-		_       [7]byte
 		Library uint64
 	}
 	Eof       uint64
@@ -298,7 +298,6 @@ const (
 	tlsMapExecutables      = "executables"
 	tlsMapGoCalls          = "go_calls"
 	tlsMapGoUses           = "go_uses"
-	tlsMapGoWrites         = "go_writes"
 	tlsMapHeld             = "held"
 	tlsMapLosses           = "losses"
 	tlsMapPatterns         = "patterns"
@@ -457,7 +456,6 @@ type tlsMapSpecs struct {
 	Executables *ebpf.MapSpec `ebpf:"executables"`
 	GoCalls     *ebpf.MapSpec `ebpf:"go_calls"`
 	GoUses      *ebpf.MapSpec `ebpf:"go_uses"`
-	GoWrites    *ebpf.MapSpec `ebpf:"go_writes"`
 	Held        *ebpf.MapSpec `ebpf:"held"`
 	Losses      *ebpf.MapSpec `ebpf:"losses"`
 	Patterns    *ebpf.MapSpec `ebpf:"patterns"`
@@ -512,7 +510,6 @@ type tlsMaps struct {
 	Executables *ebpf.Map `ebpf:"executables"`
 	GoCalls     *ebpf.Map `ebpf:"go_calls"`
 	GoUses      *ebpf.Map `ebpf:"go_uses"`
-	GoWrites    *ebpf.Map `ebpf:"go_writes"`
 	Held        *ebpf.Map `ebpf:"held"`
 	Losses      *ebpf.Map `ebpf:"losses"`
 	Patterns    *ebpf.Map `ebpf:"patterns"`
@@ -533,7 +530,6 @@ func (m *tlsMaps) Close() error {
 		m.Executables,
 		m.GoCalls,
 		m.GoUses,
-		m.GoWrites,
 		m.Held,
 		m.Losses,
 		m.Patterns,

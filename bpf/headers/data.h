@@ -29,7 +29,7 @@ OWN_STACK int send_end(struct conn_key *key, struct conn *c, enum dir dir, enum 
 	return 0;
 }
 
-/* A load is what a call has passed, which is sent once. */
+/* A load is what a call has passed. */
 struct load {
 	struct conn_key *key;
 	struct conn *c; /* 0 where there was no room for it */
@@ -39,39 +39,17 @@ struct load {
 	__u64 n;
 	__u64 off;              /* in the stream of its direction */
 	__u64 time;
-	struct go_place *place; /* of a call of Go; else 0 */
-	bool taken;
+	__u32 write, flags;     /* as of head */
 };
 
 #define LOSE(l, field, n) __sync_fetch_and_add(&(l)->loss->field, n)
-
-/* go_claim reports whether the write in the call at place is the caller's to
- * send: two programs may find it in go_writes. */
-static __always_inline bool go_claim(struct conn_key *key, struct go_place *place) {
-	struct go_place *w = bpf_map_lookup_elem(&go_writes, key);
-
-	return w && w->g == place->g && w->depth == place->depth && !bpf_map_delete_elem(&go_writes, key);
-}
-
-/* take reports whether l is the caller's to send. It is called when there is an
- * event for it in the ring: who finds it taken comes after that. */
-static __always_inline bool take(struct load *l) {
-	if (l->taken)
-		return true;
-	if (l->place && l->f->shared && !go_claim(l->key, l->place))
-		return false;
-	l->taken = true;
-	if (l->c)
-		l->c->off[l->f->dir & 1] += l->n;
-	LOSE(l, passed, l->n);
-	return true;
-}
 
 /* load_head returns the head of an event with the n bytes at off of l. */
 static __always_inline struct head load_head(struct load *l, __u64 off, __u32 n) {
 	return (struct head){
 		.time = l->time, .ssl = l->key->ssl, .epoch = l->key->epoch, .born = l->c->born, .off = l->off + off,
 		.tgid = l->key->tgid, .pid = l->c->pid, .len = n, .kind = DATA, .dir = l->f->dir & 1, .library = l->c->library,
+		.write = l->write, .flags = l->flags,
 	};
 }
 
@@ -83,11 +61,6 @@ static __always_inline struct head load_head(struct load *l, __u64 off, __u32 n)
 			struct head head;                                      \
 			__u8 data[size];                                       \
 		} *e_ = bpf_ringbuf_reserve(&events, sizeof(*e_), 0);          \
-		if (!take(l)) {                                                \
-			if (e_)                                                \
-				bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);     \
-			return false;                                          \
-		}                                                              \
 		if (!e_) {                                                     \
 			LOSE(l, ring_events, 1);                               \
 			LOSE(l, ring_bytes, n);                                \
@@ -108,30 +81,24 @@ static __always_inline struct head load_head(struct load *l, __u64 off, __u32 n)
 		submit(e_, sizeof(*e_));                                       \
 	} while (0)
 
-/* The functions below send a part of l that begins at off, and report whether
- * it was l's to send. */
-static __always_inline bool send_bulk(struct load *l, __u64 off) {
-	send_piece(l, off, BULK, BULK);
-	return true;
-}
+/* The functions below send a part of l that begins at off. */
+static __always_inline void send_bulk(struct load *l, __u64 off) { send_piece(l, off, BULK, BULK); }
 
-static __always_inline bool send_record(struct load *l, __u64 off) {
-	send_piece(l, off, PIECE, PIECE);
-	return true;
-}
+static __always_inline void send_record(struct load *l, __u64 off) { send_piece(l, off, PIECE, PIECE); }
 
 /* send_tail sends the last part, less than a PIECE, in an event not much larger
  * than that. */
-static __always_inline bool send_tail(struct load *l, __u64 off) {
+static __always_inline void send_tail(struct load *l, __u64 off) {
 	__u64 n = l->n % PIECE;
 
 	if (!n)
-		return true;
+		return;
+	l->flags |= LAST;
 
 #define send_class(size)                                                       \
 	if (n <= size) {                                                       \
 		send_piece(l, off, n, size);                                   \
-		return true;                                                   \
+		return;                                                        \
 	}
 	send_class(64);
 	send_class(256);
@@ -141,7 +108,6 @@ static __always_inline bool send_tail(struct load *l, __u64 off) {
 	send_class(4096);
 	send_class(8192);
 	send_piece(l, off, n, PIECE);
-	return true;
 }
 
 /* send_next sends piece i, for bpf_loop, which 1 ends. It keeps no count of
@@ -149,13 +115,19 @@ static __always_inline bool send_tail(struct load *l, __u64 off) {
 static long send_next(__u32 i, struct load *l) {
 	__u64 bulks = l->n / BULK, records = l->n % BULK / PIECE;
 
-	if (i < bulks)
-		return i >= MAX_BULKS || !send_bulk(l, (__u64)i * BULK);
+	if (i < bulks) {
+		if (i >= MAX_BULKS)
+			return 1;
+		send_bulk(l, (__u64)i * BULK);
+		return 0;
+	}
 	if (bulks >= MAX_BULKS)
 		return 1;
 	i -= bulks;
-	if (i < records)
-		return !send_record(l, bulks * BULK + i * PIECE);
+	if (i < records) {
+		send_record(l, bulks * BULK + i * PIECE);
+		return 0;
+	}
 	send_tail(l, bulks * BULK + records * PIECE);
 	return 1;
 }
@@ -174,21 +146,17 @@ OWN_STACK int send(struct load *l) {
 static __always_inline void send_old(struct load *l) {
 	__u64 bulks = l->n / BULK, records = l->n % BULK / PIECE, off = 0;
 
-	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++, off += BULK) {
-		if (!send_bulk(l, off))
-			return;
-	}
+	for (__u32 i = 0; i < MAX_BULKS && i < bulks; i++, off += BULK)
+		send_bulk(l, off);
 	if (bulks >= MAX_BULKS)
 		return;
-	for (__u32 i = 0; i < BULK / PIECE && i < records; i++, off += PIECE) {
-		if (!send_record(l, off))
-			return;
-	}
+	for (__u32 i = 0; i < BULK / PIECE && i < records; i++, off += PIECE)
+		send_record(l, off);
 	send_tail(l, off);
 }
 
-/* deliver sends the l->n > 0 bytes that the call l->f has passed, at l->place if
- * it is Go's. It returns their connection, or 0 where there is no room for one. */
+/* deliver sends the l->n > 0 bytes that the call l->f has passed. It returns
+ * their connection, or 0 where there is no room for one. */
 static __always_inline struct conn *deliver(struct load *l, bool loops) {
 	struct frame *f = l->f;
 	struct conn *c = find_conn(l->key, f->pid, f->library);
@@ -202,23 +170,25 @@ static __always_inline struct conn *deliver(struct load *l, bool loops) {
 	l->loss = bpf_map_lookup_elem(&losses, &zero);
 	if (!l->loss)
 		return 0; /* does not happen */
+	LOSE(l, passed, l->n);
 	l->c = c;
 	if (!c) {
-		if (take(l)) {
-			LOSE(l, table_events, 1);
-			LOSE(l, table_bytes, l->n);
-		}
+		LOSE(l, table_events, 1);
+		LOSE(l, table_bytes, l->n);
 		return 0;
 	}
 	if (l->thread && f->dir == IN) /* before what may end an exchange */
 		did_read(l->thread, l->key, c, l->n);
 	l->off = c->off[f->dir & 1];
+	c->off[f->dir & 1] += l->n;
 	l->time = f->dir == OUT ? f->time : bpf_ktime_get_ns();
+	l->write = c->begun;
+	l->flags = f->dir == IN && c->done != l->write ? PENDING : 0;
 	if (loops)
 		send(l);
 	else
 		send_old(l);
-	if (l->n > MAX_CALL && l->taken) {
+	if (l->n > MAX_CALL) {
 		LOSE(l, long_events, 1);
 		LOSE(l, long_bytes, l->n - MAX_CALL);
 	}
@@ -235,7 +205,15 @@ static __always_inline void peer_closed(struct conn_key *key, struct conn *c) {
 	}
 }
 
-/* release ends the connection of the pointer, which is free for another one. */
+/* end_conn ends c, whose pointer is free for another one. */
+static __always_inline void end_conn(struct conn_key *key, struct conn *c) {
+	send_end(key, c, OUT, END_CLEAN);
+	if (!c->closed)
+		send_end(key, c, IN, END_CUT);
+	bpf_map_delete_elem(&conns, key);
+}
+
+/* release ends the connection of the pointer. */
 static __always_inline int release(__u64 ssl, bool unused_too) {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct process *p = recorded(tgid);
@@ -246,9 +224,6 @@ static __always_inline int release(__u64 ssl, bool unused_too) {
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
 	if (!c || (!unused_too && !c->off[OUT] && !c->off[IN]))
 		return 0;
-	send_end(&key, c, OUT, END_CLEAN);
-	if (!c->closed)
-		send_end(&key, c, IN, END_CUT);
-	bpf_map_delete_elem(&conns, &key);
+	end_conn(&key, c);
 	return 0;
 }

@@ -4,6 +4,13 @@
  * its stack may move, so that a call is known by the goroutine and by how far
  * its frame is from the upper end of the stack, which a move keeps.
  *
+ * What is written is taken where it becomes records, by a function that is called
+ * with the connection's lock of writes held, so that writes of several goroutines
+ * come in their order. The answer to a write may be read by another goroutine
+ * before the write returns. What is read is then marked, and user space has it
+ * wait: the bytes of a write are only read by who writes them, and only when it
+ * is known how many have passed.
+ *
  * Which socket a connection uses is in it: the number of a file. What is read
  * there may be something else, since a connection can be laid over anything.
  * It counts when the thread that a call began on, before it returns, has used
@@ -22,11 +29,13 @@
 #define GO_1(ctx) ((ctx)->ax)
 #define GO_2(ctx) ((ctx)->bx)
 #define GO_3(ctx) ((ctx)->cx)
+#define GO_4(ctx) ((ctx)->di)
 #define GO_G(ctx) ((ctx)->r14)
 #elif defined(__TARGET_ARCH_arm64)
 #define GO_1(ctx) (((struct user_pt_regs *)(ctx))->regs[0])
 #define GO_2(ctx) (((struct user_pt_regs *)(ctx))->regs[1])
 #define GO_3(ctx) (((struct user_pt_regs *)(ctx))->regs[2])
+#define GO_4(ctx) (((struct user_pt_regs *)(ctx))->regs[3])
 #define GO_G(ctx) (((struct user_pt_regs *)(ctx))->regs[28])
 #endif
 
@@ -105,7 +114,9 @@ int go_uses_sock(struct bpf_raw_tracepoint_args *ctx) { return go_uses_socket((v
 SEC("kprobe/go_socket")
 int go_uses_tcp(struct pt_regs *ctx) { return go_uses_socket((void *)PT_REGS_PARM1(ctx)); }
 
-static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
+/* go_enter notes a call with a buffer of len bytes, which its connection waits
+ * for: Close ends it while others are under way, and what these pass still counts. */
+static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf, __u64 len) {
 	struct process *p = recorded(bpf_get_current_pid_tgid() >> 32);
 	struct go_stack stack;
 	struct go_place at;
@@ -114,19 +125,26 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir) {
 		return 0;
 	struct conn_key key = {GO_1(ctx), p->epoch, at.tgid};
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
+	if (!c && dir == NEITHER)
+		return 0;
+	if (!c)
+		c = find_conn(&key, p->pid, library_of(ctx));
 	struct go_call call = {
 		.head.frame = {
-			.ssl = key.ssl, .buf = GO_2(ctx), .time = bpf_ktime_get_ns(), .epoch = p->epoch,
+			.ssl = key.ssl, .buf = buf, .time = bpf_ktime_get_ns(), .epoch = p->epoch,
 			.pid = p->pid, .dir = dir, .library = library_of(ctx),
 		},
-		.head.born = c ? c->born : 0, .head.len = GO_3(ctx),
+		.head.born = c ? c->born : 0, .head.len = len,
 	};
-	if (call.head.frame.buf >= stack.lo && call.head.frame.buf < stack.hi)
+	if (buf >= stack.lo && buf < stack.hi)
 		call.head.stack = stack.hi;
-	/* A buffer that may move is not for others to read. */
-	if (dir == OUT && !call.head.stack)
-		call.head.frame.shared = !bpf_map_update_elem(&go_writes, &key, &at, BPF_NOEXIST);
-	if (!c || (!c->socket && !c->doubt))
+	if (c && dir == OUT)
+		c->begun++;
+	else if (c && dir == IN)
+		c->reading = 1;
+	else if (c)
+		c->closing = 1;
+	if (dir != NEITHER && (!c || (!c->socket && !c->doubt)))
 		go_socket(key.ssl, &call);
 	if (bpf_map_update_elem(&go_calls, &at, &call, BPF_ANY))
 		COUNT(unseen, 1);
@@ -152,29 +170,6 @@ OWN_STACK int go_bind(struct conn_key *key, struct conn *c, struct go_place *at)
 	return 0;
 }
 
-/* go_flush delivers a write on the connection of key that has not returned.
- * The answer to it may be read first, by another goroutine: what was read
- * proves that the handshake is over, and if the write fails after that, nothing
- * is ever written on the connection again. */
-static __always_inline void go_flush(struct load *l, bool loops) {
-	struct go_place *w = bpf_map_lookup_elem(&go_writes, l->key);
-
-	if (!w)
-		return;
-	struct go_place at = *w;
-	struct go_call *call = bpf_map_lookup_elem(&go_calls, &at);
-	if (!call || call->head.frame.ssl != l->key->ssl || call->head.frame.dir != OUT)
-		return;
-	struct frame f = call->head.frame;
-	l->f = &f;
-	l->n = call->head.len;
-	l->place = &at;
-	if (l->n == 0)
-		return;
-	go_bind(l->key, find_conn(l->key, f.pid, f.library), &at);
-	deliver(l, loops);
-}
-
 /* is_eof reports whether the error whose value is at data is io.EOF, an
  * errors.errorString: that is close_notify, or the end of the socket between
  * two records, which Go takes for it. */
@@ -191,37 +186,66 @@ static __always_inline bool is_eof(__u64 data) {
 
 /* func (c *Conn) Read(b []byte) (int, error) */
 SEC("uprobe/go_read")
-int go_read(struct pt_regs *ctx) { return go_enter(ctx, IN); }
+int go_read(struct pt_regs *ctx) { return go_enter(ctx, IN, GO_2(ctx), GO_3(ctx)); }
 
-/* func (c *Conn) Write(b []byte) (int, error) */
+#define RECORD_DATA 23 /* a content type of TLS (RFC 8446, B.1) */
+
+/* func (c *Conn) writeRecordLocked(typ recordType, data []byte) (int, error) */
 SEC("uprobe/go_write")
-int go_write(struct pt_regs *ctx) { return go_enter(ctx, OUT); }
+int go_write(struct pt_regs *ctx) {
+	struct go_stack stack;
+	struct go_place at;
+
+	if ((__u8)GO_2(ctx) == RECORD_DATA)
+		return go_enter(ctx, OUT, GO_3(ctx), GO_4(ctx));
+	/* A call that ended in a panic may have been at the same place. */
+	if (recorded(bpf_get_current_pid_tgid() >> 32) && go_place(ctx, &at, &stack))
+		bpf_map_delete_elem(&go_calls, &at);
+	return 0;
+}
+
+/* go_wrote tells that a write on c is over, which what was read meanwhile waits
+ * for. told is set where the last data of it says so. */
+static __always_inline void go_wrote(struct conn_key *key, struct conn *c, bool told) {
+	struct head *e = told ? 0 : bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (e) {
+		*e = conn_head(WROTE, key, c);
+		e->write = c->begun;
+		submit(e, sizeof(*e));
+	} else if (!told) {
+		COUNT(ring_events, 1);
+	}
+	c->done = c->begun; /* not before there is an event for all of it in the ring */
+}
 
 /* go_leave delivers what a call that returns has passed. */
 static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, struct go_call_head *call, bool loops) {
 	struct conn_key key = {call->frame.ssl, call->frame.epoch, at->tgid};
 	struct conn *c = bpf_map_lookup_elem(&conns, &key);
-	struct load l = {.key = &key};
-	__s64 n = GO_1(ctx);
+	struct load l = {.key = &key, .f = &call->frame, .n = GO_1(ctx)};
+	enum dir dir = call->frame.dir;
+	bool passed = l.n > 0 && l.n <= call->len; /* Close has no len */
 
 	if (call->born && (!c || c->born != call->born)) { /* closed meanwhile */
-		go_claim(&key, at);
+		if (passed)
+			COUNT(unseen, 1);
 		return;
 	}
-	if (n > 0 && n <= call->len) {
-		if (call->frame.dir == IN)
-			go_flush(&l, loops);
+	if (passed) {
 		go_bind(&key, find_conn(&key, call->frame.pid, call->frame.library), at);
-		l.f = &call->frame;
-		l.n = n;
-		l.place = at;
-		l.taken = false;
 		c = deliver(&l, loops);
-	} else if (call->frame.shared) {
-		go_claim(&key, at); /* nothing was written */
 	}
-	if (call->frame.dir == IN && is_eof(GO_3(ctx)))
+	if (!c)
+		return;
+	if (dir == OUT)
+		go_wrote(&key, c, l.flags & LAST);
+	if (dir == IN && is_eof(GO_3(ctx)))
 		peer_closed(&key, c);
+	if (dir == IN)
+		c->reading = 0;
+	if (c->closing && !c->reading && c->done == c->begun) /* it is the last one to return */
+		end_conn(&key, c);
 }
 
 static __always_inline int go_back(struct pt_regs *ctx, bool loops) {
@@ -238,7 +262,7 @@ static __always_inline int go_back(struct pt_regs *ctx, bool loops) {
 	if (call.stack)
 		call.frame.buf += stack.hi - call.stack;
 	go_leave(ctx, &at, &call, loops);
-	bpf_map_delete_elem(&go_calls, &at); /* not before go_flush has no use for it */
+	bpf_map_delete_elem(&go_calls, &at);
 	return 0;
 }
 
@@ -253,4 +277,4 @@ int go_return_old(struct pt_regs *ctx) { return go_back(ctx, false); }
 
 /* func (c *Conn) Close() error */
 SEC("uprobe/go_close")
-int go_close(struct pt_regs *ctx) { return release(GO_1(ctx), true); }
+int go_close(struct pt_regs *ctx) { return go_enter(ctx, NEITHER, 0, 0); }

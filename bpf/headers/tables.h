@@ -15,7 +15,7 @@ enum dir { OUT, IN, NEITHER };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE, LOAD };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE, LOAD, WROTE };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -26,10 +26,13 @@ struct head { /* of an event; data follows */
 	__u32 tgid; /* as the kernel counts */
 	__u32 pid;  /* the same process as the recorder sees it */
 	__u32 len;  /* bytes of data */
-	__u8 kind, dir, end, pad;
+	__u8 kind, dir, end, flags;
 	__u32 library; /* the file whose functions passed the data, as attached */
-	__u32 pad2;
+	__u32 write;   /* of Go: the last one that had begun on the connection, of data written this one */
 };
+
+#define LAST 1    /* head.flags: the data ends what a call has passed */
+#define PENDING 2 /* head.write had not returned when the data was read */
 
 struct start { /* START: head.ssl is the tgid of the parent that was recorded, if any */
 	struct head head;
@@ -107,13 +110,16 @@ struct conn_key {
 struct conn {
 	__u64 born;
 	__u64 off[2]; /* bytes passed, by direction */
-	__u32 closed; /* the peer's close_notify was read */
 	__u32 pid;
 	__u32 library;
-	__u8 nested; /* its functions use the socket themselves */
-	__u8 doubt;  /* what pointed to its socket did not agree */
-	__u8 shaken; /* the duration of its handshake was told */
-	__u8 pad;
+	__u8 closed;  /* the peer's close_notify was read */
+	__u8 nested;  /* its functions use the socket themselves */
+	__u8 doubt;   /* what pointed to its socket did not agree */
+	__u8 shaken;  /* the duration of its handshake was told */
+	__u8 reading; /* by Go, in a call that has not returned */
+	__u8 closing; /* by Go, likewise */
+	__u8 pad[2];
+	__u32 begun, done; /* writes of Go, which come one after the other */
 	__u64 handshake;     /* when it began, if it was not over at once */
 	__u64 socket;        /* its socket, if that is proven */
 	__u64 reads, writes; /* sockets that its last read and write point to */
@@ -161,11 +167,10 @@ struct frame { /* a call that has not returned */
 	__u64 time;
 	__u64 epoch;
 	__u32 pid;
-	__u8 dir;     /* NEITHER: a handshake */
+	__u8 dir;     /* NEITHER: a handshake; of Go, Close */
 	__u8 closes;  /* a return value of 0 means close_notify; of a handshake, success */
 	__u8 counted; /* a call within this one has counted the same bytes */
 	__u8 talked;  /* a socket was used within it */
-	__u8 shared;  /* it is in go_writes, for others to send */
 	__u64 library; /* cookie: number of the library, and << 32 where its flags are in *ssl */
 };
 
@@ -314,13 +319,6 @@ struct { /* calls that began on a thread, while their socket is not proven */
 	__type(key, __u64); /* as of bpf_get_current_pid_tgid */
 	__type(value, struct go_use);
 } go_uses SEC(".maps");
-
-struct { /* writes in go_calls that have not been delivered */
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct conn_key);
-	__type(value, struct go_place);
-} go_writes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -30,7 +30,7 @@ type cacheEntry struct {
 }
 
 const (
-	cacheVersion = 3       // of the entries, to be raised when Find finds more
+	cacheVersion = 4       // of the entries, to be raised when Find finds more, or others
 	cacheMax     = 1 << 20 // bytes of an entry
 	ntGNUBuildID = 3
 )

@@ -22,7 +22,7 @@ var oldPclntabMagics = [...]string{
 	"\xfa\xff\xff\xff\x00\x00\x01\x08", "\xfa\xff\xff\xff\x00\x00\x04\x08",
 }
 
-var goNames = [...]string{"crypto/tls.(*Conn).Close", "crypto/tls.(*Conn).Read", "crypto/tls.(*Conn).Write"}
+var goNames = [...]string{"crypto/tls.(*Conn).Close", "crypto/tls.(*Conn).Read", "crypto/tls.(*Conn).writeRecordLocked"}
 
 // A pclntab is Go's table of functions (runtime/symtab.go): a header of words,
 // their names, and for each function its distance from the start of the code

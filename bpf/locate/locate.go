@@ -26,7 +26,7 @@ const (
 	BoringSSL Stack = "BoringSSL"     // SSL_read, SSL_write, tls_free
 	OpenSSL   Stack = "OpenSSL"       // SSL_read, SSL_write, their _ex or ssl_read_internal, ssl_write_internal, SSL_free
 	NSS       Stack = "NSS"           // ssl_SecureRecv, ssl_SecureSend, ssl_SecureClose
-	Go        Stack = "Go crypto/tls" // (*Conn).Read, (*Conn).Write, (*Conn).Close
+	Go        Stack = "Go crypto/tls" // (*Conn).Read, (*Conn).writeRecordLocked, (*Conn).Close
 	LibreSSL  Stack = "LibreSSL"      // named, without functions
 	GnuTLS    Stack = "GnuTLS"        // likewise
 	MbedTLS   Stack = "Mbed TLS"      // likewise

@@ -23,7 +23,7 @@ var linkedCalls = map[string]Call{
 	"SSL_read": Read, "SSL_write": Write, "tls_free": Free, "SSL_free": Free, "SSL_do_handshake": Handshake,
 	"ssl_read_internal": ReadInner, "SSL_read_ex": ReadEx, "ssl_write_internal": WriteEx, "SSL_write_ex": WriteEx,
 	"ssl_SecureRecv": Recv, "ssl_SecureSend": Write, "ssl_SecureClose": Free,
-	"crypto/tls.(*Conn).Read": GoRead, "crypto/tls.(*Conn).Write": GoWrite, "crypto/tls.(*Conn).Close": GoClose,
+	"crypto/tls.(*Conn).Read": GoRead, "crypto/tls.(*Conn).writeRecordLocked": GoWrite, "crypto/tls.(*Conn).Close": GoClose,
 }
 
 // linked finds the TLS functions that a file has no symbols of, and those of

@@ -139,7 +139,7 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 	}
 	loss, dropped := r.loss()
 	cut := r.asm.Stats().Cut
-	if r.o.Strict && (loss.Bytes()+dropped+loss.Unseen > 0 || cut > 0) {
+	if r.o.Strict && (loss.Bytes()+dropped+loss.Unseen+loss.Ahead > 0 || cut > 0) {
 		return 0, &replay.Error{Code: 5, Err: fmt.Errorf("%s lost, %s cut", bytesText(int64(loss.Bytes()+dropped)),
 			bytesText(cut)), Hint: "a larger --buffer or --max-body keeps more"}
 	}
@@ -168,6 +168,9 @@ func (r *recorder) summary() {
 	}
 	if loss.Unseen > 0 {
 		fmt.Fprintf(&b, "ssltape: lost without a trace: %s\n", plural(int(loss.Unseen), "call"))
+	}
+	if loss.Ahead > 0 {
+		fmt.Fprintf(&b, "ssltape: answers may stand before what they answer: %s took too long\n", plural(int(loss.Ahead), "write"))
 	}
 	if s.Cut > 0 {
 		fmt.Fprintf(&b, "ssltape: %s of bodies beyond --max-body cut\n", bytesText(s.Cut))

@@ -5,16 +5,20 @@
 // without close_notify), cut (likewise, within a record), wait (a goroutine of
 // the client reads meanwhile), last (the server answers 5 bytes and closes
 // before the client reads them), echoN (the client writes N times, another
-// goroutine of it reads the answers), old (what new connects from then on is TLS 1.2)
-// or inside (new, within the TLS of the last new).
+// goroutine of it reads the answers), mixN (N goroutines of the client write at
+// once, the server sends it all back, which is printed), old (what new connects
+// from then on is TLS 1.2), toN (the client connects to a server elsewhere, at port
+// N) or inside (new, within the TLS of the last new).
 package main
 
 import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -99,6 +103,12 @@ func (p *pair) step(s string) {
 		p.wait()
 	case "echo":
 		p.echo(n)
+	case "mix":
+		p.mix(n)
+	case "to":
+		c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", n))
+		check(err)
+		p.client, p.server = tls.Client(c, &tls.Config{InsecureSkipVerify: true}), nil
 	}
 }
 
@@ -153,6 +163,66 @@ func (p *pair) echo(n int) {
 		<-next
 	}
 	check(<-echoed)
+}
+
+// mix has n goroutines write messages of all sizes, each in a buffer that is then
+// used again, while the server sends back what it reads.
+func (p *pair) mix(n int) {
+	sizes := []int{1, 9, 1000, 16384, 16393, 70000, 3, 262144}
+	total := 0
+	for _, size := range sizes {
+		total += 3 * size * n
+	}
+	echoed := make(chan error, 1)
+	if p.server != nil {
+		go func() { echoed <- echo(p.server, total) }()
+	} else {
+		echoed <- nil
+	}
+	for i := range n {
+		go func() {
+			random := rand.New(rand.NewPCG(1, uint64(i)))
+			buf := make([]byte, slices.Max(sizes))
+			for j := range 3 * len(sizes) {
+				b := buf[:sizes[(i+j)%len(sizes)]]
+				for k := range b {
+					b[k] = byte(random.Uint32())
+				}
+				_, err := p.client.Write(b)
+				check(err)
+			}
+		}()
+	}
+	_, err := io.CopyN(os.Stdout, p.client, int64(total))
+	check(err)
+	check(<-echoed)
+}
+
+// echo sends back n bytes that it reads, while it reads on.
+func echo(c net.Conn, n int) error {
+	pieces := make(chan []byte, 1000)
+	read := make(chan error, 1)
+	go func() {
+		defer close(pieces)
+		for n > 0 {
+			b := make([]byte, 32<<10)
+			m, err := c.Read(b)
+			if err != nil {
+				read <- err
+				return
+			}
+			pieces <- b[:m]
+			n -= m
+		}
+		read <- nil
+	}()
+	for b := range pieces {
+		if _, err := c.Write(b); err != nil {
+			return err
+		}
+		clear(b) // it is used again
+	}
+	return <-read
 }
 
 func readAll(c net.Conn, n int) {
