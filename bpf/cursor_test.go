@@ -1,0 +1,139 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"ssltape/record"
+)
+
+// eventBytes returns an event as tls.c lays it out.
+func eventBytes(h tlsHead, data string) []byte {
+	h.Len = uint32(len(data))
+	b := make([]byte, int(unsafe.Sizeof(h)), int(unsafe.Sizeof(h))+len(data))
+	*(*tlsHead)(unsafe.Pointer(unsafe.SliceData(b))) = h
+	return append(b, data...)
+}
+
+// script makes events of one connection of words: >N is data of write N, >N.
+// its last, <N is data that was read when write N was over, <N? before that, =N
+// says that write N is over, and ! ends the connection. Data is the word itself.
+func script(words string) (events [][]byte) {
+	var off [2]uint64
+	for _, word := range strings.Fields(words) {
+		h := tlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData}
+		fmt.Sscanf(word[1:], "%d", &h.Write)
+		switch word[0] {
+		case '<':
+			h.Dir = uint8(record.In)
+			if strings.Contains(word, "?") {
+				h.Flags = flagPending
+			}
+		case '>':
+			if strings.Contains(word, ".") {
+				h.Flags = flagLast
+			}
+		case '=':
+			h.Kind = kindWrote
+			events = append(events, eventBytes(h, ""))
+			continue
+		case '!':
+			h.Kind, h.Off, h.End = kindEnd, off[record.Out], uint8(record.EndClean)
+			events = append(events, eventBytes(h, ""))
+			h.Dir, h.Off = uint8(record.In), off[record.In]
+			events = append(events, eventBytes(h, ""))
+			continue
+		}
+		h.Off = off[h.Dir]
+		off[h.Dir] += uint64(len(word))
+		events = append(events, eventBytes(h, word))
+	}
+	return events
+}
+
+// testCursor returns a cursor that knows process 1.
+func testCursor() *cursor {
+	p := &Probe{procs: map[uint32]*process{1: {epoch: 1, conns: map[connKey]*conn{}}}, libraries: []string{"lib"}}
+	return newCursor(p)
+}
+
+// What was read while a write had not returned comes behind all of that write,
+// and behind nothing else, whatever was lost.
+func TestCursorOrder(t *testing.T) {
+	for _, tt := range []struct{ name, events, want string }{
+		{"written before", ">1. <1 >2. <2", ">1. <1 >2. <2"},
+		{"read before it returns", "<1?a >1. <1b", ">1. <1?a <1b"},
+		{"between its pieces", ">1a <1?b >1c <1?d >1.e <1f", ">1a >1c >1.e <1?b <1?d <1f"},
+		{"returned by then", ">1. <1?a <1?b", ">1. <1?a <1?b"},
+		{"it fails", "<1?a =1 <1b", "<1?a <1b"},
+		{"two writes", "<1?a >1. <2?b >2. <2c", ">1. <1?a >2. <2?b <2c"},
+		{"its end is lost", ">1a <1?b >2c <2?d >2.", ">1a <1?b >2c >2. <2?d"},
+		{"all of it is lost", "<1?a <2?b >2.", "<1?a >2. <2?b"},
+		{"it is lost, reads follow", "<1?a <1b", "<1?a <1b"},
+		{"not before the end", ">1a <1?b !", ">1a <1?b !out !in"},
+		{"no writes of Go", ">0 <0 >0 <0", ">0 <0 >0 <0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, leave := range []bool{false, true} { // Events, after each one
+				c := testCursor()
+				c.block = &block{}
+				for _, e := range script(tt.events) {
+					c.block.buf = append(c.block.buf, e...)
+					c.block.ends = append(c.block.ends, len(c.block.buf))
+				}
+				var got []string
+				c.yield = func(e Event, _ error) bool {
+					if e.Chunk.End != record.EndNone {
+						got = append(got, "!"+e.Chunk.Dir.String())
+					} else {
+						got = append(got, string(e.Chunk.Data))
+					}
+					return !leave
+				}
+				for c.index < len(c.block.ends) || len(c.later) > 0 {
+					c.left = false
+					later := c.later
+					c.later = nil
+					for _, e := range later {
+						c.send(e)
+					}
+					for c.index < len(c.block.ends) && !c.left {
+						c.event(c.block.event(c.index))
+						c.index++
+					}
+				}
+				if s := strings.Join(got, " "); s != tt.want {
+					t.Errorf("%s gives %s, want %s (left after each: %v)", tt.events, s, tt.want, leave)
+				}
+				if c.waits != 0 {
+					t.Errorf("%s: %d bytes still wait", tt.events, c.waits)
+				}
+			}
+		})
+	}
+}
+
+// A write that does not return keeps no more than maxWaiting waiting, and is
+// counted.
+func TestCursorWaits(t *testing.T) {
+	c := testCursor()
+	got, most := 0, 0
+	c.yield = func(e Event, _ error) bool {
+		got += len(e.Chunk.Data)
+		return true
+	}
+	piece := strings.Repeat("x", 16384)
+	const n = 3 * maxWaiting / 16384
+	for i := range n {
+		c.event(eventBytes(tlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData, Dir: uint8(record.In),
+			Flags: flagPending, Write: 1, Off: uint64(i) * 16384}, piece))
+		most = max(most, c.waits)
+	}
+	if got != 3*maxWaiting || most > maxWaiting+16384 || c.waits != 0 || c.p.ahead.Load() != 1 {
+		t.Errorf("%d bytes came, %d wait, %d at most; counted %d", got, c.waits, most, c.p.ahead.Load())
+	}
+}
