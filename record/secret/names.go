@@ -86,6 +86,20 @@ var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
 // name of a secret.
 func EndsName(a, b byte) bool { return keyEnds.Has(a|0x20, b|0x20) }
 
+// mayEnd has a bit for each two bytes that may be the last ones of the name of a
+// secret: those letters, and all that are not two letters or digits.
+var mayEnd = func() (is [256][256 / 8]byte) {
+	for a := range 256 {
+		for b := range 256 {
+			a, b := byte(a), byte(b)
+			if !char.IsLetterOrDigit(a) || !char.IsLetterOrDigit(b) || EndsName(a, b) {
+				is[a][b>>3] |= 1 << (b & 7)
+			}
+		}
+	}
+	return is
+}()
+
 // lettersOf returns the place in nameRules of two letters or digits, which it
 // may share with others.
 func lettersOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
@@ -136,6 +150,9 @@ var fieldEnds = func() char.PairSet {
 // Key returns what becomes of the value of a key in a query, a form or a
 // JSON object.
 func (p Profile) Key(key []byte) Verdict {
+	if n := len(key); n < 2 || p != Strict && mayEnd[key[n-2]][key[n-1]>>3]>>(key[n-1]&7)&1 == 0 {
+		return Stays
+	}
 	if n := len(key); n > 0 && key[n-1] == ']' { // user[password]
 		key = key[bytes.LastIndexByte(key, '[')+1 : n-1]
 	}

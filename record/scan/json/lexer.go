@@ -6,6 +6,7 @@ package json
 import (
 	"bytes"
 	"strconv"
+	"strings"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -37,6 +38,7 @@ type lexer struct {
 	bare   scan.Held // a number or literal under way
 	esc    scan.Held // an escape under way
 	name   []byte    // the beginning of the last string
+	lent   bool      // name is not its own memory
 	deltas *deltas   // the strings that continue those of events before, or nil
 	early  scan.Held // a "value", or values, that came before the key that tells what they are
 	ends   []int     // where these end
@@ -193,17 +195,9 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		return
 	case ':':
 		l.colon()
+		return
 	case ',':
-		l.after = l.lists > 0
-		if l.beside != secret.Armored || !l.last || bytes.HasPrefix(l.name, []byte(secret.PEMEnd)) {
-			if l.beside = secret.Stays; l.last {
-				l.beside = secret.JudgeListed(l.name)
-			}
-		}
-		if l.isKind && l.last {
-			l.setKind()
-		}
-		l.last = false
+		l.comma()
 		return
 	case '[':
 		if l.after {
@@ -232,11 +226,29 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 	l.last, l.beside = false, secret.Stays
 }
 
+// comma takes what was before for one of a list, or a value.
+func (l *lexer) comma() {
+	l.after = l.lists > 0
+	if l.beside != secret.Armored || !l.last || bytes.HasPrefix(l.name, []byte(secret.PEMEnd)) {
+		if l.beside = secret.Stays; l.last {
+			l.beside = secret.JudgeListed(l.name)
+		}
+	}
+	if l.isKind && l.last {
+		l.setKind()
+	}
+	l.last = false
+}
+
 // colon takes what was before for a key.
 func (l *lexer) colon() {
-	l.after = true
+	l.after, l.last, l.beside = true, false, secret.Stays
 	l.verdict = l.s.Profile.Key(l.name)
 	l.isName, l.isValue = false, false
+	if n := len(l.name); !l.isData && (n == 0 || n < 32 && telling[l.name[0]]>>n&1 == 0) {
+		l.isMember, l.isKind, l.data = false, false, secret.Stays
+		return
+	}
 	switch len(l.name) {
 	case len("key"), len("name"):
 		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
@@ -251,6 +263,16 @@ func (l *lexer) colon() {
 		l.deltas.key(l.name)
 	}
 }
+
+// telling has the lengths of the keys that colon looks at, by their first byte:
+// a bit each. Most keys have none of them.
+var telling = func() (lengths [256]uint32) {
+	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
+		"apiVersion stringData d p q dp dq qi k delta candidates content_block message item response") {
+		lengths[name[0]] |= 1 << len(name)
+	}
+	return lengths
+}()
 
 // nest counts the braces of what a tool is called with.
 func (l *lexer) nest(c byte) {

@@ -16,6 +16,15 @@ func (l *lexer) quick(p []byte, i int) int {
 	if l.s.Profile != secret.Secrets {
 		return i
 	}
+	own := l.name
+	if i = l.quickTokens(p, i); l.lent {
+		l.name, l.lent = append(own[:0], l.name...), false
+	}
+	return i
+}
+
+// quickTokens is quick, but may leave a part of p as the name.
+func (l *lexer) quickTokens(p []byte, i int) int {
 	for i < len(p) {
 		from := i
 		switch c := p[i]; c {
@@ -30,7 +39,10 @@ func (l *lexer) quick(p []byte, i int) int {
 			if i = l.quickBare(p, i); i == from {
 				return i
 			}
-		case ':', ',', '[', ']', '{', '}':
+		case ',':
+			l.comma()
+			i++
+		case ':', '[', ']', '{', '}':
 			l.punctuation(c, nil, 0, 0)
 			i++
 		default:
@@ -47,24 +59,34 @@ func (l *lexer) quickString(p []byte, i int) int {
 		return i
 	}
 	from := i + 1
-	if from < len(p) && (p[from] == '{' || p[from] == '[') {
-		return i
-	}
-	to := from + escape.PlainLen(p[from:min(len(p), from+text.MaxQuick)])
-	if to == len(p) || p[to] != '"' {
+	n, harmless := text.Glance(p[from:])
+	to := from + n
+	if to == len(p) || p[to] != '"' || mayBeJSON[p[from]] {
 		return i
 	}
 	str := p[from:to]
-	if len(str) > 0 && char.IsLead(str[0]) || len(str) >= secret.MinLoose && !l.value.txt.HarmlessString(str) {
+	if !harmless && !l.value.txt.HarmlessString(str) {
 		return i
 	}
-	l.name = append(l.name[:0], str...)
+	l.name, l.lent = str, true
 	if l.after && l.isName {
 		l.pair()
 	}
-	l.after, l.last = l.lists > 0, true
+	if l.after, l.last = l.lists > 0, true; to+1 < len(p) && p[to+1] == ':' {
+		l.colon()
+		return to + 2
+	}
 	return to + 1
 }
+
+// mayBeJSON are the bytes that JSON may begin with, or what may stand before it.
+var mayBeJSON = func() (is [256]bool) {
+	for i := range is {
+		c := byte(i)
+		is[c] = c == '{' || c == '[' || char.IsLead(c)
+	}
+	return is
+}()
 
 // quickBare takes the number or literal that p[i] begins with, if that is whole
 // and stays, and returns where it got to.

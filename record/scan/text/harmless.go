@@ -2,7 +2,10 @@ package text
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 
+	"ssltape/record/scan/escape"
 	"ssltape/record/secret"
 	"ssltape/record/secret/char"
 )
@@ -72,6 +75,33 @@ func kindsOf(p []byte) (seen byte) {
 	}
 	return seen
 }
+
+// Glance returns the length of p up to a quote or a backslash, of which it looks
+// at some more than MaxQuick bytes at most, and whether it is certain at the first
+// sight that nothing of that goes by [secret.Secrets]. It is if no digit, sign or
+// escape is in it that a secret needs, and no word that is as long as a key: where
+// there is a space in each eight bytes none is.
+func Glance(p []byte) (n int, harmless bool) {
+	var odd, solid uint64
+	for ; n+8 <= len(p) && n < MaxQuick; n += 8 {
+		w := binary.LittleEndian.Uint64(p[n:])
+		ends := char.Equal(w, '"') | char.Equal(w, '\\')
+		if ends != 0 {
+			k := bits.TrailingZeros64(ends) &^ 7
+			odd |= oddBytes(w & (1<<k - 1))
+			n += k / 8
+			return n, n < secret.MinLoose || odd == 0 && (n < secret.MinKey || solid == 0)
+		}
+		odd |= oddBytes(w)
+		if char.Equal(w, ' ') == 0 {
+			solid = 1
+		}
+	}
+	return n + escape.PlainLen(p[n:min(len(p), max(n, MaxQuick))]), false
+}
+
+// oddBytes returns other than 0 if w has a digit, one of :;<=>? or a percent sign.
+func oddBytes(w uint64) uint64 { return char.Equal(w&(0xf0*char.Ones), '0') | char.Equal(w, '%') }
 
 // HarmlessString reports whether nothing of str, which is no JSON and has no escapes,
 // goes by [secret.Secrets] for certain.
