@@ -235,17 +235,29 @@ func foldKey(dst, key []byte) []byte {
 var listedFields = strings.Fields("authorization proxy-authorization cookie set-cookie x-api-key api-key x-goog-api-key " +
 	"x-auth-token x-amz-security-token x-csrf-token x-xsrf-token private-token")
 
+// MayBeListed reports whether JudgeListed may return other than Stays for name.
+func MayBeListed(name []byte) bool { return len(name) > 5 && beginsListed[name[0]] }
+
+// beginsListed are the first bytes of listedFields, of either case, and of a PEM
+// block.
+var beginsListed = func() (is [256]bool) {
+	for _, name := range append(listedFields, PEMBegin) {
+		is[name[0]], is[bytes.ToUpper([]byte(name))[0]] = true, true
+	}
+	return is
+}()
+
 // JudgeListed returns what becomes of the string after name in a list, as in
 // ["Authorization", "Bearer …"].
 func JudgeListed(name []byte) Verdict {
 	n := len(name)
-	if n < 6 || n > MaxName {
+	if n > MaxName || !MayBeListed(name) {
 		return Stays
 	}
 	if bytes.HasPrefix(name, []byte(PEMBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) && bytes.HasSuffix(name, []byte("-----")) {
 		return Armored
 	}
-	if c := name[0] | 0x20; c != 'a' && c != 'c' && c != 'p' && c != 's' && c != 'x' || !EndsName(name[n-2], name[n-1]) || !char.IsAny(name, listedFields...) {
+	if !EndsName(name[n-2], name[n-1]) || !char.IsAny(name, listedFields...) {
 		return Stays
 	}
 	return listed

@@ -229,6 +229,10 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 // comma takes what was before for one of a list, or a value.
 func (l *lexer) comma() {
 	l.after = l.lists > 0
+	if l.beside == secret.Stays && !l.isKind && !(l.last && secret.MayBeListed(l.name)) { // as a rule
+		l.last = false
+		return
+	}
 	if l.beside != secret.Armored || !l.last || bytes.HasPrefix(l.name, []byte(secret.PEMEnd)) {
 		if l.beside = secret.Stays; l.last {
 			l.beside = secret.JudgeListed(l.name)
