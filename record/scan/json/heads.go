@@ -14,10 +14,12 @@ type head struct {
 	place          // where that leads to
 	path  []byte
 	str   *delta
-	tail  []byte // what followed on the string, up to the end of the data
-	end   place  // where that led to
-	name  []byte // the last string in the tail
-	ended []byte // the path after it
+	tail  [][]byte // what followed on the string, up to the end of the data, as parts
+	text  []byte   // memory of the tail
+	end   place    // where that led to
+	name  []byte   // the last string in the tail
+	ended []byte   // the path after it
+	other int      // how often another tail came since
 }
 
 // Limits of what is remembered of an event.
@@ -26,10 +28,11 @@ const (
 	maxAfter = 512
 )
 
-// match returns the length of h if p begins with it, or 0.
-func (h *head) match(p []byte) int {
+// match returns the length of parts, and of the numbers between, if p begins with
+// them, or 0.
+func match(parts [][]byte, p []byte) int {
 	i := 0
-	for k, part := range h.parts {
+	for k, part := range parts {
 		if k > 0 {
 			n := char.Run(p[i:min(len(p), i+maxDigits+1)], char.IsDigit)
 			if n == 0 || n > maxDigits {
@@ -75,7 +78,7 @@ func (d *EventData) recall(p []byte) (*head, int) {
 		if h == nil {
 			break
 		}
-		if i := h.match(p); i > 0 {
+		if i := match(h.parts, p); i > 0 {
 			d.place, d.lexer.name, d.str = h.place, d.lexer.name[:0], h.str
 			d.deltas.on, d.deltas.path = true, append(d.deltas.path[:0], h.path...)
 			return h, i
@@ -97,15 +100,15 @@ func (d *EventData) learn(p []byte, at int64) (*head, int) {
 	if i++; !ok || o.ends != ends || i > maxHead || bytes.IndexByte(p[:i], '\\') >= 0 {
 		return nil, i
 	}
-	h := &head{parts: around(bytes.Clone(p[:i])), place: d.place, path: bytes.Clone(o.path), str: str}
+	h := &head{parts: around(nil, bytes.Clone(p[:i])), place: d.place, path: bytes.Clone(o.path), str: str}
 	o.heads[o.next] = h
 	o.next = 1 - o.next
 	return h, i
 }
 
-// around returns what is around the numbers in p, which may be others: all but
-// the indexes.
-func around(p []byte) (parts [][]byte) {
+// around appends to parts what is around the numbers in p, which may be others: all
+// but the indexes.
+func around(parts [][]byte, p []byte) [][]byte {
 	from, quoted := 0, false
 	for i := 0; i < len(p); i++ {
 		if p[i] == '"' {
@@ -147,7 +150,8 @@ func stringLen(p []byte) int {
 // for certain, and remembers it with the head. It returns how much that is.
 func (d *EventData) after(h *head, p []byte) int {
 	o := d.deltas
-	if bytes.Equal(p, h.tail) {
+	if match(h.tail, p) == len(p) {
+		h.other = 0
 		d.place, o.path = h.end, append(o.path[:0], h.ended...)
 		if h.name != nil {
 			d.name = append(d.name[:0], h.name...)
@@ -156,14 +160,22 @@ func (d *EventData) after(h *head, p []byte) int {
 	}
 	ends := o.ends
 	i := d.lexer.quick(p, 0)
+	if h.other++; h.other > patience && h.other%patience > 0 { // it is another one each time
+		return i
+	}
 	if i == len(p) && i <= maxAfter && o.ends == ends && isApart(p) {
-		h.tail, h.end, h.ended, h.name = append(h.tail[:0], p...), d.place, append(h.ended[:0], o.path...), nil
+		h.text = append(h.text[:0], p...)
+		h.tail, h.end, h.ended, h.name = around(h.tail[:0], h.text), d.place, append(h.ended[:0], o.path...), nil
 		if bytes.IndexByte(p, '"') >= 0 {
 			h.name = append([]byte{}, d.name...)
 		}
 	}
 	return i
 }
+
+// patience is how many tails in a row are remembered, of which each was another
+// one than that before; then one of as many.
+const patience = 8
 
 // isApart reports whether it makes no difference to p which string is before.
 func isApart(p []byte) bool {

@@ -61,10 +61,16 @@ func (l *lexer) quickString(p []byte, i int) int {
 	from := i + 1
 	n, harmless := text.Glance(p[from:])
 	to := from + n
-	if to == len(p) || p[to] != '"' || mayBeJSON[p[from]] {
+	if to == len(p) || p[to] != '"' {
 		return i
 	}
-	str := p[from:to]
+	for char.IsLead(p[from]) { // up to the quote at most
+		from++
+	}
+	if p[from] == '{' || p[from] == '[' {
+		return i
+	}
+	str := p[i+1 : to]
 	if !harmless && !l.value.txt.HarmlessString(str) {
 		return i
 	}
@@ -78,15 +84,6 @@ func (l *lexer) quickString(p []byte, i int) int {
 	}
 	return to + 1
 }
-
-// mayBeJSON are the bytes that JSON may begin with, or what may stand before it.
-var mayBeJSON = func() (is [256]bool) {
-	for i := range is {
-		c := byte(i)
-		is[c] = c == '{' || c == '[' || char.IsLead(c)
-	}
-	return is
-}()
 
 // quickBare takes the number or literal that p[i] begins with, if that is whole
 // and stays, and returns where it got to.
