@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"ssltape/bpf/object"
 	"ssltape/bpf/tlslib"
 )
 
@@ -96,7 +97,7 @@ type places struct{ offsets, cookies []uint64 }
 func (p *Probe) attach(path string, sites []tlslib.Site, flags uint32) ([]link.Link, error) {
 	library := uint64(len(p.libraries)) | uint64(flags)<<32
 	at := map[string]places{}
-	order := []string{tlsProgTlsReturn, tlsProgGoReturn, tlsProgRustReturn}
+	order := []string{object.TlsProgTlsReturn, object.TlsProgGoReturn, object.TlsProgRustReturn}
 	add := func(program string, cookie uint64, offsets ...uint64) {
 		if !slices.Contains(order, program) {
 			order = append(order, program)
@@ -106,19 +107,19 @@ func (p *Probe) attach(path string, sites []tlslib.Site, flags uint32) ([]link.L
 	}
 	for _, s := range sites {
 		if shape, ok := shapes[s.Call]; ok && p.sessions {
-			add(tlsProgTlsCall, library|shape, s.Offset)
+			add(object.TlsProgTlsCall, library|shape, s.Offset)
 			continue
 		}
 		if len(s.Returns) > 0 {
-			add(tlsProgGoReturn, library, s.Returns...)
+			add(object.TlsProgGoReturn, library, s.Returns...)
 		} else if s.Call.Returns() && s.Call.IsRust() {
-			add(tlsProgRustReturn, library, s.Offset)
+			add(object.TlsProgRustReturn, library, s.Offset)
 		} else if s.Call.Returns() {
-			add(tlsProgTlsReturn, library, s.Offset)
+			add(object.TlsProgTlsReturn, library, s.Offset)
 		}
 		add(string(s.Call), library, s.Offset)
 	}
-	if len(at[tlsProgGoReturn].offsets) > 0 {
+	if len(at[object.TlsProgGoReturn].offsets) > 0 {
 		p.goSockets.Do(func() { p.keep(p.followGoSockets()) })
 	}
 	var links []link.Link
@@ -141,14 +142,14 @@ func (p *Probe) hook(path, program string, at places) ([]link.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if program == tlsProgTlsCall {
+	if program == object.TlsProgTlsCall {
 		return hookCalls(path, prog, at)
 	}
 	ex, err := link.OpenExecutable(path)
 	if err != nil {
 		return nil, err
 	}
-	returns := program == tlsProgTlsReturn || program == tlsProgRustReturn || program == tlsProgShellLine
+	returns := program == object.TlsProgTlsReturn || program == object.TlsProgRustReturn || program == object.TlsProgShellLine
 	if p.multi {
 		attach := ex.UprobeMulti
 		if returns {

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"ssltape/bpf/object"
 	"ssltape/record"
 )
 
@@ -45,10 +46,12 @@ type connKey struct {
 	ssl, epoch, born uint64
 }
 
-func (h *tlsHead) key() connKey { return connKey{h.Tgid, h.Ssl, h.Epoch, h.Born} }
+func keyOf(h *object.TlsHead) connKey { return connKey{h.Tgid, h.Ssl, h.Epoch, h.Born} }
 
 // table returns what the kernel's table of connections has k under.
-func (k connKey) table() tlsConnKey { return tlsConnKey{Ssl: k.ssl, Epoch: k.epoch, Tgid: k.tgid} }
+func (k connKey) table() object.TlsConnKey {
+	return object.TlsConnKey{Ssl: k.ssl, Epoch: k.epoch, Tgid: k.tgid}
+}
 
 // A conn is a connection with how far each direction was passed on.
 type conn struct {
@@ -75,17 +78,17 @@ type cursor struct {
 	conns uint64 // numbered so far
 	clock int64
 	yield func(Event, error) bool
-	left  bool                   // yield has returned false
-	later []Event                // what one event of the kernel told after that
-	waits int                    // bytes of chunks that wait
-	early map[connKey]tlsAddress // what block tells of connections that were not met before it
-	ended bool                   // all that there was has been passed on
+	left  bool                          // yield has returned false
+	later []Event                       // what one event of the kernel told after that
+	waits int                           // bytes of chunks that wait
+	early map[connKey]object.TlsAddress // what block tells of connections that were not met before it
+	ended bool                          // all that there was has been passed on
 
 	lossy bool                    // events were lost: there may be more than was told
 	gone  [2]map[connKey]struct{} // if lossy: ended since the last two snapshots
 }
 
-func newCursor(p *Probe) *cursor { return &cursor{p: p, early: map[connKey]tlsAddress{}} }
+func newCursor(p *Probe) *cursor { return &cursor{p: p, early: map[connKey]object.TlsAddress{}} }
 
 // run passes events to yield until it returns false or there are no more.
 func (c *cursor) run(yield func(Event, error) bool) {
@@ -125,11 +128,11 @@ func (c *cursor) run(yield func(Event, error) bool) {
 func (c *cursor) readAddresses(b *block) {
 	clear(c.early)
 	for _, i := range b.addresses {
-		e := view[tlsAddressEvent](b.event(i))
+		e := view[object.TlsAddressEvent](b.event(i))
 		if e == nil {
 			continue
 		}
-		key := e.Head.key()
+		key := keyOf(&e.Head)
 		if pr := c.known(key.tgid); pr != nil && pr.conns[key] != nil {
 			pr.conns[key].setAddress(&e.Address)
 		} else {
@@ -177,12 +180,12 @@ func view[T any](b []byte) *T {
 
 // event passes on the event in b, which is as tls.c laid it out.
 func (c *cursor) event(b []byte) {
-	h := view[tlsHead](b)
+	h := view[object.TlsHead](b)
 	if h == nil {
 		return
 	}
 	data := b[unsafe.Sizeof(*h):]
-	key := h.key()
+	key := keyOf(h)
 	switch h.Kind {
 	case kindData:
 		if int(h.Len) <= len(data) {
@@ -192,13 +195,13 @@ func (c *cursor) event(b []byte) {
 		c.wrote(c.conn(key, h), h.Write)
 	case kindEnd:
 		c.conn(key, h)
-		c.end(key, tlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}, record.Dir(h.Dir&1))
+		c.end(key, object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}, record.Dir(h.Dir&1))
 	case kindStart:
-		if e := view[tlsStart](b); e != nil {
+		if e := view[object.TlsStart](b); e != nil {
 			c.start(e)
 		}
 	case kindExec, kindRefused:
-		if e := view[tlsExec](b); e != nil {
+		if e := view[object.TlsExec](b); e != nil {
 			c.exec(e)
 		}
 	case kindExit:
@@ -210,20 +213,20 @@ func (c *cursor) event(b []byte) {
 			c.send(Event{Process: ev})
 		}
 	case kindAddress:
-		if e := view[tlsAddressEvent](b); e != nil {
+		if e := view[object.TlsAddressEvent](b); e != nil {
 			c.conn(key, h).setAddress(&e.Address)
 		}
 	case kindHandshake:
 		c.conn(key, h).Handshake = time.Duration(h.Off)
 	case kindName:
-		if e := view[tlsNameEvent](b); e != nil {
+		if e := view[object.TlsNameEvent](b); e != nil {
 			c.conn(key, h).ServerName = cString(e.Name[:])
 		}
 	}
 }
 
 // setAddress sets the addresses of n, or none where a is zeros.
-func (n *conn) setAddress(a *tlsAddress) {
+func (n *conn) setAddress(a *object.TlsAddress) {
 	n.Local, n.Remote = addrPort(a.Local, a.Lport), addrPort(a.Remote, a.Rport)
 }
 
@@ -235,7 +238,7 @@ func addrPort(addr [16]byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
 }
 
-func (c *cursor) data(key connKey, h *tlsHead, data []byte) {
+func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 	conn, dir := c.conn(key, h), record.Dir(h.Dir&1)
 	conn.next[dir], conn.told = int64(h.Off)+int64(len(data)), true
 	chunk := record.Chunk{Conn: &conn.Conn, Dir: dir, Off: int64(h.Off), Time: c.time(h.Time), Data: data}
@@ -287,7 +290,7 @@ func (c *cursor) wrote(conn *conn, write uint32) {
 
 // conn returns the connection of key, a new one where it was not seen before.
 // h is of an event about it.
-func (c *cursor) conn(key connKey, h *tlsHead) *conn {
+func (c *cursor) conn(key connKey, h *object.TlsHead) *conn {
 	pr := c.process(h)
 	if n := pr.conns[key]; n != nil {
 		return n
@@ -305,7 +308,7 @@ func (c *cursor) conn(key connKey, h *tlsHead) *conn {
 
 // process returns the process that h is about. One that is not known was
 // started when there was no room in the ring buffer.
-func (c *cursor) process(h *tlsHead) *process {
+func (c *cursor) process(h *object.TlsHead) *process {
 	c.p.mu.Lock()
 	pr := c.p.procs[h.Tgid]
 	met := pr == nil
@@ -328,7 +331,7 @@ func (c *cursor) known(tgid uint32) *process {
 }
 
 // end ends one direction of a connection, whose final length is v.Off.
-func (c *cursor) end(key connKey, v tlsEndValue, dir record.Dir) {
+func (c *cursor) end(key connKey, v object.TlsEndValue, dir record.Dir) {
 	pr := c.known(key.tgid)
 	if pr == nil || pr.conns[key] == nil || pr.conns[key].ended[dir] {
 		return
@@ -349,7 +352,7 @@ func (c *cursor) end(key connKey, v tlsEndValue, dir record.Dir) {
 	}})
 }
 
-func (c *cursor) start(e *tlsStart) {
+func (c *cursor) start(e *object.TlsStart) {
 	pr := &process{epoch: e.Head.Epoch, conns: map[connKey]*conn{}}
 	if parent := c.known(uint32(e.Head.Ssl)); parent != nil {
 		pr.PPID, pr.Exe = parent.PID, parent.Exe
@@ -363,12 +366,12 @@ func (c *cursor) start(e *tlsStart) {
 	c.news(Started, pr, &e.Head)
 }
 
-func (c *cursor) exec(e *tlsExec) {
+func (c *cursor) exec(e *object.TlsExec) {
 	pr := c.process(&e.Head)
 	c.endProcess(e.Head.Tgid, pr, e.Head.Epoch, record.EndClean)
-	pr.epoch, pr.Comm, pr.Exe = e.Head.Epoch, cString(e.Comm[:]), e.exe()
+	pr.epoch, pr.Comm, pr.Exe = e.Head.Epoch, cString(e.Comm[:]), exeOf(e)
 	ev := c.newsEvent(Exec, pr, &e.Head)
-	ev.Args = e.args()
+	ev.Args = argsOf(e)
 	if e.Head.Kind == kindRefused {
 		ev.Kind = Refused
 		c.p.mu.Lock()
@@ -378,16 +381,16 @@ func (c *cursor) exec(e *tlsExec) {
 	c.send(Event{Process: ev})
 }
 
-// exe returns the path of the program, as it was named where the process is
+// exeOf returns the path of the program, as it was named where the process is
 // gone or may not be looked at.
-func (e *tlsExec) exe() string {
+func exeOf(e *object.TlsExec) string {
 	if exe := readExe(int(e.Head.Pid)); exe != "" {
 		return exe
 	}
 	return cString(e.File[:])
 }
 
-func (e *tlsExec) args() []string {
+func argsOf(e *object.TlsExec) []string {
 	raw := e.Args[:min(int(e.Head.Len), len(e.Args))]
 	if len(raw) == 0 {
 		return nil
@@ -395,7 +398,7 @@ func (e *tlsExec) args() []string {
 	return strings.Split(string(bytes.TrimSuffix(raw, []byte{0})), "\x00")
 }
 
-func (c *cursor) exit(h *tlsHead) {
+func (c *cursor) exit(h *object.TlsHead) {
 	pr := c.process(h)
 	if h.Epoch != 0 && h.Epoch < pr.epoch {
 		return // its id is that of another process by now
@@ -411,7 +414,7 @@ func (c *cursor) exit(h *tlsHead) {
 	c.news(Exited, pr, h)
 }
 
-func (c *cursor) newsEvent(kind ProcessKind, pr *process, h *tlsHead) *ProcessEvent {
+func (c *cursor) newsEvent(kind ProcessKind, pr *process, h *object.TlsHead) *ProcessEvent {
 	ev := &ProcessEvent{Kind: kind, Process: pr.Process, Time: c.time(h.Time)}
 	if kind == Exited {
 		ev.Status = int(h.Off)
@@ -419,6 +422,6 @@ func (c *cursor) newsEvent(kind ProcessKind, pr *process, h *tlsHead) *ProcessEv
 	return ev
 }
 
-func (c *cursor) news(kind ProcessKind, pr *process, h *tlsHead) {
+func (c *cursor) news(kind ProcessKind, pr *process, h *object.TlsHead) {
 	c.send(Event{Process: c.newsEvent(kind, pr, h)})
 }

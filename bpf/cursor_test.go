@@ -8,14 +8,15 @@ import (
 	"testing"
 	"unsafe"
 
+	"ssltape/bpf/object"
 	"ssltape/record"
 )
 
 // eventBytes returns an event as tls.c lays it out.
-func eventBytes(h tlsHead, data string) []byte {
+func eventBytes(h object.TlsHead, data string) []byte {
 	h.Len = uint32(len(data))
 	b := make([]byte, int(unsafe.Sizeof(h)), int(unsafe.Sizeof(h))+len(data))
-	*(*tlsHead)(unsafe.Pointer(unsafe.SliceData(b))) = h
+	*(*object.TlsHead)(unsafe.Pointer(unsafe.SliceData(b))) = h
 	return append(b, data...)
 }
 
@@ -25,7 +26,7 @@ func eventBytes(h tlsHead, data string) []byte {
 func script(words string) (events [][]byte) {
 	var off [2]uint64
 	for _, word := range strings.Fields(words) {
-		h := tlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData}
+		h := object.TlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData}
 		fmt.Sscanf(word[1:], "%d", &h.Write)
 		switch word[0] {
 		case '<':
@@ -129,7 +130,7 @@ func TestCursorWaits(t *testing.T) {
 	piece := strings.Repeat("x", 16384)
 	const n = 3 * maxWaiting / 16384
 	for i := range n {
-		c.event(eventBytes(tlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData, Dir: uint8(record.In),
+		c.event(eventBytes(object.TlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData, Dir: uint8(record.In),
 			Flags: flagPending, Write: 1, Off: uint64(i) * 16384}, piece))
 		most = max(most, c.waits)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssltape/bpf/held"
+	"ssltape/bpf/object"
 )
 
 // A Program is what a recorded process runs since a moment ago, and what is
@@ -22,24 +23,24 @@ type Program struct {
 	Held   bool // the process is stopped until [Probe.Release], before it runs an instruction of it
 	Loaded bool // it is one or more libraries, of the program that runs already
 	tgid   uint32
-	files  []tlsFileId
+	files  []object.TlsFileId
 }
 
 // examine tells who waits for new programs of an event about one.
 func (p *Probe) examine(event []byte) {
-	h := view[tlsHead](event)
+	h := view[object.TlsHead](event)
 	if h == nil || p.fresh == nil {
 		return
 	}
 	program := Program{PID: int(h.Pid), tgid: h.Tgid}
 	switch h.Kind {
 	case kindExec:
-		if e := view[tlsExec](event); e != nil && e.Fresh != 0 {
-			program.Held, program.files = e.Held != 0, []tlsFileId{e.Program}
+		if e := view[object.TlsExec](event); e != nil && e.Fresh != 0 {
+			program.Held, program.files = e.Held != 0, []object.TlsFileId{e.Program}
 			p.fresh(program)
 		}
 	case kindLoad:
-		if e := view[tlsLoadedEvent](event); e != nil {
+		if e := view[object.TlsLoadedEvent](event); e != nil {
 			program.Held, program.Loaded = e.Held != 0, true
 			program.files = slices.Clone(e.Loaded.Files[:min(int(e.Loaded.N), len(e.Loaded.Files))])
 			p.fresh(program)
@@ -52,7 +53,7 @@ func (p *Probe) examine(event []byte) {
 func (p *Probe) Release(program Program, known bool) {
 	for _, file := range program.files {
 		if known {
-			_ = p.table(tlsMapExamined).Put(file, uint8(1)) // a table that is full forgets old ones
+			_ = p.table(object.TlsMapExamined).Put(file, uint8(1)) // a table that is full forgets old ones
 		}
 	}
 	if program.Held {
@@ -63,7 +64,7 @@ func (p *Probe) Release(program Program, known bool) {
 // Know says that the file at path need not be looked at when a process runs it.
 func (p *Probe) Know(path string) {
 	if id, err := identify(path); err == nil {
-		_ = p.table(tlsMapExamined).Put(id, uint8(1))
+		_ = p.table(object.TlsMapExamined).Put(id, uint8(1))
 	}
 }
 
@@ -74,18 +75,18 @@ func (p *Probe) Await(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.table(tlsMapExecutables).Put(id, uint8(1)); err != nil {
+	if err := p.table(object.TlsMapExecutables).Put(id, uint8(1)); err != nil {
 		return fmt.Errorf("wait for %s: %w", path, err)
 	}
 	return nil
 }
 
-func identify(path string) (id tlsFileId, err error) {
+func identify(path string) (id object.TlsFileId, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
 		return id, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	return tlsFileId{Ino: st.Ino, Sec: int64(st.Ctim.Sec), Nsec: int64(st.Ctim.Nsec)}, nil
+	return object.TlsFileId{Ino: st.Ino, Sec: int64(st.Ctim.Sec), Nsec: int64(st.Ctim.Nsec)}, nil
 }
 
 // Guard starts a process that lets those run which p holds, should this process
@@ -93,7 +94,7 @@ func identify(path string) (id tlsFileId, err error) {
 // [Probe.Stop].
 func (p *Probe) Guard() (io.Closer, error) { return p.held().Guard() }
 
-func (p *Probe) held() held.Table { return held.Table{Map: p.table(tlsMapHeld)} }
+func (p *Probe) held() held.Table { return held.Table{Map: p.table(object.TlsMapHeld)} }
 
 // await makes the kernel record what becomes a program called like one of the
 // patterns, as of path.Match, byte by byte.
@@ -103,7 +104,7 @@ func (p *Probe) await(patterns []string) error {
 		if err != nil {
 			return err
 		}
-		if err := p.table(tlsMapPatterns).Put(uint32(i), t); err != nil {
+		if err := p.table(object.TlsMapPatterns).Put(uint32(i), t); err != nil {
 			return fmt.Errorf("wait for %q: %w", text, err)
 		}
 	}
@@ -111,7 +112,7 @@ func (p *Probe) await(patterns []string) error {
 }
 
 // compilePattern returns the elements of a pattern as the kernel wants them.
-func compilePattern(text string) (t tlsPattern, err error) {
+func compilePattern(text string) (t object.TlsPattern, err error) {
 	if _, err := path.Match(text, ""); err != nil {
 		return t, fmt.Errorf("pattern %q: %w", text, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssltape/bpf/object"
 	"ssltape/record"
 )
 
@@ -148,7 +149,7 @@ func TestKnownProgram(t *testing.T) {
 	wait()
 	p.Stop()
 	read(t, p)
-	byFile := map[tlsFileId]int{}
+	byFile := map[object.TlsFileId]int{}
 	for _, pr := range x.seen {
 		byFile[pr.files[0]]++
 	}

@@ -5,6 +5,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/bits"
 	"os"
@@ -19,14 +20,8 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
-	"ssltape/bpf/types"
+	"ssltape/bpf/object"
 )
-
-// Generating takes clang and llvm-strip, and libbpf's headers in the default
-// include path (Debian: clang llvm libbpf-dev). Building takes none of these,
-// since what is generated is committed; it does not depend on the folder.
-//
-//go:generate go tool bpf2go -tags linux -target amd64,arm64 -type head -type start -type exec -type loaded_event -type line -type address -type address_event -type name_event -type file_id -type pattern tls tls.c -- -O2 -Wall -Werror
 
 // objects are the programs and tables of tls.c. Each is made in the kernel when
 // it is first needed: the kernel takes a while to verify a program, and most
@@ -34,16 +29,49 @@ import (
 // at once.
 type objects struct {
 	spec     *ebpf.CollectionSpec
-	types    *btf.Cache        // of the kernel
+	types    *btf.Spec         // of the kernel, or nil: see object.Object
 	old      map[string]string // programs that stand for others on this kernel
 	multi    bool              // the kernel has uprobe_multi (6.6)
 	sessions bool              // a program may be at both ends of a function (6.13)
 	cookies  bool              // the kernel has attach cookies (5.15)
 	nested   bool              // this is not the first pid namespace
 
-	mu       sync.Mutex
-	tables   map[string]*ebpf.Map
-	programs map[string]func() (*ebpf.Program, error)
+	tables   made[*ebpf.Map]
+	programs made[*ebpf.Program]
+}
+
+// made are things by name, each of which is made once. The zero value is empty.
+type made[T io.Closer] struct {
+	mu     sync.Mutex
+	byName map[string]func() (T, error)
+}
+
+// get returns the thing called name, which the first one to ask for it makes.
+func (m *made[T]) get(name string, make func(string) (T, error)) (T, error) {
+	m.mu.Lock()
+	thing := m.byName[name]
+	if thing == nil {
+		thing = sync.OnceValues(func() (T, error) { return make(name) })
+		if m.byName == nil {
+			m.byName = map[string]func() (T, error){}
+		}
+		m.byName[name] = thing
+	}
+	m.mu.Unlock()
+	return thing()
+}
+
+// Close closes all that were made. Those that are being made are waited for.
+func (m *made[T]) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var errs []error
+	for _, thing := range m.byName {
+		if t, err := thing(); err == nil {
+			errs = append(errs, t.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // constants is the name of the table of them.
@@ -62,25 +90,25 @@ func newObjects(o Options) (*objects, error) {
 			return nil, fmt.Errorf("open /proc/self: %w", err)
 		}
 	}
-	spec, err := loadTls()
-	if err != nil {
-		return nil, fmt.Errorf("read programs: %w", err)
-	}
-	k := &objects{
-		spec: spec, types: types.Kernel, tables: map[string]*ebpf.Map{}, programs: map[string]func() (*ebpf.Program, error){},
+	k := &objects{ // while the programs may still be being read
 		multi:   features.HaveBPFLinkUprobeMulti() == nil,
 		cookies: features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil,
 	}
-	if features.HaveProgramHelper(ebpf.Kprobe, asm.FnLoop) != nil {
-		k.old = map[string]string{tlsProgTlsReturn: tlsProgTlsReturnOld, tlsProgGoReturn: tlsProgGoReturnOld}
+	read, err := object.Read()
+	if err != nil {
+		return nil, err
 	}
-	for _, prog := range spec.Programs {
+	k.spec, k.types = read.Spec, read.Types
+	if features.HaveProgramHelper(ebpf.Kprobe, asm.FnLoop) != nil {
+		k.old = map[string]string{object.TlsProgTlsReturn: object.TlsProgTlsReturnOld, object.TlsProgGoReturn: object.TlsProgGoReturnOld}
+	}
+	for _, prog := range k.spec.Programs {
 		if strings.HasPrefix(prog.SectionName, "uprobe/") && k.multi {
 			prog.AttachType = ebpf.AttachTraceUprobeMulti
 		}
 	}
 	k.sessions = k.multi && kernelIs(6, 13)
-	spec.Programs[tlsProgTlsCall].AttachType = attachSession
+	k.spec.Programs[object.TlsProgTlsCall].AttachType = attachSession
 	return k, k.configure(o)
 }
 
@@ -90,12 +118,12 @@ func (k *objects) configure(o Options) error {
 	if o.Buffer > 0 {
 		size = max(os.Getpagesize(), 1<<bits.Len(uint(o.Buffer-1)))
 	}
-	k.spec.Maps[tlsMapEvents].MaxEntries = uint32(size)
-	k.spec.Maps[tlsMapEvents].Value = nil // a ring buffer has no types, which the kernel says when it is made already
+	k.spec.Maps[object.TlsMapEvents].MaxEntries = uint32(size)
+	k.spec.Maps[object.TlsMapEvents].Value = nil // a ring buffer has no types, which the kernel says when it is made already
 	if kernelIs(6, 1) {
 		// Entries are made as they are needed, which saves a start most of its
 		// time. Before that, an interrupted program could not allocate safely.
-		for _, name := range []string{tlsMapProcesses, tlsMapThreads, tlsMapConns, tlsMapEnds} {
+		for _, name := range []string{object.TlsMapProcesses, object.TlsMapThreads, object.TlsMapConns, object.TlsMapEnds} {
 			k.spec.Maps[name].Flags |= unix.BPF_F_NO_PREALLOC
 		}
 	}
@@ -108,9 +136,9 @@ func (k *objects) configure(o Options) error {
 	}
 	k.nested = ns != initialPIDNamespace
 	for name, value := range map[string]any{
-		tlsVarWatermark: uint64(size) / 4, tlsVarPidns: ns, tlsVarAll: o.All, tlsVarFollow: o.Follow,
-		tlsVarHolds: o.Fresh != nil, tlsVarAwaits: o.Await || len(o.Comm) > 0, tlsVarPatternsLen: uint32(len(o.Comm)),
-		tlsVarUid: uint32(unix.Geteuid()), tlsVarCookies: k.cookies, tlsVarNested: k.nested,
+		object.TlsVarWatermark: uint64(size) / 4, object.TlsVarPidns: ns, object.TlsVarAll: o.All, object.TlsVarFollow: o.Follow,
+		object.TlsVarHolds: o.Fresh != nil, object.TlsVarAwaits: o.Await || len(o.Comm) > 0, object.TlsVarPatternsLen: uint32(len(o.Comm)),
+		object.TlsVarUid: uint32(unix.Geteuid()), object.TlsVarCookies: k.cookies, object.TlsVarNested: k.nested,
 	} {
 		if err := k.spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
@@ -130,36 +158,36 @@ func pidNamespace() (uint32, error) {
 
 // table returns a table that was made: see makeTables.
 func (k *objects) table(name string) *ebpf.Map {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.tables[name]
+	m, _ := k.tables.get(name, k.makeTable)
+	return m
 }
 
-// makeTables makes those of the tables that are not there yet.
+// makeTables makes those of the tables that are not there yet, all at once: the
+// kernel takes milliseconds for a large one.
 func (k *objects) makeTables(names ...string) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	missing := &ebpf.CollectionSpec{Maps: map[string]*ebpf.MapSpec{}, Types: k.spec.Types, ByteOrder: k.spec.ByteOrder}
-	for _, name := range names {
-		if k.tables[name] == nil {
-			missing.Maps[name] = k.spec.Maps[name]
-		}
-		if name == constants && missing.Maps[name] != nil {
-			missing.Variables = k.spec.Variables
-		}
+	errs := make([]error, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { _, errs[i] = k.tables.get(name, k.makeTable) })
 	}
-	if len(missing.Maps) == 0 {
-		return nil
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func (k *objects) makeTable(name string) (*ebpf.Map, error) {
+	one := &ebpf.CollectionSpec{
+		Maps:  map[string]*ebpf.MapSpec{name: k.spec.Maps[name]},
+		Types: k.spec.Types, ByteOrder: k.spec.ByteOrder,
 	}
-	made, err := ebpf.NewCollectionWithOptions(missing, ebpf.CollectionOptions{Cache: k.types})
+	if name == constants {
+		one.Variables = k.spec.Variables
+	}
+	made, err := ebpf.NewCollection(one)
 	if err != nil {
-		return fmt.Errorf("make tables: %w", err)
+		return nil, fmt.Errorf("make table %s: %w", name, err)
 	}
 	defer made.Close()
-	for name := range missing.Maps {
-		k.tables[name] = made.DetachMap(name)
-	}
-	return nil
+	return made.DetachMap(name), nil
 }
 
 // program returns a program, which is loaded into the kernel by the first call.
@@ -167,18 +195,11 @@ func (k *objects) program(name string) (*ebpf.Program, error) {
 	if old := k.old[name]; old != "" {
 		name = old
 	}
-	k.mu.Lock()
-	load := k.programs[name]
-	if load == nil {
-		load = sync.OnceValues(func() (*ebpf.Program, error) { return k.load(name) })
-		k.programs[name] = load
-	}
-	k.mu.Unlock()
-	return load()
+	return k.programs.get(name, k.load)
 }
 
 func (k *objects) load(name string) (*ebpf.Program, error) {
-	prog := k.spec.Programs[name].Copy()
+	prog := object.Program(k.spec, name)
 	one := &ebpf.CollectionSpec{
 		Programs: map[string]*ebpf.ProgramSpec{name: prog}, Maps: map[string]*ebpf.MapSpec{},
 		Types: k.spec.Types, ByteOrder: k.spec.ByteOrder,
@@ -191,11 +212,17 @@ func (k *objects) load(name string) (*ebpf.Program, error) {
 	if err := k.makeTables(slices.Collect(maps.Keys(one.Maps))...); err != nil {
 		return nil, err
 	}
-	tables := map[string]*ebpf.Map{}
-	for name := range one.Maps {
-		tables[name] = k.table(name)
+	o := ebpf.CollectionOptions{
+		MapReplacements: map[string]*ebpf.Map{}, Cache: object.Kernel,
+		Programs: ebpf.ProgramOptions{KernelTypes: k.types},
 	}
-	loaded, err := ebpf.NewCollectionWithOptions(one, ebpf.CollectionOptions{MapReplacements: tables, Cache: k.types})
+	for name := range one.Maps {
+		o.MapReplacements[name] = k.table(name)
+	}
+	loaded, err := ebpf.NewCollectionWithOptions(one, o)
+	if rejected := new(ebpf.VerifierError); errors.As(err, &rejected) && object.Lines(prog) == nil {
+		loaded, err = ebpf.NewCollectionWithOptions(one, o)
+	}
 	if err != nil {
 		return nil, explain(fmt.Errorf("load programs: %w", err))
 	}
@@ -205,19 +232,5 @@ func (k *objects) load(name string) (*ebpf.Program, error) {
 
 // Close frees all objects. Programs that are being loaded are waited for.
 func (k *objects) Close() error {
-	k.mu.Lock()
-	programs := slices.Collect(maps.Values(k.programs))
-	k.mu.Unlock()
-	var errs []error
-	for _, load := range programs {
-		if p, err := load(); err == nil {
-			errs = append(errs, p.Close())
-		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, m := range k.tables {
-		errs = append(errs, m.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(k.programs.Close(), k.tables.Close())
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
+
+	"ssltape/bpf/object"
 )
 
 // A Probe records TLS connections. Its methods may be called from several
@@ -53,11 +55,11 @@ func Open(o Options) (*Probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := objs.makeTables(constants, tlsMapEvents, tlsMapProcesses, tlsMapWanted, tlsMapExamined, tlsMapHeld,
-		tlsMapPatterns, tlsMapExecutables, tlsMapThreads, tlsMapConns, tlsMapEnds, tlsMapLosses); err != nil {
+	if err := objs.makeTables(constants, object.TlsMapEvents, object.TlsMapProcesses, object.TlsMapWanted, object.TlsMapExamined, object.TlsMapHeld,
+		object.TlsMapPatterns, object.TlsMapExecutables, object.TlsMapThreads, object.TlsMapConns, object.TlsMapEnds, object.TlsMapLosses); err != nil {
 		return nil, errors.Join(explain(err), objs.Close())
 	}
-	ring, err := ringbuf.NewReader(objs.table(tlsMapEvents))
+	ring, err := ringbuf.NewReader(objs.table(object.TlsMapEvents))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ring buffer: %w", err), objs.Close())
 	}
@@ -79,11 +81,11 @@ func Open(o Options) (*Probe, error) {
 // loadUsual loads, before they are needed, the programs that most recordings
 // need: those of OpenSSL.
 func (p *Probe) loadUsual() {
-	calls := []string{tlsProgTlsReturn, tlsProgTlsReadInner, tlsProgTlsWriteEx, tlsProgTlsHandshake}
+	calls := []string{object.TlsProgTlsReturn, object.TlsProgTlsReadInner, object.TlsProgTlsWriteEx, object.TlsProgTlsHandshake}
 	if p.sessions {
-		calls = []string{tlsProgTlsCall}
+		calls = []string{object.TlsProgTlsCall}
 	}
-	for _, name := range append(calls, tlsProgTlsFree, tlsProgTlsClear, tlsProgTlsCtrl, tlsProgLoaderChanged) {
+	for _, name := range append(calls, object.TlsProgTlsFree, object.TlsProgTlsClear, object.TlsProgTlsCtrl, object.TlsProgLoaderChanged) {
 		_, _ = p.program(name) // who needs it gets the error
 	}
 }
@@ -91,9 +93,9 @@ func (p *Probe) loadUsual() {
 // followProcesses attaches the programs that keep the set of processes.
 func (p *Probe) followProcesses() error {
 	for name, program := range map[string]string{
-		"sched_process_fork": tlsProgProcessFork,
-		"sched_process_exec": tlsProgProcessExec,
-		"sched_process_exit": tlsProgProcessExit,
+		"sched_process_fork": object.TlsProgProcessFork,
+		"sched_process_exec": object.TlsProgProcessExec,
+		"sched_process_exit": object.TlsProgProcessExit,
 	} {
 		l, err := p.tracepoint(name, program)
 		if err != nil {
@@ -134,10 +136,10 @@ func (p *Probe) followSockets() []link.Link {
 		}
 		return err == nil
 	}
-	if keep(p.tracepoint("sock_send_length", tlsProgSocketSend)) && keep(p.tracepoint("sock_recv_length", tlsProgSocketRecv)) ||
-		keep(p.kprobe(link.Kprobe, "tcp_sendmsg", tlsProgTcpSend)) &&
-			keep(p.kprobe(link.Kretprobe, "tcp_recvmsg", tlsProgTcpReceived)) &&
-			keep(p.kprobe(link.Kprobe, "tcp_recvmsg", tlsProgTcpReceive)) {
+	if keep(p.tracepoint("sock_send_length", object.TlsProgSocketSend)) && keep(p.tracepoint("sock_recv_length", object.TlsProgSocketRecv)) ||
+		keep(p.kprobe(link.Kprobe, "tcp_sendmsg", object.TlsProgTcpSend)) &&
+			keep(p.kprobe(link.Kretprobe, "tcp_recvmsg", object.TlsProgTcpReceived)) &&
+			keep(p.kprobe(link.Kprobe, "tcp_recvmsg", object.TlsProgTcpReceive)) {
 		return links
 	}
 	_ = closeAll(links) // half of them would prove nothing
@@ -153,9 +155,9 @@ func (p *Probe) followGoSockets() []link.Link {
 		}
 		return err == nil
 	}
-	if !keep(p.tracepoint("sock_send_length", tlsProgGoUsesSock)) || !keep(p.tracepoint("sock_recv_length", tlsProgGoUsesSock)) {
-		keep(p.kprobe(link.Kprobe, "tcp_sendmsg", tlsProgGoUsesTcp)) // each proves something by itself
-		keep(p.kprobe(link.Kprobe, "tcp_recvmsg", tlsProgGoUsesTcp))
+	if !keep(p.tracepoint("sock_send_length", object.TlsProgGoUsesSock)) || !keep(p.tracepoint("sock_recv_length", object.TlsProgGoUsesSock)) {
+		keep(p.kprobe(link.Kprobe, "tcp_sendmsg", object.TlsProgGoUsesTcp)) // each proves something by itself
+		keep(p.kprobe(link.Kprobe, "tcp_recvmsg", object.TlsProgGoUsesTcp))
 	}
 	return links
 }
@@ -187,10 +189,10 @@ func (p *Probe) Stop() error {
 
 // Loss returns the kernel's counters.
 func (p *Probe) Loss() Loss {
-	var cpus []tlsLoss
+	var cpus []object.TlsLoss
 	var zero uint32
 	sum := Loss{Ahead: p.ahead.Load()}
-	if err := p.table(tlsMapLosses).Lookup(&zero, &cpus); err != nil {
+	if err := p.table(object.TlsMapLosses).Lookup(&zero, &cpus); err != nil {
 		return sum // p is closed
 	}
 	for _, c := range cpus {

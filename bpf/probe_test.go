@@ -20,6 +20,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"ssltape/bpf/object"
 	"ssltape/record"
 )
 
@@ -27,7 +28,7 @@ import (
 // kernel no map, program or link.
 func TestNothingLeft(t *testing.T) {
 	lib := libssl(t)
-	var objects []object
+	var objects []kernelObject
 	cycle := func() {
 		p := open(t, Options{Buffer: 4096})
 		if _, err := p.Attach(lib); err != nil {
@@ -69,24 +70,24 @@ func TestNothingLeft(t *testing.T) {
 	}
 }
 
-// An object is one of the kernel's, by its number, which is not given again.
-type object struct {
+// A kernelObject is one of the kernel's, by its number, which is not given again.
+type kernelObject struct {
 	kind string
 	id   uint32
 }
 
 // objectsOf returns the objects of p that tell their numbers.
-func objectsOf(t *testing.T, p *Probe) (objects []object) {
+func objectsOf(t *testing.T, p *Probe) (objects []kernelObject) {
 	t.Helper()
-	for _, m := range []*ebpf.Map{p.table(tlsMapEvents), p.table(tlsMapConns), p.table(tlsMapProcesses)} {
+	for _, m := range []*ebpf.Map{p.table(object.TlsMapEvents), p.table(object.TlsMapConns), p.table(object.TlsMapProcesses)} {
 		info, err := m.Info()
 		if err != nil {
 			t.Fatal(err)
 		}
 		id, _ := info.ID()
-		objects = append(objects, object{"map", uint32(id)})
+		objects = append(objects, kernelObject{"map", uint32(id)})
 	}
-	for _, name := range []string{tlsProgTlsReturn, tlsProgProcessExec, tlsProgShellLine} {
+	for _, name := range []string{object.TlsProgTlsReturn, object.TlsProgProcessExec, object.TlsProgShellLine} {
 		prog, err := p.program(name)
 		if err != nil {
 			t.Fatal(err)
@@ -96,18 +97,18 @@ func objectsOf(t *testing.T, p *Probe) (objects []object) {
 			t.Fatal(err)
 		}
 		id, _ := info.ID()
-		objects = append(objects, object{"program", uint32(id)})
+		objects = append(objects, kernelObject{"program", uint32(id)})
 	}
 	for _, l := range p.links {
 		if info, err := l.Info(); err == nil { // those of perf events have no number
-			objects = append(objects, object{"link", uint32(info.ID)})
+			objects = append(objects, kernelObject{"link", uint32(info.ID)})
 		}
 	}
 	return objects
 }
 
 // exists reports whether the kernel still has o.
-func (o object) exists() bool {
+func (o kernelObject) exists() bool {
 	var err error
 	var c io.Closer
 	switch o.kind {

@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"ssltape/bpf/object"
 	"ssltape/bpf/symtab"
 )
 
@@ -42,10 +43,10 @@ func (p *Probe) AddProcess(pid int) error {
 func (p *Probe) DropProcess(pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.table(tlsMapWanted).Delete(uint32(pid)) // it may not be there
+	_ = p.table(object.TlsMapWanted).Delete(uint32(pid)) // it may not be there
 	for tgid, pr := range p.procs {
 		if pr.PID == pid {
-			_ = p.table(tlsMapProcesses).Delete(tgid)
+			_ = p.table(object.TlsMapProcesses).Delete(tgid)
 			delete(p.procs, tgid)
 		}
 	}
@@ -58,16 +59,16 @@ func (p *Probe) addProcess(pid int, flags uint32) error {
 		return fmt.Errorf("process %d: %w", pid, unix.ESRCH)
 	}
 	if p.nested { // the kernel tells when it meets it
-		if err := p.table(tlsMapWanted).Put(uint32(pid), flags); err != nil {
+		if err := p.table(object.TlsMapWanted).Put(uint32(pid), flags); err != nil {
 			return fmt.Errorf("record process %d: %w", pid, err)
 		}
 		return nil
 	}
 	tgid := uint32(pid)
-	v := tlsProcess{Epoch: uint64(monotonic()), Pid: uint32(pid), Flags: flags}
+	v := object.TlsProcess{Epoch: uint64(monotonic()), Pid: uint32(pid), Flags: flags}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.table(tlsMapProcesses).Update(tgid, v, ebpf.UpdateNoExist)
+	err := p.table(object.TlsMapProcesses).Update(tgid, v, ebpf.UpdateNoExist)
 	if errors.Is(err, ebpf.ErrKeyExist) {
 		return nil
 	}
@@ -98,7 +99,7 @@ func (p *Probe) AttachShell(path string) (err error) {
 	if !ok {
 		return fmt.Errorf("%s: %w", path, ErrNoShell)
 	}
-	links, err := p.hook(path, tlsProgShellLine, places{[]uint64{off}, []uint64{0}})
+	links, err := p.hook(path, object.TlsProgShellLine, places{[]uint64{off}, []uint64{0}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("probe readline in %s: %w", path, err), closeAll(links))
 	}
@@ -133,7 +134,7 @@ func (p *Probe) AttachLoader(path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	links, err := p.hook(path, tlsProgLoaderChanged, places{[]uint64{function}, []uint64{list}})
+	links, err := p.hook(path, object.TlsProgLoaderChanged, places{[]uint64{function}, []uint64{list}})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.keep(links)

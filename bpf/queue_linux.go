@@ -13,6 +13,8 @@ import (
 
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
+
+	"ssltape/bpf/object"
 )
 
 const (
@@ -52,7 +54,7 @@ type block struct {
 
 // add takes event, which is in b.buf already, behind what it has.
 func (b *block) add(event []byte) {
-	if h := view[tlsHead](event); h != nil && h.Kind == kindAddress {
+	if h := view[object.TlsHead](event); h != nil && h.Kind == kindAddress {
 		b.addresses = append(b.addresses, len(b.ends))
 	}
 	b.buf = b.buf[:len(b.buf)+len(event)]

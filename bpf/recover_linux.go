@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 
+	"ssltape/bpf/object"
 	"ssltape/record"
 )
 
@@ -14,24 +15,24 @@ import (
 // processes that found no room in the ring buffer.
 type snapshot struct {
 	time      uint64 // kernel's
-	ends      map[tlsEndKey]tlsEndValue
-	processes map[uint32]tlsProcess
+	ends      map[object.TlsEndKey]object.TlsEndValue
+	processes map[uint32]object.TlsProcess
 }
 
 // snapshot reads the kernel's tables, and empties that of ends.
 func (p *Probe) snapshot() *snapshot {
-	s := &snapshot{time: uint64(monotonic()), ends: map[tlsEndKey]tlsEndValue{}, processes: map[uint32]tlsProcess{}}
-	var ek tlsEndKey
-	var ev tlsEndValue
-	for it := p.table(tlsMapEnds).Iterate(); it.Next(&ek, &ev); {
+	s := &snapshot{time: uint64(monotonic()), ends: map[object.TlsEndKey]object.TlsEndValue{}, processes: map[uint32]object.TlsProcess{}}
+	var ek object.TlsEndKey
+	var ev object.TlsEndValue
+	for it := p.table(object.TlsMapEnds).Iterate(); it.Next(&ek, &ev); {
 		s.ends[ek] = ev
 	}
 	for k := range s.ends {
-		_ = p.table(tlsMapEnds).Delete(k)
+		_ = p.table(object.TlsMapEnds).Delete(k)
 	}
 	var tgid uint32
-	var pv tlsProcess
-	for it := p.table(tlsMapProcesses).Iterate(); it.Next(&tgid, &pv); {
+	var pv object.TlsProcess
+	for it := p.table(object.TlsMapProcesses).Iterate(); it.Next(&tgid, &pv); {
 		s.processes[tgid] = pv
 	}
 	return s
@@ -40,9 +41,9 @@ func (p *Probe) snapshot() *snapshot {
 // recover passes on what s tells and events did not.
 func (c *cursor) recover(s *snapshot) {
 	for k, v := range s.ends {
-		h := &tlsHead{Time: v.Time, Ssl: k.Conn.Ssl, Epoch: k.Conn.Epoch, Born: k.Born,
+		h := &object.TlsHead{Time: v.Time, Ssl: k.Conn.Ssl, Epoch: k.Conn.Epoch, Born: k.Born,
 			Tgid: k.Conn.Tgid, Pid: v.Pid, Library: v.Library}
-		if key := h.key(); !c.hasGone(key) {
+		if key := keyOf(h); !c.hasGone(key) {
 			c.conn(key, h)
 			c.end(key, v, record.Dir(k.Dir&1))
 		}
@@ -59,9 +60,9 @@ const unknownStatus = math.MaxUint64
 func (c *cursor) recoverProcesses(s *snapshot) {
 	for tgid, v := range s.processes {
 		if pr := c.known(tgid); v.Flags&ignore == 0 && (pr == nil || pr.epoch < v.Epoch) {
-			h := &tlsHead{Time: s.time, Epoch: v.Epoch, Tgid: tgid, Pid: v.Pid}
+			h := &object.TlsHead{Time: s.time, Epoch: v.Epoch, Tgid: tgid, Pid: v.Pid}
 			if pr != nil {
-				e := &tlsExec{Head: *h}
+				e := &object.TlsExec{Head: *h}
 				copy(e.Comm[:], readProcess(pr.PID).Comm)
 				c.exec(e)
 			} else {
@@ -78,7 +79,7 @@ func (c *cursor) recoverProcesses(s *snapshot) {
 	}
 	c.p.mu.Unlock()
 	for tgid, pr := range missing {
-		c.exit(&tlsHead{Time: s.time, Off: unknownStatus, Tgid: tgid, Pid: uint32(pr.PID)})
+		c.exit(&object.TlsHead{Time: s.time, Off: unknownStatus, Tgid: tgid, Pid: uint32(pr.PID)})
 	}
 }
 
@@ -100,13 +101,13 @@ func (c *cursor) hasGone(key connKey) bool {
 }
 
 // meetAll makes connections known of which all events were lost.
-func (c *cursor) meetAll(match func(tlsConnKey) bool) {
-	var k tlsConnKey
-	var v tlsConn
-	for it := c.p.table(tlsMapConns).Iterate(); it.Next(&k, &v); {
-		h := &tlsHead{Time: v.Born, Ssl: k.Ssl, Epoch: k.Epoch, Born: v.Born, Tgid: k.Tgid, Pid: v.Pid, Library: v.Library}
-		if match(k) && !c.hasGone(h.key()) {
-			c.conn(h.key(), h)
+func (c *cursor) meetAll(match func(object.TlsConnKey) bool) {
+	var k object.TlsConnKey
+	var v object.TlsConn
+	for it := c.p.table(object.TlsMapConns).Iterate(); it.Next(&k, &v); {
+		h := &object.TlsHead{Time: v.Born, Ssl: k.Ssl, Epoch: k.Epoch, Born: v.Born, Tgid: k.Tgid, Pid: v.Pid, Library: v.Library}
+		if match(k) && !c.hasGone(keyOf(h)) {
+			c.conn(keyOf(h), h)
 		}
 	}
 }
@@ -116,22 +117,22 @@ func (c *cursor) meetAll(match func(tlsConnKey) bool) {
 func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) {
 	conn := pr.conns[key]
 	in, next := record.EndCut, conn.next
-	var v tlsConn
-	if k := key.table(); c.p.table(tlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
+	var v object.TlsConn
+	if k := key.table(); c.p.table(object.TlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
 		next = [2]int64{int64(v.Off[0]), int64(v.Off[1])}
 		if v.Closed != 0 {
 			in = record.EndClean
 		}
-		_ = c.p.table(tlsMapConns).Delete(k)
+		_ = c.p.table(object.TlsMapConns).Delete(k)
 	}
-	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.Out]), End: uint32(out)}, record.Out)
-	c.end(key, tlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
+	c.end(key, object.TlsEndValue{Time: when, Off: uint64(next[record.Out]), End: uint32(out)}, record.Out)
+	c.end(key, object.TlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
 }
 
 // endProcess ends the connections that pr had before epoch.
 func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.End) {
 	if c.lossy {
-		c.meetAll(func(k tlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
+		c.meetAll(func(k object.TlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
 	}
 	for key := range pr.conns {
 		if key.epoch < epoch {
@@ -145,7 +146,7 @@ func (c *cursor) finish() {
 	now := uint64(monotonic())
 	c.clock = clock()
 	if c.lossy {
-		c.meetAll(func(tlsConnKey) bool { return true })
+		c.meetAll(func(object.TlsConnKey) bool { return true })
 	}
 	c.p.mu.Lock()
 	procs := maps.Clone(c.p.procs)

@@ -10,7 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"ssltape/bpf/types"
+	"ssltape/bpf/object"
 )
 
 // Supported tells whether this process can record on this machine. The error
@@ -34,7 +34,7 @@ func hasTypes() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err == nil {
 		return nil
 	}
-	_, err := types.Kernel.Kernel() // which looks for them elsewhere
+	_, err := object.Kernel.Kernel() // which looks for them elsewhere
 	return err
 }
 

@@ -122,8 +122,9 @@ func (c *checker) process(pid int) {
 		c.refuse("ps -e lists the processes", "process %d: no such process", pid)
 		return
 	}
-	c.say("process", "%d %s %s", pid, p.comm, p.exe)
-	if p.exe == "" && ours(pid) {
+	exe := p.exe()
+	c.say("process", "%d %s %s", pid, p.comm, exe)
+	if exe == "" && ours(pid) {
 		c.refuse("ps -e lists the processes", "process %d has no program: it has ended, or is a part of the kernel", pid)
 		return
 	}

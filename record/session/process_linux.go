@@ -26,7 +26,6 @@ type process struct {
 	pid  int
 	ppid int
 	comm string // of the group leader
-	exe  string // "" where it cannot be read, as for a kernel thread
 }
 
 // processes returns the processes that run now; those that end meanwhile are
@@ -64,7 +63,6 @@ func readProcess(pid int) (process, error) {
 	if f := bytes.Fields(stat[end+1:]); len(f) > 1 {
 		p.ppid, _ = strconv.Atoi(string(f[1]))
 	}
-	p.exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
 	return p, nil
 }
 
@@ -91,7 +89,14 @@ func (p process) named(patterns []string) bool {
 // runs reports whether p runs the executable at path, which has no links in it,
 // as p or we see it.
 func (p process) runs(path string) bool {
-	return path != "" && strings.TrimSuffix(p.exe, " (deleted)") == path
+	return path != "" && strings.TrimSuffix(p.exe(), " (deleted)") == path
+}
+
+// exe returns the path of the executable, "" where it cannot be read, as for a
+// kernel thread.
+func (p process) exe() string {
+	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
+	return exe
 }
 
 // executable returns the real name of the file at path, as /proc has it. One
