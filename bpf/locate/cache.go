@@ -8,15 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 )
 
 // A Cache remembers on disk what [Find] found, in one small file for each file
 // that was searched. The zero Cache is in the folder ssltape in the user's
 // folder for caches ([os.UserCacheDir]); under sudo, in root's.
 //
-// It only ever saves time: an entry that cannot be read, was written by another
+// It keeps what was used last: see prune. It only ever saves time: an entry that cannot be read, was written by another
 // user or version, or does not fit the file counts as missing, and one that
 // cannot be written is not kept.
 type Cache struct{ Dir string }
@@ -32,6 +35,10 @@ type cacheEntry struct {
 const (
 	cacheVersion = 4       // of the entries, to be raised when Find finds more, or others
 	cacheMax     = 1 << 20 // bytes of an entry
+	cacheEntries = 256
+	cacheAge     = 90 * 24 * time.Hour // since an entry was used, to a day
+	cacheUse     = 24 * time.Hour      // how exactly that is known
+	cacheWriting = time.Hour           // what has not become an entry by then never will
 	ntGNUBuildID = 3
 )
 
@@ -142,6 +149,9 @@ func (c Cache) load(key string, r io.ReaderAt) ([]Library, bool) {
 			return nil, false
 		}
 	}
+	if now := time.Now(); now.Sub(info.ModTime()) > cacheUse {
+		_ = os.Chtimes(name, now, now) // it is in use: see prune
+	}
 	return e.Libs, true
 }
 
@@ -162,6 +172,38 @@ func (c Cache) store(key string, libs []Library, r io.ReaderAt) {
 	_, err = f.Write(b)
 	if errors.Join(err, f.Close()) != nil || os.Rename(f.Name(), name) != nil {
 		os.Remove(f.Name())
+		return
+	}
+	prune(filepath.Dir(name), time.Now())
+}
+
+// prune removes from dir the entries that were not used for long, all but the
+// [cacheEntries] that were used last, and what a writer that was killed has left.
+// Others may read, write and prune there at the same time: an entry that one of
+// them misses is searched for again. Files of other users and names stay.
+func prune(dir string, now time.Time) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	var entries []fs.FileInfo
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil || !info.Mode().IsRegular() || !private(info) {
+			continue
+		}
+		if ok, _ := filepath.Match("locate-*.tmp", file.Name()); ok && now.Sub(info.ModTime()) > cacheWriting {
+			os.Remove(filepath.Join(dir, file.Name()))
+		}
+		if ok, _ := filepath.Match("locate-*.json", file.Name()); ok {
+			entries = append(entries, info)
+		}
+	}
+	slices.SortFunc(entries, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for i, info := range entries {
+		if i >= cacheEntries || now.Sub(info.ModTime()) > cacheAge {
+			os.Remove(filepath.Join(dir, info.Name()))
+		}
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 func TestCache(t *testing.T) {
@@ -117,6 +119,106 @@ func TestCacheNothing(t *testing.T) {
 	if _, err := c.Find(dir); err == nil {
 		t.Error("no error for a folder")
 	}
+}
+
+// What was not used for long goes when an entry is written, and nothing else.
+func TestCachePrune(t *testing.T) {
+	p := compile(t, "gcc", "-O2 -Wl,--build-id "+pie, "boringssl")
+	dir := t.TempDir()
+	program, c := filepath.Join(dir, "program"), Cache{filepath.Join(dir, "cache")}
+	if err := errors.Join(os.WriteFile(program, p.data, 0o700), os.Mkdir(c.Dir, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	write := func(name string, age time.Duration, mode os.FileMode) string {
+		t.Helper()
+		path := filepath.Join(c.Dir, name)
+		if err := errors.Join(os.WriteFile(path, nil, mode), os.Chtimes(path, now.Add(-age), now.Add(-age))); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	there := func(path string) bool {
+		_, err := os.Lstat(path)
+		return err == nil
+	}
+	var stay, gone []string
+	for i := range cacheEntries + 20 {
+		path := write(fmt.Sprintf("locate-%024x.json", i), time.Duration(i)*time.Minute, 0o600)
+		if i < cacheEntries-2 { // one is written, one is a link
+			stay = append(stay, path)
+		} else if i >= cacheEntries {
+			gone = append(gone, path)
+		}
+	}
+	const long = 2 * cacheAge
+	stay = append(stay, write("other.json", long, 0o600), write("locate-of-all.json", long, 0o644), write("locate-1.tmp", time.Minute, 0o600))
+	gone = append(gone, write("locate-2.tmp", 2*cacheWriting, 0o600))
+	link := filepath.Join(c.Dir, "locate-link.json")
+	if err := os.Symlink(write("far", long, 0o600), link); err != nil {
+		t.Fatal(err)
+	}
+	stay = append(stay, link)
+
+	var all sync.WaitGroup
+	for range 4 { // at once, as recorders may
+		all.Go(func() {
+			if libs, err := c.Find(program); err != nil || len(libs) != 1 {
+				t.Errorf("found %+v, %v", libs, err)
+			}
+			prune(c.Dir, now)
+		})
+	}
+	all.Wait()
+	for _, path := range stay {
+		if !there(path) {
+			t.Errorf("%s is gone", filepath.Base(path))
+		}
+	}
+	for _, path := range gone {
+		if there(path) {
+			t.Errorf("%s is still there", filepath.Base(path))
+		}
+	}
+
+	// An entry that is used stays, however long ago it was written.
+	entry, err := c.name(keyOf(t, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := now.Add(-long)
+	if err := os.Chtimes(entry, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Find(program); err != nil {
+		t.Fatal(err)
+	}
+	prune(c.Dir, now)
+	if !there(entry) {
+		t.Error("an entry in use is gone")
+	}
+	if err := os.Chtimes(entry, old, old); err != nil {
+		t.Fatal(err)
+	}
+	prune(c.Dir, now)
+	if there(entry) {
+		t.Error("an entry that was not used for long is still there")
+	}
+}
+
+// keyOf returns the key of the file at path.
+func keyOf(t *testing.T, path string) string {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cacheKey(f, info)
 }
 
 // A home of somebody else is not ours to write to.
