@@ -45,8 +45,8 @@ func (s *trigramSet) next(p []byte, i int) int {
 // bit returns 1 if the trigram in the lowest 15 bits of t is in s, else 0.
 func (s *trigramSet) bit(t uint64) uint8 { return s[t&(1<<15-1)] }
 
-// trigrams are the beginnings of all keys, and of bearer; byFirst has keyKinds by the first byte.
-var trigrams, byFirst = indexKeys()
+// trigrams are the beginnings of all keys, and of bearer; byPair has keyKinds by the first two bytes.
+var trigrams, byPair = indexKeys()
 
 // telegramBot is what follows the number of a bot in its token, mailchimp what
 // follows the digits of a key of Mailchimp, which are as many as mailchimpLen.
@@ -59,9 +59,10 @@ const (
 // oddKeys are the beginnings, or the ends, of keys that have a rule of their own.
 var oddKeys = []string{"sk-", "eyJ", telegramBot, mailchimp}
 
-func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
+func indexKeys() (trigrams trigramSet, byPair [1 << 10][]keyKind) {
 	for _, k := range keyKinds {
-		byFirst[k.prefix[0]] = append(byFirst[k.prefix[0]], k)
+		pair := &byPair[lettersOf(k.prefix[0], k.prefix[1])]
+		*pair = append(*pair, k)
 		for c := range byte(128) {
 			if len(k.prefix) > 2 && c == k.prefix[2] || len(k.prefix) == 2 && k.of(c) {
 				trigrams.add(k.prefix[0], k.prefix[1], c)
@@ -71,7 +72,7 @@ func indexKeys() (trigrams trigramSet, byFirst [128][]keyKind) {
 	for _, p := range append([]string{bearer}, oddKeys...) {
 		trigrams.add(p[0], p[1], p[2])
 	}
-	return trigrams, byFirst
+	return trigrams, byPair
 }
 
 // NextKey returns the first place from p[i] on where a key may begin, or len(p).
@@ -99,7 +100,7 @@ func BeginsKey(tok []byte, whole bool) bool {
 			return true
 		}
 	}
-	for _, k := range byFirst[tok[0]&127] {
+	for _, k := range byPair[lettersOf(tok[0], tok[1])] {
 		if bytes.HasPrefix(tok, []byte(k.prefix)) && (!whole || len(tok) >= len(k.prefix)+k.min) {
 			return true
 		}
@@ -125,7 +126,7 @@ func KeyAt(tok []byte, i int) (from, to, next int) {
 		}
 		return 0, 0, i + 1
 	}
-	for _, k := range byFirst[rest[0]&127] {
+	for _, k := range byPair[lettersOf(rest[0], rest[1])] {
 		if len(rest) < len(k.prefix)+k.min || !bytes.HasPrefix(rest, []byte(k.prefix)) {
 			continue
 		}

@@ -24,3 +24,23 @@ func TestKeyKinds(t *testing.T) {
 		}
 	}
 }
+
+// TestNextKey holds that the place of a key is among those that are looked at,
+// wherever it stands among others.
+func TestNextKey(t *testing.T) {
+	const around = "b0rn w1th c4re, qu1te f4r"
+	for _, k := range secret.Samples() {
+		for from := range len(around) {
+			p := []byte(around[:from] + k.Prefix + k.Body + around[from:])
+			for start := range from + 1 {
+				i := secret.NextKey(p, start)
+				for i < from {
+					i = secret.NextKey(p, i+1)
+				}
+				if i != from {
+					t.Fatalf("%q at %d, from %d on: not among the places", k.Prefix, from, start)
+				}
+			}
+		}
+	}
+}

@@ -100,7 +100,7 @@ var mayEnd = func() (is [256][256 / 8]byte) {
 	return is
 }()
 
-// lettersOf returns the place in nameRules of two letters or digits, which it
+// lettersOf returns the place in nameRules, or in byPair, of two bytes, which they
 // may share with others.
 func lettersOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
