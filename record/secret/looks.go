@@ -73,23 +73,40 @@ func LooksPassword(value []byte) bool {
 // IsScheme reports whether word is the name of an authentication scheme, which
 // stays when the credentials go.
 func IsScheme(word []byte) bool {
-	var b [maxScheme]byte
-	switch string(char.Lower(b[:0], word)) {
-	case "bearer", "basic", "digest", "token", "negotiate", "ntlm", "apikey", "api-key", "key", "hawk", "dpop", "mac", "oauth",
-		"hoba", "mutual", "aws4-hmac-sha256", "googlelogin", "sapisidhash":
-		return true
+	n := len(word)
+	if n < 2 || !EndsScheme(word[n-2], word[n-1]) {
+		return false
 	}
-	return false
+	var b [maxScheme]byte
+	return schemes[string(char.Lower(b[:0], word))]
 }
+
+// EndsScheme reports whether a and b, of either case, are the last bytes of the name
+// of a scheme.
+func EndsScheme(a, b byte) bool { return schemeEnds.Has(a|0x20, b|0x20) }
+
+var (
+	schemes = char.Set("bearer basic digest token negotiate ntlm apikey api-key key hawk dpop mac oauth " +
+		"hoba mutual aws4-hmac-sha256 googlelogin sapisidhash")
+	schemeEnds = char.Ends(schemes)
+)
 
 // LastWord returns the name that p ends with.
 func LastWord(p []byte) []byte {
 	i := len(p)
-	for i > 0 && i > len(p)-MaxName && (char.IsWord(p[i-1]) || p[i-1] == '-' || p[i-1] == '.') {
+	for first := max(0, i-MaxName); i > first && nameBytes[p[i-1]]; {
 		i--
 	}
 	return p[i:]
 }
+
+// nameBytes are the bytes that IsDotted holds for.
+var nameBytes = func() (is char.Table) {
+	for i := range is {
+		is[i] = char.IsDotted(byte(i))
+	}
+	return is
+}()
 
 // MinOpaque is the length of the shortest token in text that is no prose.
 const MinOpaque = 10

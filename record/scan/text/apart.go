@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 
+	"ssltape/record/scan/escape"
 	"ssltape/record/secret"
 	"ssltape/record/secret/char"
 )
@@ -32,13 +33,18 @@ func trimSeparators(p []byte) []byte {
 // isFiller reports whether word stands between the name of a secret and the
 // value.
 func isFiller(word []byte) bool {
-	var b [len("content")]byte
-	switch string(char.Lower(b[:0], word)) {
-	case "value", "content", "string", "data", "default", "is", "to", "are", "was":
-		return true
+	n := len(word)
+	if n < 2 || !fillerEnds.Has(word[n-2]|0x20, word[n-1]|0x20) {
+		return false
 	}
-	return false
+	var b [len("content")]byte
+	return fillers[string(char.Lower(b[:0], word))]
 }
+
+var (
+	fillers    = char.Set("value content string data default is to are was")
+	fillerEnds = char.Ends(fillers)
+)
 
 // apart returns what becomes of a value by a name that something else than a
 // colon or an equals sign separates from it.
@@ -87,8 +93,42 @@ var fieldNames = []struct {
 	{'-', []byte("curl -b "), [][]byte{[]byte("curl -b ")}},
 }
 
+// maxFieldName is the length of the longest of these names.
+const maxFieldName = len("document.cookie")
+
+// A fieldSearch is how far a text was looked through for the names of fields, and
+// where the last one begins.
+type fieldSearch struct{ to, last int }
+
+// reach looks through p, which is the text as far as it goes, from the byte on that
+// is from.
+func (s *fieldSearch) reach(p []byte, from int) {
+	from = max(from, s.to-maxFieldName, 0)
+	for _, f := range fieldNames {
+		part := p[from:]
+		if bytes.IndexByte(part, f.letter) < 0 || !bytes.Contains(part, f.common) {
+			continue
+		}
+		for _, name := range f.names {
+			if i := bytes.LastIndex(part, name); i >= 0 {
+				s.last = max(s.last, from+i)
+			}
+		}
+	}
+	s.to = len(p)
+}
+
 // inField reports whether a token is in the line of such a field.
 func (t *Text) inField(before []byte, raw bool) bool {
+	far := maxTail // raw text has no escapes that stand for a part of a name
+	if raw {
+		far *= escape.Max
+	}
+	if from := len(before) - far; from >= 0 {
+		if t.fields.reach(before, from); t.fields.last < from {
+			return false
+		}
+	}
 	b := t.last(before, raw)
 	for _, f := range fieldNames {
 		if bytes.IndexByte(b, f.letter) < 0 || !bytes.Contains(b, f.common) {
@@ -130,10 +170,14 @@ func (t *Text) afterOption(tok, before []byte, raw bool) int {
 	if n := len(before); n > 1 && !char.IsSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
 		return -1
 	}
-	if raw && !mayEndOption(before) {
+	end := before
+	if len(end) == 0 {
+		end = t.tail
+	}
+	if !bytes.HasPrefix(tok, []byte("pass:")) && !mayFollowOption(end) || raw && !mayEndOption(before) {
 		return -1
 	}
-	option := secret.LastWord(bytes.TrimRight(t.last(before, raw), " \t\"'\\"))
+	option := secret.LastWord(afterOptions.TrimEnd(t.last(before, raw)))
 	if len(option) < 2 || option[0] != '-' {
 		return -1
 	}
@@ -146,10 +190,30 @@ func (t *Text) afterOption(tok, before []byte, raw bool) int {
 	return -1
 }
 
+// afterOptions are the bytes that may stand between an option and its value;
+// optionEnds the last two bytes of passwordOptions.
+var (
+	afterOptions = char.In(" \t\"'\\")
+	optionEnds   = func() (s char.PairSet) {
+		for o := range passwordOptions {
+			s.Add(o[len(o)-2], o[len(o)-1])
+		}
+		return s
+	}()
+)
+
+// mayFollowOption reports whether p, which may be raw, may end with one of
+// passwordOptions and what stands between that and its value.
+func mayFollowOption(p []byte) bool {
+	b := afterOptions.TrimEnd(p)
+	n := len(b)
+	return n < 2 || b[n-2] == '\\' || optionEnds.Has(b[n-2], b[n-1])
+}
+
 // mayEndOption reports whether before, which is raw, may end with an option and
 // what stands between that and its value.
 func mayEndOption(before []byte) bool {
-	b := bytes.TrimRight(before, " \t\"'\\")
+	b := afterOptions.TrimEnd(before)
 	word := secret.LastWord(b)
 	i := len(b) - len(word)
 	return i == 0 || b[i-1] == '\\' || len(word) > 0 && word[0] == '-'

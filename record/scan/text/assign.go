@@ -69,6 +69,9 @@ func mayName(p []byte) bool {
 		if c == ':' || c == '=' || c == '>' {
 			return true
 		}
+		if i > secret.MaxName && !standBefore.Has(p[i-2], c) {
+			return false
+		}
 		word := secret.LastWord(p[:i])
 		if len(word) == i || i > 1 && (secret.EndsName(p[i-2], c) || isJoint(p[i-2]) || isJoint(c)) {
 			return true
@@ -78,6 +81,19 @@ func mayName(p []byte) bool {
 	}
 	return true // what is before p may
 }
+
+// standBefore are the last two bytes of names, and of words before a value, of either
+// case. Where c is between the words of a name any byte may stand beside it.
+var standBefore = func() (s char.PairSet) {
+	for a := range byte(128) {
+		for c := range byte(128) {
+			if secret.EndsName(a, c) || isJoint(a) || isJoint(c) || secret.EndsScheme(a, c) || fillerEnds.Has(a|0x20, c|0x20) || char.IsAny([]byte{a, c}, "er", "by", "as") {
+				s.Add(a, c)
+			}
+		}
+	}
+	return s
+}()
 
 // isJoint reports whether c is between the words of a name, as foldKey has it.
 func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' }
@@ -97,13 +113,19 @@ var beforeValue = func() (is [256]bool) {
 	return is
 }()
 
+// Bytes that stand between a name, the sign after it and the value.
+var (
+	blanks  = char.In(" \t")
+	openers = char.In("\"'`\\[{")
+)
+
 // named returns what becomes of a value by what stands before it.
 func named(p secret.Profile, before []byte) secret.Verdict {
 	if len(before) == 0 {
 		return secret.Stays
 	}
-	b := bytes.TrimRight(before, "\"'`\\[{")
-	b = bytes.TrimRight(withoutQuote(b), " \t")
+	b := openers.TrimEnd(before)
+	b = blanks.TrimEnd(withoutQuote(b))
 	if len(b) == 0 {
 		return secret.Stays
 	}
@@ -156,6 +178,9 @@ func isUserOption(word []byte) bool {
 	return string(word) == "-u" || bytes.HasSuffix(word, []byte("-user"))
 }
 
+// afterUser are the bytes that may stand between such an option and its value.
+var afterUser = char.In(" \"'\\")
+
 // login reports whether tok is the user:password of a command in before.
 func (t *Text) login(tok, before []byte, raw bool) bool {
 	user, password, ok := bytes.Cut(tok, []byte(":"))
@@ -163,7 +188,7 @@ func (t *Text) login(tok, before []byte, raw bool) bool {
 		return false
 	}
 	b := t.context(before, raw)
-	b = bytes.TrimRight(b[max(0, len(b)-maxTail/2):], " \"'\\")
+	b = afterUser.TrimEnd(b[max(0, len(b)-maxTail/2):])
 	return isUserOption(secret.LastWord(b)) && bytes.Contains(b, []byte("curl "))
 }
 

@@ -15,17 +15,18 @@ import (
 type Text struct {
 	s      *scan.Finder
 	opener Opener
-	url    bool      // the text is a URL, if need be a relative one
-	Soft   bool      // the text comes in pieces that should not be held back: see pause
-	Loose  bool      // the text is no prose: the value of a secret's name need not look like a key
-	h      scan.Held // the token under way
-	flags  byte      // its classes
-	done   int       // of it that was judged before, or let go
-	tail   []byte    // the end of what came before it
-	run    stretch   // what may be a secret of several tokens, or nil
-	finds  []find    // of the token that is judged
-	alone  scan.Held // a token that is judged where it stands
-	before []byte    // memory of what stands before it
+	url    bool        // the text is a URL, if need be a relative one
+	Soft   bool        // the text comes in pieces that should not be held back: see pause
+	Loose  bool        // the text is no prose: the value of a secret's name need not look like a key
+	h      scan.Held   // the token under way
+	flags  byte        // its classes
+	done   int         // of it that was judged before, or let go
+	tail   []byte      // the end of what came before it
+	run    stretch     // what may be a secret of several tokens, or nil
+	finds  []find      // of the token that is judged
+	alone  scan.Held   // a token that is judged where it stands
+	before []byte      // memory of what stands before it
+	fields fieldSearch // in the text that is scanned
 }
 
 // An Opener makes the sinks for what is in text in another form.
@@ -76,6 +77,7 @@ func (t *Text) Write(p []byte, at int64, n int) {
 // no escapes but those of what separates tokens, and whole means that the
 // string ends with it.
 func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
+	t.fields = fieldSearch{last: -1}
 	for i := 0; ; {
 		from, to := t.next(p, i, whole, raw)
 		part := to == len(p) && !whole
@@ -291,7 +293,7 @@ func (t *Text) Idle() bool { return len(t.h.Text) == 0 && t.run == nil }
 func (t *Text) Pause() {
 	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != secret.Strict &&
 		t.verdict(nil, false) == secret.Stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 &&
-		!isUserOption(secret.LastWord(bytes.TrimRight(t.tail, " \"'\\"))) {
+		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
 		t.done = max(t.done, settled(t.h.Text))
 	}
 }

@@ -29,6 +29,34 @@ func (s *PairSet) Add(a, b byte) { s[a][b>>3] |= 1 << (b & 7) }
 // Has reports whether the two bytes are in s.
 func (s *PairSet) Has(a, b byte) bool { return s[a&127][b>>3&15]>>(b&7)&1 != 0 }
 
+// Ends returns the set of the last two bytes of words, which have as many.
+func Ends(words map[string]bool) (s PairSet) {
+	for w := range words {
+		s.Add(w[len(w)-2], w[len(w)-1])
+	}
+	return s
+}
+
+// A Table is a set of bytes.
+type Table [256]bool
+
+// In returns the table of the bytes of s.
+func In(s string) (is Table) {
+	for i := range len(s) {
+		is[s[i]] = true
+	}
+	return is
+}
+
+// TrimEnd returns p without the bytes at its end that are in t.
+func (t *Table) TrimEnd(p []byte) []byte {
+	n := len(p)
+	for n > 0 && t[p[n-1]] {
+		n--
+	}
+	return p[:n]
+}
+
 // IsAny reports whether name is one of those, but for case.
 func IsAny(name []byte, those ...string) bool {
 	for _, n := range those {
