@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -178,6 +177,7 @@ type guess struct {
 	depth       int
 	begin       scan.Held
 	is          scan.Sink // what it is, once that is known
+	plain       scan.Sink // what it is if it is not encoded; made when it is first needed
 }
 
 // newGuess returns a guess for a body within depth others.
@@ -213,7 +213,10 @@ func (g *guess) choose(p []byte) {
 		g.is = body.NewWide(g.s, g.contentType, big)
 		return
 	}
-	g.is = body.New(g.s, g.contentType)
+	if g.plain == nil {
+		g.plain = body.New(g.s, g.contentType)
+	}
+	g.is = g.plain
 	if g.depth < maxPacking && isCoded(p, g.contentType) {
 		g.is = body.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
 	}
@@ -221,9 +224,13 @@ func (g *guess) choose(p []byte) {
 
 func (g *guess) End() {
 	if g.is == nil {
+		if len(g.begin.Text) == 0 {
+			return
+		}
 		g.decide()
 	}
 	g.is.End()
+	g.is = nil
 }
 
 func (g *guess) Pending() int64 {
@@ -304,8 +311,35 @@ func utf8Len(p []byte) int {
 	return len(p)
 }
 
-// startLine matches request lines and status lines (RFC 9112, sections 3 and 4).
-var startLine = regexp.MustCompile(`^([^\s:]+ +\S.* HTTP/1\.\d\s*|HTTP/1\.\d +\d{3}(\s.*)?)\n$`)
+// isStartLine reports whether line, with the line feed at its end, is a request line
+// or a status line (RFC 9112, sections 3 and 4).
+func isStartLine(line []byte) bool {
+	const version = "HTTP/1."
+	line, ok := bytes.CutSuffix(line, []byte("\n"))
+	if !ok {
+		return false
+	}
+	if rest, ok := bytes.CutPrefix(line, []byte(version)); ok && len(rest) > 0 && char.IsDigit(rest[0]) {
+		code := bytes.TrimLeft(rest[1:], " ")
+		if len(code) < len(rest)-1 && len(code) >= 3 && char.Run(code[:3], char.IsDigit) == 3 {
+			if code = code[3:]; len(code) == 0 || isWhite(code[0]) && bytes.IndexByte(code[1:], '\n') < 0 {
+				return true
+			}
+		}
+	}
+	line = bytes.TrimRight(line, "\t\n\f\r ")
+	n := len(line) - len(version) - 2 // a space is before it, a digit after it
+	if n < 0 || line[n] != ' ' || string(line[n+1:len(line)-1]) != version || !char.IsDigit(line[len(line)-1]) {
+		return false
+	}
+	line = line[:n]
+	method := char.Run(line, func(c byte) bool { return c != ':' && !isWhite(c) })
+	target := bytes.TrimLeft(line[method:], " ")
+	return method > 0 && len(target) > 0 && len(target) < len(line)-method && !isWhite(target[0]) && bytes.IndexByte(target, '\n') < 0
+}
+
+// isWhite reports whether c is white space.
+func isWhite(c byte) bool { return char.IsSpace(c) || c == '\f' }
 
 // What a line may be.
 const (
@@ -354,7 +388,7 @@ func (o *opening) Write(p []byte, at int64, n int) {
 	switch {
 	case likely(o.s.Profile, first) != aStart || !whole && len(first) >= maxStartLine:
 		o.become(o.body)
-	case whole && startLine.Match(o.line.Text[:len(first)+1]):
+	case whole && isStartLine(o.line.Text[:len(first)+1]):
 		o.become(newStream(o.s, new(order)))
 	case whole:
 		o.become(o.body)

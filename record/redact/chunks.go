@@ -38,7 +38,8 @@ type ChunkWriter struct {
 
 // A conn is a connection of which something may be held back.
 type conn struct {
-	as      record.Conn // what chunks are handed on with, under Strict
+	as      record.Conn // what chunks are handed on with, if not as they are
+	names   [2]string   // of the program, when it was found that they may stay
 	server  bool        // the process is the server
 	streams [2]*stream
 	queue   []record.Chunk // held back in order of arrival; the data is ours
@@ -160,7 +161,11 @@ func (c *conn) patch() {
 
 // is returns what chunks of rc are handed on with.
 func (c *conn) is(rc *record.Conn, p Profile) *record.Conn {
-	if p == None || p != Strict && field.Freely(p, rc.Exe) == rc.Exe && field.Freely(p, rc.Comm) == rc.Comm {
+	if p == None || p != Strict && c.names == [2]string{rc.Exe, rc.Comm} {
+		return rc
+	}
+	if p != Strict && field.Freely(p, rc.Exe) == rc.Exe && field.Freely(p, rc.Comm) == rc.Comm {
+		c.names = [2]string{rc.Exe, rc.Comm}
 		return rc
 	}
 	c.as = without(rc, p, c.server)

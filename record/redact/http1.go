@@ -8,6 +8,7 @@ import (
 	"ssltape/record/scan"
 	"ssltape/record/scan/field"
 	"ssltape/record/scan/json"
+	"ssltape/record/secret/char"
 )
 
 const (
@@ -23,18 +24,21 @@ const (
 // it takes for a start line what looks like one, for a field what is called
 // like a secret, and scans the rest as JSON.
 type stream struct {
-	scan   *scan.Finder
-	order  *order
-	next   int64 // offset of the bytes that come next
-	state  int
-	head   head
-	line   scan.Held // lines of a head, or what may begin one
-	start  int       // of the last line in line
-	left   int64     // bytes to come of a body or chunk of known length
-	body   scan.Sink
-	fresh  bool // of the body nothing was given on yet
-	lossy  bool // of the head something is missing
-	inLine bool // in doubt, in a line that is of no interest
+	scan    *scan.Finder
+	order   *order
+	next    int64 // offset of the bytes that come next
+	state   int
+	head    head
+	line    scan.Held // lines of a head, or what may begin one
+	start   int       // of the last line in line
+	left    int64     // bytes to come of a body or chunk of known length
+	body    scan.Sink
+	bodies  lastBody  // what the last body went to
+	hunter  hunter    // the body, in doubt
+	unknown scan.Sink // what the hunter hands on to
+	fresh   bool      // of the body nothing was given on yet
+	lossy   bool      // of the head something is missing
+	inLine  bool      // in doubt, in a line that is of no interest
 }
 
 // What a stream is in.
@@ -184,12 +188,17 @@ func (t *stream) doubt() {
 	}
 	t.line.Reset()
 	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
-	as := json.New(t.scan)
-	t.body = &hunter{Sink: as, scan: t.scan, found: func() scan.Sink {
-		as.End()
-		t.state, t.body = inFrames, newHTTP2(t.scan)
-		return t.body
-	}}
+	if t.unknown == nil {
+		t.unknown = json.New(t.scan)
+		t.hunter.scan = t.scan
+		t.hunter.found = func() scan.Sink {
+			t.unknown.End()
+			t.state, t.body = inFrames, newHTTP2(t.scan)
+			return t.body
+		}
+	}
+	t.hunter.reset(t.unknown)
+	t.body = &t.hunter
 }
 
 // doubtful takes bytes up to the end of a line at most.
@@ -212,7 +221,7 @@ func (t *stream) doubtful(p []byte, at int64) int {
 		t.line.Reset()
 		t.inLine = !whole
 	case !whole:
-	case startLine.Match(t.line.Text):
+	case isStartLine(t.line.Text):
 		t.begin()
 	case what == aField:
 		t.body.End()
@@ -285,7 +294,7 @@ func (t *stream) headLine() {
 			return
 		}
 		t.headEnds()
-	case t.lossy && startLine.Match(line):
+	case t.lossy && isStartLine(line):
 		t.field(0, t.start)
 		t.line.Drop(t.start)
 		t.begin()
@@ -306,7 +315,7 @@ func (t *stream) field(from, to int) {
 		field.ScanFreely(t.scan, &t.line, from, to)
 		return
 	}
-	name, value := strings.TrimSpace(string(text[:i])), text[i+1:]
+	name, value := string(bytes.TrimSpace(text[:i])), text[i+1:]
 	if len(name) > maxFieldName {
 		field.ScanFreely(t.scan, &t.line, from, from+i)
 	}
@@ -314,7 +323,8 @@ func (t *stream) field(from, to int) {
 	if t.state != inHead {
 		return
 	}
-	switch strings.ToLower(name) {
+	var b [len("sec-websocket-extensions")]byte
+	switch string(char.Lower(b[:0], []byte(name))) {
 	case "content-length":
 		first, _, _ := strings.Cut(string(value), ",")
 		n, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
@@ -366,9 +376,20 @@ func (t *stream) headEnds() {
 	t.body = t.newBody()
 }
 
+// A lastBody is the sink of a body and the fields that it was made for. As each sink
+// begins anew after its end the next body with these fields goes to the same one.
+type lastBody struct {
+	contentType, coding string
+	is                  scan.Sink
+}
+
 // newBody returns the sink for the body of the message under way.
 func (t *stream) newBody() scan.Sink {
-	return bodySink(t.scan, t.head.contentType, t.head.coding)
+	last, h := &t.bodies, &t.head
+	if last.is == nil || last.contentType != h.contentType || last.coding != h.coding {
+		*last = lastBody{h.contentType, h.coding, bodySink(t.scan, h.contentType, h.coding)}
+	}
+	return last.is
 }
 
 // content takes bytes of a body.
@@ -382,13 +403,17 @@ func (t *stream) content(p []byte, at int64) int {
 		t.take(int64(n))
 		return n
 	}
+	if len(t.line.Text) == 0 && n > 0 && likely(t.scan.Profile, p[:n]) != aStart {
+		t.fresh = false
+		return t.content(p, at)
+	}
 	if i := bytes.IndexByte(p[:n], '\n'); i >= 0 {
 		n = i + 1
 	}
 	n = min(n, maxStartLine)
 	t.line.Add(p[:n], at, n)
 	switch text := t.line.Text; {
-	case likely(t.scan.Profile, text) == aStart && startLine.Match(text):
+	case likely(t.scan.Profile, text) == aStart && isStartLine(text):
 		// The body that was announced never came: the response was to a HEAD that
 		// was not seen, or the request was answered before its body.
 		t.begin()

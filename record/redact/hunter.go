@@ -32,6 +32,13 @@ const (
 	minFields = 2
 )
 
+// reset makes u begin anew, and hand on to to.
+func (u *hunter) reset(to scan.Sink) {
+	u.h.Reset()
+	u.early.Reset()
+	*u = hunter{Sink: to, scan: u.scan, found: u.found, early: u.early, h: u.h}
+}
+
 // Write implements [scan.Sink].
 func (u *hunter) Write(p []byte, at int64, n int) {
 	if u.is != nil {

@@ -110,23 +110,28 @@ func (p Profile) Field(name string) Verdict {
 		!fieldEnds.Has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
 		return Stays
 	}
-	name = strings.ToLower(strings.TrimSpace(name))
-	switch {
-	case name == "cookie", name == "cookie2":
+	var b [MaxName]byte
+	lower := char.Lower(b[:0], bytes.TrimSpace([]byte(name)))
+	if len(lower) == 0 || !char.IsASCII(lower) {
+		lower = []byte(strings.ToLower(strings.TrimSpace(name)))
+	}
+	switch string(lower) {
+	case "cookie", "cookie2":
 		return Cookies
-	case name == "set-cookie", name == "set-cookie2":
+	case "set-cookie", "set-cookie2":
 		return Crumb
-	case strings.HasSuffix(name, "-token"), strings.HasPrefix(name, "x-csrf"), strings.HasPrefix(name, "x-xsrf"):
+	}
+	if bytes.HasSuffix(lower, []byte("-token")) || bytes.HasPrefix(lower, []byte("x-csrf")) || bytes.HasPrefix(lower, []byte("x-xsrf")) {
 		return Goes
 	}
-	if v := judgeName([]byte(name)); v == Goes || v == Opaque {
+	if v := judgeName(lower); v == Goes || v == Opaque {
 		return Goes
 	}
-	if v := fieldRules[name]; v != Stays {
+	if v := fieldRules[string(lower)]; v != Stays {
 		return v
 	}
 	if p == Strict {
-		return strictField(name)
+		return strictField(string(lower))
 	}
 	return Stays
 }

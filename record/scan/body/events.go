@@ -178,6 +178,7 @@ type unlabelled struct {
 	s    *scan.Finder
 	lead scan.Held // the beginning, as long as it may be that
 	is   scan.Sink
+	text scan.Sink // what it is if it is no event stream; made when it is first needed
 }
 
 // fieldsOfEvents are what event streams begin with.
@@ -189,31 +190,58 @@ func (u *unlabelled) Write(p []byte, at int64, n int) {
 		u.is.Write(p, at, n)
 		return
 	}
-	u.lead.Add(p, at, n)
-	text, open := string(u.lead.Text), false
-	for _, f := range fieldsOfEvents {
-		if strings.HasPrefix(text, f) {
-			u.decide(newEvents(u.s))
-			return
-		}
-		open = open || strings.HasPrefix(f, text)
+	begin := p
+	if len(u.lead.Text) > 0 {
+		u.lead.Add(p, at, n)
+		begin = u.lead.Text
 	}
-	if !open {
-		u.decide(json.NewLoose(u.s))
+	switch stream, open := beginsEvents(begin); {
+	case stream:
+		u.is = newEvents(u.s)
+	case !open:
+		u.is = u.plain()
+	case len(u.lead.Text) == 0:
+		u.lead.Add(p, at, n)
+		return
+	default:
+		return
 	}
+	if len(u.lead.Text) == 0 {
+		u.is.Write(p, at, n)
+		return
+	}
+	u.giveOn()
 }
 
-// decide gives on what came to the sink for the rest.
-func (u *unlabelled) decide(is scan.Sink) {
-	u.is = is
-	u.lead.Feed(is.Write, 0, len(u.lead.Text))
+// beginsEvents reports whether p begins as an event stream does, and whether it may
+// when more has come.
+func beginsEvents(p []byte) (yes, maybe bool) {
+	for _, f := range fieldsOfEvents {
+		yes = yes || bytes.HasPrefix(p, []byte(f))
+		maybe = maybe || len(p) < len(f) && f[:len(p)] == string(p)
+	}
+	return yes, maybe
+}
+
+// plain returns the sink for text.
+func (u *unlabelled) plain() scan.Sink {
+	if u.text == nil {
+		u.text = json.NewLoose(u.s)
+	}
+	return u.text
+}
+
+// giveOn gives on what came to the sink for the rest.
+func (u *unlabelled) giveOn() {
+	u.lead.Feed(u.is.Write, 0, len(u.lead.Text))
 	u.lead.Reset()
 }
 
 // End implements [scan.Sink].
 func (u *unlabelled) End() {
 	if u.is == nil {
-		u.decide(json.NewLoose(u.s))
+		u.is = u.plain()
+		u.giveOn()
 	}
 	u.is.End()
 	u.is = nil

@@ -28,14 +28,13 @@ type form struct {
 }
 
 func newForm(s *scan.Finder) *form {
-	s.URLs = true
 	return &form{s: s, names: json.NewText(s), usual: json.NewValue(s), col: json.NewCollector(s)}
 }
 
 // Write implements [scan.Sink].
 func (f *form) Write(p []byte, at int64, n int) {
 	if !f.begun && len(p) > 0 {
-		f.begun = true
+		f.begun, f.s.URLs = true, true
 		if p[0] == '{' || p[0] == '[' {
 			f.s.URLs = false
 			f.json = json.NewValue(f.s)

@@ -19,6 +19,7 @@ type multipart struct {
 	s        *scan.Finder
 	level    int
 	boundary []byte    // with the hyphens before it; nil until the first line told
+	told     bool      // it is in the Content-Type
 	line     scan.Held // what may become a delimiter, or lines of a head
 	start    int       // of the last of these lines
 	state    int
@@ -39,7 +40,7 @@ const maxPartHead = 64 << 10
 func newMultipart(s *scan.Finder, contentType string, level int) *multipart {
 	m := &multipart{s: s, level: level + 1, part: json.NewValue(s)}
 	if _, params, err := mime.ParseMediaType(contentType); err == nil && params["boundary"] != "" {
-		m.boundary = []byte("--" + params["boundary"])
+		m.boundary, m.told = []byte("--"+params["boundary"]), true
 	}
 	return m
 }
@@ -176,7 +177,10 @@ func (m *multipart) End() {
 	}
 	m.line.Reset()
 	m.part.End()
-	m.start, m.state = 0, inDelimiter
+	m.part, m.start, m.state = json.NewValue(m.s), 0, inDelimiter
+	if !m.told {
+		m.boundary = nil
+	}
 }
 
 // Pending implements [scan.Sink].

@@ -4,9 +4,11 @@ package field
 import (
 	"bytes"
 	"strings"
+	"sync"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/json"
+	"ssltape/record/scan/text"
 	"ssltape/record/secret"
 	"ssltape/record/secret/char"
 )
@@ -97,8 +99,8 @@ func Scan(s *scan.Finder, name string, h *scan.Held, from, to int) {
 	case secret.Offers:
 		scanOffers(s, h, from, to)
 	default:
-		if k := from + secret.Credentials(h.Text[from:to]); v == secret.Opaque && v.Confirms(bytes.TrimSpace(h.Text[from:to])) || v == secret.Challenge && k > from && holdsData(h.Text[k:to]) {
-			scanValue(s, h, k, to)
+		if v != secret.Stays && goes(v, h.Text[from:to]) {
+			scanValue(s, h, from+secret.Credentials(h.Text[from:to]), to)
 		} else if isURLField(name) {
 			ScanURL(s, h, from, to)
 		} else {
@@ -107,12 +109,22 @@ func Scan(s *scan.Finder, name string, h *scan.Held, from, to int) {
 	}
 }
 
+// goes reports whether the value of a field goes by the verdict v on its name, but
+// for its scheme.
+func goes(v secret.Verdict, value []byte) bool {
+	k := secret.Credentials(value)
+	return v == secret.Opaque && v.Confirms(bytes.TrimSpace(value)) || v == secret.Challenge && k > 0 && holdsData(value[k:])
+}
+
 // urlFields are the fields whose value is a URL, often without a scheme.
 var urlFields = char.Set("location content-location referer refresh origin destination sourcemap link")
 
 func isURLField(name string) bool {
-	name = strings.ToLower(name)
-	return urlFields[name] || strings.HasSuffix(name, "-url") || strings.HasSuffix(name, "-uri")
+	if n := len(name) - len("-url"); n >= 0 && (strings.EqualFold(name[n:], "-url") || strings.EqualFold(name[n:], "-uri")) {
+		return true
+	}
+	var b [len("content-location")]byte
+	return urlFields[string(char.Lower(b[:0], []byte(name)))]
 }
 
 // scanValue takes out h.Text[from:to] but for the white space around it.
@@ -130,6 +142,9 @@ func scanCookie(s *scan.Finder, h *scan.Held, from, to int) {
 
 // ScanFreely scans h.Text[from:to] for what gives itself away.
 func ScanFreely(s *scan.Finder, h *scan.Held, from, to int) {
+	if from, to = char.Trim(h.Text, from, to); s.Profile == secret.Secrets && harmless(h.Text[from:to]) {
+		return
+	}
 	v := json.NewLoose(s)
 	h.Feed(v.Write, from, to)
 	v.End()
@@ -138,7 +153,9 @@ func ScanFreely(s *scan.Finder, h *scan.Held, from, to int) {
 // ScanURL scans h.Text[from:to], which is a URL or the target of a request: a
 // single token, whatever is in it.
 func ScanURL(s *scan.Finder, h *scan.Held, from, to int) {
-	from, to = char.Trim(h.Text, from, to)
+	if from, to = char.Trim(h.Text, from, to); s.Profile == secret.Secrets && harmless(h.Text[from:to]) {
+		return
+	}
 	t := json.NewText(s)
 	t.JudgeURL(h, from, to)
 }
@@ -182,10 +199,29 @@ func rewrite(p secret.Profile, v string, with func(s *scan.Finder, h *scan.Held,
 	return string(scan.Replace(nil, h.Text, 0, s.Take(scan.Settled)))
 }
 
+// maxHarmless is the length of the longest value that harmless looks at.
+const maxHarmless = 256
+
+// A glass is what harmless looks with.
+type glass struct {
+	text  text.Text
+	value [maxHarmless]byte
+}
+
+// glasses are not in use.
+var glasses = sync.Pool{New: func() any {
+	return &glass{text: json.NewText(&scan.Finder{Profile: secret.Secrets})}
+}}
+
 // harmless reports whether nothing of v goes by [secret.Secrets] for certain.
-func harmless(v string) bool {
-	var b [256]byte
-	f := scan.Finder{Profile: secret.Secrets}
-	t := json.NewText(&f)
-	return len(v) <= len(b) && t.Harmless(b[:copy(b[:], v)])
+func harmless[bytes []byte | string](v bytes) bool {
+	if len(v) < secret.MinLoose {
+		return true
+	}
+	if len(v) > maxHarmless {
+		return false
+	}
+	g := glasses.Get().(*glass)
+	defer glasses.Put(g)
+	return g.text.Harmless(g.value[:copy(g.value[:], v)])
 }

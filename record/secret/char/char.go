@@ -1,8 +1,6 @@
 // Package char tells classes of bytes, and finds runs of them.
 package char
 
-import "bytes"
-
 // IsLead reports whether c may stand before JSON: white space and the bytes of
 // a byte order mark.
 func IsLead(c byte) bool {
@@ -59,12 +57,22 @@ func IsPathAt(c byte) bool { return IsPath(c) || c == '@' }
 
 // TokenLen returns the length of the token (RFC 9110, section 5.6.2) that p
 // begins with.
-func TokenLen(p []byte) int { return Run(p, isTokenChar) }
-
-// isTokenChar reports whether c may stand in a token (RFC 9110, section 5.6.2).
-func isTokenChar(c byte) bool {
-	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0
+func TokenLen(p []byte) int {
+	n := 0
+	for n < len(p) && tokenChars[p[n]] {
+		n++
+	}
+	return n
 }
+
+// tokenChars are the bytes that may stand in a token (RFC 9110, section 5.6.2).
+var tokenChars = func() Table {
+	is := In("!#$%&'*+-.^_`|~")
+	for i := range is {
+		is[i] = is[i] || IsLetterOrDigit(byte(i))
+	}
+	return is
+}()
 
 // HexDigits are the bytes that IsHex holds for.
 var HexDigits = func() (is [256]bool) {

@@ -20,6 +20,16 @@ func Lower(b, word []byte) []byte {
 	return b
 }
 
+// IsASCII reports whether all bytes of p are of ASCII.
+func IsASCII(p []byte) bool {
+	for _, c := range p {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 // A PairSet is a set of two bytes of ASCII.
 type PairSet [128][128 / 8]byte
 
