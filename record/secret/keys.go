@@ -48,16 +48,19 @@ func (s *trigramSet) bit(t uint64) uint8 { return s[t&(1<<15-1)] }
 // trigrams are the beginnings of all keys, and of bearer; byPair has keyKinds by the first two bytes.
 var trigrams, byPair = indexKeys()
 
+// secretPrefix and webToken are what secret keys and JSON web tokens begin with;
 // telegramBot is what follows the number of a bot in its token, mailchimp what
 // follows the digits of a key of Mailchimp, which are as many as mailchimpLen.
 const (
+	secretPrefix = "sk-"
+	webToken     = "eyJ"
 	telegramBot  = ":AA"
 	mailchimp    = "-us"
 	mailchimpLen = 32
 )
 
 // oddKeys are the beginnings, or the ends, of keys that have a rule of their own.
-var oddKeys = []string{"sk-", "eyJ", telegramBot, mailchimp}
+var oddKeys = []string{secretPrefix, webToken, telegramBot, mailchimp}
 
 func indexKeys() (trigrams trigramSet, byPair [1 << 10][]keyKind) {
 	for _, k := range keyKinds {
@@ -89,14 +92,14 @@ func OpenKey(tok []byte, n int) int {
 	return n
 }
 
-// BeginsKey reports whether tok may begin with a key, whole or with what is yet
-// to come.
+// BeginsKey reports whether tok, of at least three bytes, may begin with a key, whole
+// or with what is yet to come.
 func BeginsKey(tok []byte, whole bool) bool {
-	for _, prefix := range oddKeys {
-		if prefix == mailchimp && len(tok) > len(mailchimp) && !char.IsDigit(tok[len(mailchimp)]) {
-			continue
-		}
-		if bytes.HasPrefix(tok, []byte(prefix)) {
+	switch string(tok[:3]) {
+	case secretPrefix, webToken, telegramBot:
+		return true
+	case mailchimp:
+		if len(tok) == len(mailchimp) || char.IsDigit(tok[len(mailchimp)]) {
 			return true
 		}
 	}
@@ -108,19 +111,19 @@ func BeginsKey(tok []byte, whole bool) bool {
 	return false
 }
 
-// KeyAt judges what begins at tok[i], and returns where the secret is, if from <
+// KeyAt judges what begins at tok[i], three bytes or more, and returns where the secret is, if from <
 // to, and where the next one can begin. As all that judge it passes over what
 // it has looked at, so that no token takes time by the square of its length.
 func KeyAt(tok []byte, i int) (from, to, next int) {
 	rest := tok[i:]
-	switch {
-	case bytes.HasPrefix(rest, []byte("sk-")):
+	switch string(rest[:3]) {
+	case secretPrefix:
 		return secretKey(tok, i)
-	case bytes.HasPrefix(rest, []byte("eyJ")):
+	case webToken:
 		return signature(tok, i)
-	case bytes.HasPrefix(rest, []byte(telegramBot)):
+	case telegramBot:
 		return botToken(tok, i)
-	case bytes.HasPrefix(rest, []byte(mailchimp)):
+	case mailchimp:
 		if i >= mailchimpLen && len(rest) > len(mailchimp) && char.IsDigit(rest[len(mailchimp)]) && char.Run(tok[i-mailchimpLen:i], char.IsHex) == mailchimpLen {
 			return i - mailchimpLen, i, i + len(mailchimp)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"slices"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -209,9 +210,9 @@ func (t *Text) base64HoldsSecret(run []byte) bool {
 		if !printable(first[:n]) && (shift > 0 || len(part) < 48) {
 			continue
 		}
-		buf := make([]byte, enc.DecodedLen(len(part)))
-		n, _ = enc.Decode(buf, part)
-		if t.HoldsSecret(buf[:n]) {
+		t.decoded = slices.Grow(t.decoded[:0], enc.DecodedLen(len(part)))
+		n, _ = enc.Decode(t.decoded[:cap(t.decoded)], part)
+		if t.HoldsSecret(t.decoded[:n]) {
 			return true
 		}
 	}

@@ -13,20 +13,21 @@ import (
 
 // A Text is the sink for text in which secrets give themselves away.
 type Text struct {
-	s      *scan.Finder
-	opener Opener
-	url    bool        // the text is a URL, if need be a relative one
-	Soft   bool        // the text comes in pieces that should not be held back: see pause
-	Loose  bool        // the text is no prose: the value of a secret's name need not look like a key
-	h      scan.Held   // the token under way
-	flags  byte        // its classes
-	done   int         // of it that was judged before, or let go
-	tail   []byte      // the end of what came before it
-	run    stretch     // what may be a secret of several tokens, or nil
-	finds  []find      // of the token that is judged
-	alone  scan.Held   // a token that is judged where it stands
-	before []byte      // memory of what stands before it
-	fields fieldSearch // in the text that is scanned
+	s       *scan.Finder
+	opener  Opener
+	url     bool        // the text is a URL, if need be a relative one
+	Soft    bool        // the text comes in pieces that should not be held back: see pause
+	Loose   bool        // the text is no prose: the value of a secret's name need not look like a key
+	h       scan.Held   // the token under way
+	flags   byte        // its classes
+	done    int         // of it that was judged before, or let go
+	tail    []byte      // the end of what came before it
+	run     stretch     // what may be a secret of several tokens, or nil
+	finds   []find      // of the token that is judged
+	alone   scan.Held   // a token that is judged where it stands
+	before  []byte      // memory of what stands before it
+	decoded []byte      // memory of what a token is in another form
+	fields  fieldSearch // in the text that is scanned
 }
 
 // An Opener makes the sinks for what is in text in another form.
