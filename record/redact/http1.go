@@ -403,14 +403,14 @@ func (t *stream) content(p []byte, at int64) int {
 		t.take(int64(n))
 		return n
 	}
-	if len(t.line.Text) == 0 && n > 0 && likely(t.scan.Profile, p[:n]) != aStart {
-		t.fresh = false
-		return t.content(p, at)
-	}
 	if i := bytes.IndexByte(p[:n], '\n'); i >= 0 {
 		n = i + 1
 	}
 	n = min(n, maxStartLine)
+	if len(t.line.Text) == 0 && n > 0 && likely(t.scan.Profile, p[:n]) != aStart {
+		t.fresh = false
+		return t.content(p[:n], at)
+	}
 	t.line.Add(p[:n], at, n)
 	switch text := t.line.Text; {
 	case likely(t.scan.Profile, text) == aStart && isStartLine(text):
