@@ -28,6 +28,7 @@ type Text struct {
 	before  []byte      // memory of what stands before it
 	decoded []byte      // memory of what a token is in another form
 	fields  fieldSearch // in the text that is scanned
+	inTail  fieldSearch // in tail
 }
 
 // An Opener makes the sinks for what is in text in another form.
@@ -38,7 +39,9 @@ type Opener interface {
 
 // New returns a text that reports to s, and opens with o what is in the
 // text in another form.
-func New(s *scan.Finder, o Opener) Text { return Text{s: s, opener: o} }
+func New(s *scan.Finder, o Opener) Text {
+	return Text{s: s, opener: o, inTail: fieldSearch{last: -1}}
+}
 
 // A stretch is what may be a secret that is made of several tokens.
 type stretch interface {
@@ -181,11 +184,12 @@ func (t *Text) unescaped(p []byte, at int64) {
 // remember keeps what comes before the next token.
 func (t *Text) remember(p []byte) {
 	if len(p) >= maxTail {
-		t.tail = append(t.tail[:0], p[len(p)-maxTail:]...)
+		t.tail, t.inTail = append(t.tail[:0], p[len(p)-maxTail:]...), fieldSearch{last: -1}
 		return
 	}
-	if len(t.tail)+len(p) > 2*maxTail {
-		t.tail = t.tail[:copy(t.tail, t.tail[len(t.tail)-maxTail:])]
+	if n := len(t.tail) - maxTail; n+len(p) > maxTail {
+		t.tail = t.tail[:copy(t.tail, t.tail[n:])]
+		t.inTail.to, t.inTail.last = max(0, t.inTail.to-n), t.inTail.last-n
 	}
 	t.tail = append(t.tail, p...)
 }
@@ -275,7 +279,7 @@ func (t *Text) End() {
 		t.run.end()
 		t.run = nil
 	}
-	t.tail = t.tail[:0]
+	t.tail, t.inTail = t.tail[:0], fieldSearch{last: -1}
 }
 
 // Pending implements [scan.Sink].
@@ -292,10 +296,14 @@ func (t *Text) Idle() bool { return len(t.h.Text) == 0 && t.run == nil }
 
 // Pause lets go what cannot become a secret whatever follows.
 func (t *Text) Pause() {
-	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != secret.Strict &&
+	if len(t.h.Text) == 0 || t.run != nil || t.s.Profile == secret.Strict {
+		return
+	}
+	n := settled(t.h.Text)
+	if n > t.done &&
 		t.verdict(nil, false) == secret.Stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 &&
 		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
-		t.done = max(t.done, settled(t.h.Text))
+		t.done = n
 	}
 }
 
@@ -360,16 +368,16 @@ func (t *Text) JudgeURL(h *scan.Held, from, to int) {
 	t.judgeHeld()
 }
 
+// inParameters are the bytes around parameters and their names, and in URLs.
+var inParameters = char.In("?&#=%:")
+
 // settled returns the length of the beginning of tok in which no secret
 // starts, whatever tok is continued with. The first letters of a key that are
 // the same in all keys are harmless.
 func settled(tok []byte) int {
-	n := min(len(tok), softBase64)
-	if i := bytes.IndexAny(tok, "?&#=%:"); i >= 0 {
-		n = min(n, i)
-	}
-	if i := bytes.Index(tok, []byte("://")); i >= 0 {
-		n = min(n, i)
+	n, limit := 0, min(len(tok), softBase64)
+	for n < limit && !inParameters[tok[n]] {
+		n++
 	}
 	return secret.OpenKey(tok, n)
 }
