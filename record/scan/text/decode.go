@@ -76,7 +76,11 @@ func (t *Text) base64(out []find, tok []byte) []find {
 	if t.s.Depth >= maxDepth {
 		return out
 	}
-	for i, end := char.LongRunOf(tok, 0, char.Sextet, minBase64); i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
+	i, end := 0, len(tok)
+	if t.all&char.Sextet == 0 || end < minBase64 {
+		i, end = char.LongRunOf(tok, 0, char.Sextet, minBase64)
+	}
+	for ; i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
 		if plausible(tok[i:end]) && t.runHoldsSecret(tok[i:end]) {
 			from := i
 			if t.Soft {

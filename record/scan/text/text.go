@@ -20,6 +20,7 @@ type Text struct {
 	Loose   bool        // the text is no prose: the value of a secret's name need not look like a key
 	h       scan.Held   // the token under way
 	flags   byte        // its classes
+	all     byte        // the classes that all bytes have of the token under way, or that is judged
 	done    int         // of it that was judged before, or let go
 	tail    []byte      // the end of what came before it
 	run     stretch     // what may be a secret of several tokens, or nil
@@ -133,7 +134,7 @@ func (t *Text) next(p []byte, i int, whole, raw bool) (from, to int) {
 		if to = j + 1; j >= from { // no token of k bytes begins before p[j]
 			continue
 		}
-		n, _ := char.RunOf(p[from+k:], char.Plain)
+		n, _, _ := char.RunOf(p[from+k:], char.Plain)
 		to = from + k + n
 		if raw && from > 0 && p[from-1] == '\\' {
 			from += escape.Rest(p[:to], from)
@@ -199,8 +200,11 @@ const overlap = 4 << 10
 
 // extend adds what p continues the token under way with and returns its length.
 func (t *Text) extend(p []byte, at int64) int {
-	i, all := char.RunOf(p, char.Plain)
-	t.flags |= all
+	i, some, all := char.RunOf(p, char.Plain)
+	if len(t.h.Text) == 0 {
+		t.all = 0xff
+	}
+	t.flags, t.all = t.flags|some, t.all&all
 	for from := 0; from < i; {
 		k := min(i-from, scan.MaxToken-len(t.h.Text))
 		t.h.Add(p[from:from+k], at+int64(from), k)
@@ -228,7 +232,7 @@ func (t *Text) slowly(p []byte, at int64, n int) {
 		return
 	}
 	for len(p) > 0 {
-		i, _ := char.RunOf(p, char.Plain)
+		i, _, _ := char.RunOf(p, char.Plain)
 		i = max(i, 1)
 		t.piece(p[:i], at, i)
 		p, at = p[i:], at+int64(i)
@@ -253,7 +257,7 @@ func (t *Text) piece(p []byte, at int64, n int) {
 		t.extend(p, at)
 		return
 	}
-	t.flags |= char.Classes[p[0]]
+	t.flags, t.all = t.flags|char.Classes[p[0]], 0
 	t.h.Add(p, at, n)
 	if len(t.h.Text) >= scan.MaxToken {
 		t.judgeHeld()
@@ -311,7 +315,8 @@ func (t *Text) Pause() {
 func (t *Text) judge(p []byte, from, to int, at int64, raw bool) {
 	tok := p[from:to]
 	at += int64(from)
-	_, m := char.RunOf(tok, char.Plain)
+	_, m, all := char.RunOf(tok, char.Plain)
+	t.all = all
 	for _, f := range t.find(tok, m, p[:from], raw) {
 		t.s.Redact([]scan.Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}
@@ -365,6 +370,7 @@ func (t *Text) JudgeURL(h *scan.Held, from, to int) {
 	for _, c := range t.h.Text {
 		t.flags |= char.Classes[c]
 	}
+	t.all = 0
 	t.judgeHeld()
 }
 

@@ -26,7 +26,7 @@ func (t *Text) mayHold(p []byte, from, to int, raw bool) bool {
 	if n > MaxQuick { // what follows takes as long as to find out
 		return true
 	}
-	_, m := char.RunOf(tok, char.Plain)
+	_, m, _ := char.RunOf(tok, char.Plain)
 	switch {
 	case t.s.Profile == secret.Strict, m&char.Percent != 0, m&(char.AtSign|char.Colon) == char.AtSign|char.Colon:
 		return true
