@@ -220,7 +220,14 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 	if m&(char.Equals|char.Colon) == 0 {
 		return out
 	}
-	for i := range max(0, len(tok)-secret.MinLoose) {
+	start := bytes.IndexByte(tok, '=')
+	if start < 0 {
+		start = len(tok)
+	}
+	if i := bytes.IndexByte(tok[:start], ':'); i >= 0 {
+		start = i
+	}
+	for i := start; i < len(tok)-secret.MinLoose; i++ {
 		if len(out) > 0 && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
 			continue
 		}

@@ -225,16 +225,19 @@ func (t *Text) base64HoldsSecret(run []byte) bool {
 
 // HoldsSecret scans a decoded text.
 func (t *Text) HoldsSecret(p []byte) bool {
-	sub := scan.Finder{Profile: t.s.Profile, Depth: t.s.Depth + 1}
-	if sub.Depth > maxDepth || len(p) < secret.MinLoose {
+	if t.s.Depth >= maxDepth || len(p) < secret.MinLoose {
 		return false
 	}
-	if sub.Profile == secret.Secrets && len(p) <= MaxQuick {
-		if in := New(&sub, t.opener); in.Harmless(p) {
+	if t.s.Profile == secret.Secrets && len(p) <= MaxQuick {
+		if t.short == nil {
+			short := New(t.s.Decoded(), t.opener)
+			t.short = &short
+		}
+		if t.short.Harmless(p) {
 			return false
 		}
 	}
-	return !t.s.Clean(p, &sub, t.opener.Decoded)
+	return !t.s.Clean(p, t.opener.Decoded)
 }
 
 func printable(p []byte) bool {

@@ -20,13 +20,15 @@ type Text struct {
 	Loose   bool        // the text is no prose: the value of a secret's name need not look like a key
 	h       scan.Held   // the token under way
 	flags   byte        // its classes
-	all     byte        // the classes that all bytes have of the token under way, or that is judged
+	all     byte        // the classes that all bytes have of the token under way, or that next found
+	some    byte        // those of the one that next found
 	done    int         // of it that was judged before, or let go
 	tail    []byte      // the end of what came before it
 	run     stretch     // what may be a secret of several tokens, or nil
 	finds   []find      // of the token that is judged
 	alone   scan.Held   // a token that is judged where it stands
 	before  []byte      // memory of what stands before it
+	short   *Text       // for what is decoded and short; made when it is first needed
 	decoded []byte      // memory of what a token is in another form
 	fields  fieldSearch // in the text that is scanned
 	inTail  fieldSearch // in tail
@@ -99,7 +101,7 @@ func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
 			}
 			t.endToken()
 		default:
-			t.judge(p, from, to, at, raw)
+			t.judge(p[from:to], p[:from], at+int64(from), raw)
 		}
 		if i = to; t.run != nil {
 			t.pass(p[:i], raw)
@@ -118,7 +120,8 @@ func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
 }
 
 // next returns the first token from p[i] on that may hold a secret or is not
-// complete: p[from:to]. Where there is none both are len(p).
+// complete: p[from:to]. Where there is none both are len(p). It leaves the classes
+// of the token in t.some and t.all.
 func (t *Text) next(p []byte, i int, whole, raw bool) (from, to int) {
 	k := t.shortest()
 	for from = i; from+k <= len(p); from = to {
@@ -127,19 +130,24 @@ func (t *Text) next(p []byte, i int, whole, raw bool) (from, to int) {
 				break
 			}
 		}
+		some, all := byte(0), byte(0xff)
 		j := from + k - 1
 		for j >= from && char.Classes[p[j]] != 0 {
+			some |= char.Classes[p[j]]
+			all &= char.Classes[p[j]]
 			j--
 		}
 		if to = j + 1; j >= from { // no token of k bytes begins before p[j]
 			continue
 		}
-		n, _, _ := char.RunOf(p[from+k:], char.Plain)
+		n, more, each := char.RunOf(p[from+k:], char.Plain)
+		t.some, t.all = some|more, all&each
 		to = from + k + n
 		if raw && from > 0 && p[from-1] == '\\' {
 			from += escape.Rest(p[:to], from)
+			_, t.some, t.all = char.RunOf(p[from:to], char.Plain)
 		}
-		if to == len(p) && !whole || to-from >= k && t.mayHold(p, from, to, raw) {
+		if to == len(p) && !whole || to-from >= k && t.mayHold(p[from:to], p[:from], t.some, raw) {
 			return from, to
 		}
 	}
@@ -311,17 +319,13 @@ func (t *Text) Pause() {
 	}
 }
 
-// judge takes out the secrets of the token p[from:to].
-func (t *Text) judge(p []byte, from, to int, at int64, raw bool) {
-	tok := p[from:to]
-	at += int64(from)
-	_, m, all := char.RunOf(tok, char.Plain)
-	t.all = all
-	for _, f := range t.find(tok, m, p[:from], raw) {
+// judge takes out the secrets of tok, which next found to stand at at.
+func (t *Text) judge(tok, before []byte, at int64, raw bool) {
+	for _, f := range t.find(tok, t.some, before, raw) {
 		t.s.Redact([]scan.Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}
 	t.alone.Point(tok, at)
-	t.begins(&t.alone, p[:from], raw)
+	t.begins(&t.alone, before, raw)
 }
 
 // begins begins a stretch with a token if that may be the first one of it, before
@@ -350,8 +354,13 @@ func (t *Text) judgeHeld() {
 			t.run = nil
 		}
 	}
-	if !t.url && (len(tok) < t.shortest() || !t.mayHold(tok, 0, len(tok), false)) {
-		return
+	if !t.url {
+		if len(tok) < t.shortest() {
+			return
+		}
+		if _, m, _ := char.RunOf(tok, char.Plain); !t.mayHold(tok, nil, m, false) {
+			return
+		}
 	}
 	for _, f := range t.find(tok, t.flags, nil, false) {
 		value := f.of(tok)
