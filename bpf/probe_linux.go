@@ -82,7 +82,7 @@ func Open(o Options) (*Probe, error) {
 // need: those of OpenSSL.
 func (p *Probe) loadUsual() {
 	calls := []string{object.TlsProgTlsReturn, object.TlsProgTlsReadInner, object.TlsProgTlsWriteEx, object.TlsProgTlsHandshake}
-	if p.sessions {
+	if p.sessions.Load() {
 		calls = []string{object.TlsProgTlsCall}
 	}
 	for _, name := range append(calls, object.TlsProgTlsFree, object.TlsProgTlsClear, object.TlsProgTlsCtrl, object.TlsProgLoaderChanged) {
