@@ -138,67 +138,6 @@ func (c *cursor) run(yield func(Event, error) bool) {
 	}
 }
 
-// load makes b the current block.
-func (c *cursor) load(b *block) (err error) {
-	c.block, c.next, c.lossy, c.events = b, 0, b.lossy, nil
-	if b.Block != nil {
-		c.clock = b.Clock
-		c.events, err = c.p.reader.Load(b.Block, c.memory)
-	}
-	return err
-}
-
-// readAddresses reads the addresses that the current block tells, ahead of its
-// other events: for a server that uses the socket itself, what it sends proves the
-// address, which comes after what it has written, with which the first exchange
-// ends.
-func (c *cursor) readAddresses() {
-	clear(c.early)
-	for at := 0; at < len(c.events); {
-		var event []byte
-		event, at = ring.Event(c.events, at)
-		if h := view[object.TlsHead](event); h == nil || h.Kind != kindAddress {
-			continue
-		}
-		e := view[object.TlsAddressEvent](event)
-		if e == nil {
-			continue
-		}
-		key := keyOf(&e.Head)
-		if pr := c.known(key.tgid); pr != nil && pr.conns[key] != nil {
-			pr.conns[key].setAddress(&e.Address)
-		} else {
-			c.early[key] = e.Address
-		}
-	}
-}
-
-// readEvents passes on the events of the current block that are left.
-func (c *cursor) readEvents() {
-	for c.next < len(c.events) && !c.left {
-		event, next := ring.Event(c.events, c.next)
-		c.event(event)
-		c.next = next
-	}
-}
-
-// readBlock passes on what the current block has.
-func (c *cursor) readBlock() {
-	c.readEvents()
-	if c.left {
-		return
-	}
-	b := c.block
-	if b.after != nil {
-		c.recover(b.after)
-	}
-	if b.Block != nil {
-		c.p.reader.Free(b.Block)
-	}
-	c.p.queue.recycle(b)
-	c.block = nil
-}
-
 // send passes on e, or keeps it until run is called again. What data it has then
 // is of the current block, or of its own.
 func (c *cursor) send(e Event) {

@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 // Package ring empties a ring buffer of the kernel's (BPF_MAP_TYPE_RINGBUF) in a
 // process of its own, so that nothing that the rest of the program does can keep
 // it from that: no garbage collector, no thread that has to wait for a processor.
