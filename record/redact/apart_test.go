@@ -74,6 +74,40 @@ var written = map[string]string{
 	"jar in json early":  "[{\"name\":\"a\",\"value\":\"@S@\",\"domain\":\".x.com\",\"httpOnly\":true}]",
 	"key in json":        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"d\":\"@S@\"}",
 	"redirect with code": "Location: https://x.example/cb?code=@S@&state=1\n",
+	"no digits":          "export NPM_TOKEN='@S@'\n",
+	"letters":            "client = Client(api_token=\"@L@\")\n",
+	"signs":              "MAIL_PASSWORD=S@1!@P@\nPORT=25\n",
+	"numbered":           "password1=@S@&password2=@S@",
+	"prefixed":           "spring.datasource.session-key=@S@\n",
+	"short for password": "DB_PASS=@P@\nadmin-pwd: x\n",
+	"typed":              "User(name='x', password=SecretStr('@S@'))",
+	"optional":           "Config { user: \"bob\", token: Some(\n    \"@S@\",\n) }",
+	"bytes":              "{b'password': b'@S@'}",
+	"header map":         "map[Accept:[*/*] Authorization:[Bearer @S@]]",
+	"two words":          "API Key: @S@\nSecret key is: @S@\n",
+	"bold":               "**Token**: `@S@`\n",
+	"passphrase":         "Enter passphrase for key '/root/.ssh/id': @S@\n",
+	"remote procedure":   "<member><name>password</name><value><string>@S@</string></value></member>",
+	"aws pair":           "AKIAIOSFODNN7EXAMPLE:@S@@S14@\n",
+	"names and values":   "name,value\nAPI_KEY,@S@\n",
+	"comma separated":    "id,email,password,created\n1,a@b.c,@S@,2024-01-01\n2,b@b.c,@S@,2024-01-02\n",
+	"words in names":     "User name,Password,Access key ID,Secret access key\nbob,@S@,x,@S@\n",
+	"tab separated":      "id\temail\tapi_secret\n1\ta@b.c\t@S@\n",
+	"bars":               "| user | password |\n|---|---|\n| bob | `@S@` |\n",
+	"path of a token":    "GET /reset-password/@S@ HTTP/1.1\n",
+	"path in a url":      "see https://app.example/users/invite/@S@?x=1 there",
+	"path of a hook":     "https://hooks.example/hooks/catch/1234567/@S@/\n",
+	"echoed":             "echo '@S@' | docker login -u bob --password-stdin\n",
+	"changed":            "echo 'root:@S@' | chpasswd\n",
+	"joined user":        "curl -sS -ubob:@S@ https://x",
+	"remote desktop":     "xfreerdp /u:bob /p:@S@ /v:h\n",
+	"vault":              "vault login @S@\n",
+	"key generation":     "ssh-keygen -t ed25519 -N '@P@' -f x\n",
+	"ssh2":               "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: x\n@S@@S@@S14@\n@S@@S@@S14@\n---- END SSH2 ENCRYPTED PRIVATE KEY ----\n",
+	"bare key":           "key = MIIEvQIBADANBgkqhkiG9w0BAQEFAASC@S@@S@@S@\n",
+	"pair of a key":      "{\"dp\":\"@S@@S@\",\"dq\":\"@S@@S@\",\"qi\":\"@S@@S@\"}",
+	"key type behind":    "my key: {\"crv\":\"P-256\",\"d\":\"@S@@S@\",\"kty\":\"EC\"}",
+	"code in a redirect": "https://a.example/login?next=%2Fcb%3Fcode%3D@S@%26state%3D1",
 }
 
 // TestWritten holds that no way to write a secret shows it, alone, in what a tool
@@ -81,7 +115,10 @@ var written = map[string]string{
 func TestWritten(t *testing.T) {
 	for name, text := range written {
 		secret, short := random(41, 26, alnum), "k9"+random(42, 9, lower+digits)
-		text = strings.NewReplacer("@S@", secret, "@P@", short).Replace(text)
+		if strings.Contains(text, "@L@") {
+			secret = random(47, 26, lower+strings.ToUpper(lower))
+		}
+		text = strings.NewReplacer("@S@", secret, "@S14@", secret[:14], "@P@", short, "@L@", secret).Replace(text)
 		if !strings.Contains(text, secret) {
 			secret = short
 		}
@@ -125,6 +162,14 @@ func TestNotWritten(t *testing.T) {
 		"apiVersion: v1\nkind: ConfigMap\ndata:\n  key: aB3dE5gH7jK9mN1pQ2sT\n---\napiVersion: v1\ndata:\n  level: info\n  mode: production\n  size: 1234567890\nkind: ConfigMap\n",
 		"[{\"value\": \"aB3dE5gH7jK9mN1pQ2sT\", \"name\": \"Accept\"}, {\"value\": \"aB3dE5gH7jK9mN1pQ2sT\", \"unit\": \"token\"}]\n",
 		"apiVersion: apps/v1\nkind: Deployment\nspec:\n  image: registry.example/a/b2@sha256:0123456789abcdef0123456789abcdef\n",
+		"for (const [user,password] of pairs) login(user,password)\nname,token,count\nfirst,second,third\n",
+		"github.com/pquerna/otp,v1.1.0,h1:q2gMsMpMA3QzX\ngithub.com/gorilla/securecookie v1.1.1\n",
+		"\tSignature\n\tToken\n\tFTINT_L_D\n\tMaxTokenInfoClass\n| Error::BadSignature\n| Error::AlertReceived(_) => x\n",
+		"https://docs.example/password/reset/how-to-change-your-password and /reset-password/instructions-for-administrators\n",
+		"ring::signature::ECDSA_P256_SHA256_ASN1 and Cookie::parse(\"cookie1=value1\"), state === \"pass\"),f=!c.LCPBreakdown?.lcpEvent\n",
+		"CHALLENGE_PASSWORD = ObjectIdentifier(\"1.2.840.113549.1.9.7\"), PrivateKey:  testRSA2048PrivateKey,\n",
+		"getElementsByClassNameFromDocument getUserTokenFromRequest XMLHttpRequestUpload password: OptionalPasswordString\n",
+		"echo fs.inotify.max_user_watches=524288 | sudo tee -a /etc/sysctl.conf\n",
 		"model: claude-sonnet-4-20250514 gpt-4o-2024-08-06 session_id 3f2504e0-4f89-41d3-9a0c-0305e82c3301\n",
 	} {
 		in := post("application/json", `{"messages":[{"role":"user","content":`+quote(text)+`}]}`)

@@ -32,10 +32,11 @@ type http2Stream struct {
 	ends   bool      // that stream ends with it
 	torn   bool      // bytes of it are missing, so that the rest cannot be read
 	bodies map[uint32]scan.Sink
+	debug  scan.Sink // for what is said when the connection ends (RFC 9113, section 6.8)
 }
 
 func newHTTP2(f *scan.Finder) *http2Stream {
-	return &http2Stream{scan: f, table: newFieldTable(), bodies: map[uint32]scan.Sink{}}
+	return &http2Stream{scan: f, table: newFieldTable(), bodies: map[uint32]scan.Sink{}, debug: json.NewLoose(f)}
 }
 
 func (h *http2Stream) Write(p []byte, at int64, _ int) {
@@ -114,6 +115,8 @@ func (h *http2Stream) payload(p []byte, at int64) {
 			return
 		}
 		h.block.Add(p, at, len(p))
+	case frame.GoAway:
+		h.debug.Write(p, at, len(p))
 	case frame.Data:
 		b := h.bodies[h.frame.Stream]
 		if b == nil && len(h.bodies) < maxStreams { // of which the fields were not seen
@@ -151,6 +154,8 @@ func (h *http2Stream) endFrame() {
 		}
 	case frame.Reset:
 		h.endBody(h.frame.Stream)
+	case frame.GoAway:
+		h.debug.End()
 	}
 }
 
@@ -185,6 +190,7 @@ func (h *http2Stream) endBody(id uint32) {
 func (h *http2Stream) End() {
 	h.fields()
 	h.block.Reset()
+	h.debug.End()
 	for id := range h.bodies {
 		h.endBody(id)
 	}
@@ -192,7 +198,7 @@ func (h *http2Stream) End() {
 
 // Pending implements [scan.Sink].
 func (h *http2Stream) Pending() int64 {
-	p := h.block.Start(0)
+	p := min(h.block.Start(0), h.debug.Pending())
 	for _, b := range h.bodies {
 		p = min(p, b.Pending())
 	}

@@ -7,6 +7,7 @@ import (
 	"ssltape/record/frame"
 	"ssltape/record/scan"
 	"ssltape/record/scan/body"
+	"ssltape/record/scan/json"
 )
 
 // A webSocket is the sink for one direction of a WebSocket connection (RFC
@@ -17,6 +18,8 @@ type webSocket struct {
 	scan    *scan.Finder
 	inner   scan.Finder // of the messages without their masks
 	message *body.Messages
+	control scan.Sink // for the payload of control frames
+	masks   masked    // of that of the last one
 	head    []byte
 	headAt  int64
 	frame   frame.WebSocket // under way
@@ -51,7 +54,7 @@ type masked struct {
 // compressed unless d is nil.
 func newWebSocket(f *scan.Finder, d *deflater) *webSocket {
 	w := &webSocket{scan: f, deflate: d, inner: scan.Finder{Profile: f.Profile, Fill: true}, left: -1}
-	w.message = body.NewMessages(&w.inner)
+	w.message, w.control = body.NewMessages(&w.inner), json.NewLoose(&w.inner)
 	return w
 }
 
@@ -95,6 +98,8 @@ func (w *webSocket) beginFrame(at int64) {
 		k.key = run.key
 	case w.isPlain():
 		w.payload = append(w.payload, run)
+	case f.IsControl():
+		w.masks = run
 	}
 	w.head = w.head[:0]
 }
@@ -111,19 +116,27 @@ func (w *webSocket) data(p []byte, at int64) {
 		w.pack(p, at)
 		return
 	}
-	if !w.isPlain() {
+	is, key := w.control, w.masks.key
+	switch {
+	case w.frame.IsControl():
+	case w.isPlain():
+		is, key = w.message, w.payload[len(w.payload)-1].key
+	default:
 		return
 	}
-	key := w.payload[len(w.payload)-1].key
 	text := make([]byte, len(p))
 	for i, c := range p {
 		text[i] = c ^ key[(at+int64(i))%4]
 	}
-	w.message.Write(text, at, len(text))
+	is.Write(text, at, len(text))
 }
 
 func (w *webSocket) endFrame() {
 	w.left = -1
+	if w.frame.IsControl() {
+		w.control.End()
+		w.pass() // before the masks of another one come
+	}
 	if w.packed.open && !w.frame.IsControl() {
 		if w.frame.Final {
 			w.unpack()
@@ -208,13 +221,12 @@ func (w *webSocket) put(at int64, text []byte, key [4]byte) {
 
 // pass hands on what was found, masked as its place was.
 func (w *webSocket) pass() {
-	for _, s := range w.inner.Take(w.message.Pending()) {
+	for _, s := range w.inner.Take(w.pending()) {
 		text := []byte(s.Text)
 		for _, m := range w.payload {
-			for i := max(s.At, m.from); i < min(s.Stop(), m.to); i++ {
-				text[i-s.At] ^= m.key[i%4]
-			}
+			m.mask(s.At, text)
 		}
+		w.masks.mask(s.At, text)
 		w.scan.Found++
 		w.scan.Put([]scan.Span{s}, string(text))
 	}
@@ -222,6 +234,17 @@ func (w *webSocket) pass() {
 		w.payload = append(w.payload[:0], w.payload[k])
 	}
 }
+
+// mask puts the mask on what of text, which stands at at, is in m.
+func (m *masked) mask(at int64, text []byte) {
+	for i := max(at, m.from); i < min(at+int64(len(text)), m.to); i++ {
+		text[i-at] ^= m.key[i%4]
+	}
+}
+
+// pending returns the place of the first byte of messages and control frames that
+// is not decided.
+func (w *webSocket) pending() int64 { return min(w.message.Pending(), w.control.Pending()) }
 
 // gap says that n bytes are missing, and returns whether it is known what comes
 // after them.
@@ -252,12 +275,13 @@ func (w *webSocket) End() {
 		w.write(w.deflate.end())
 	}
 	w.message.End()
+	w.control.End()
 	w.pass()
 }
 
 // Pending implements [scan.Sink].
 func (w *webSocket) Pending() int64 {
-	p := min(w.message.Pending(), w.inner.Next())
+	p := min(w.pending(), w.inner.Next())
 	if w.packed.open && !w.packed.gone {
 		p = min(p, w.packed.at)
 	}

@@ -195,15 +195,18 @@ func secretKey(tok []byte, i int) (from, to, next int) {
 // isRandom reports whether key looks like one.
 func isRandom(key []byte) bool {
 	var digit, upper bool
-	longest, length := 0, 0
+	longest, length, digits := 0, 0, 0
 	for _, c := range key {
-		digit, upper = digit || char.IsDigit(c), upper || 'A' <= c && c <= 'Z'
+		if char.IsDigit(c) {
+			digits++
+		}
+		digit, upper = digits > 0, upper || 'A' <= c && c <= 'Z'
 		if length++; c == '-' || c == '_' {
 			length = 0
 		}
 		longest = max(longest, length)
 	}
-	return longest >= 16 || digit && upper
+	return longest >= 16 || digit && upper || digits >= 8
 }
 
 // signature judges JSON web tokens (RFC 7515, section 7.1), of which the
@@ -240,8 +243,11 @@ func botToken(tok []byte, i int) (from, to, next int) {
 	return i + 1, i + 1 + n, i + 1 + n
 }
 
-// atWord reports whether a word may begin at tok[i].
-func atWord(tok []byte, i int) bool { return i == 0 || !char.IsLetterOrDigit(tok[i-1]) }
+// atWord reports whether a word may begin at tok[i], also after what sets the colour
+// of a terminal (ECMA-48, section 8.3.117).
+func atWord(tok []byte, i int) bool {
+	return i == 0 || !char.IsLetterOrDigit(tok[i-1]) || tok[i-1] == 'm' && len(bytes.Trim(tok[:i-1], "0123456789;")) == 0
+}
 
 // MayBear reports whether there may be the name of a scheme of authentication
 // in p that tells a token without more.

@@ -85,6 +85,15 @@ var keyKinds = []keyKind{
 	{"v1.0-", 100, char.IsBase64URL, anywhere}, {"figo_", 40, char.IsBase64URL, anywhere}, {"figor_", 40, char.IsBase64URL, anywhere},
 	{".atlasv1.", 60, char.IsBase64URL, anywhere}, {"7Q~", 31, char.IsMarked, anywhere}, {"8Q~", 31, char.IsMarked, anywhere}, // Terraform, Azure
 	{"pat", 79, char.IsDotted, dotted}, {"MT", 57, char.IsDotted, dotted}, {"MT", 68, char.IsDotted, dotted}, {"MT", 70, char.IsDotted, dotted}, // Airtable, Discord
+	{"BSA", 28, char.IsBase64URL, exact}, {"pat_", 64, char.IsLetterOrDigit, exact}, {"vercel_blob_rw_", 30, char.IsWord, anywhere}, {"wandb_v1_", 60, char.IsWord, anywhere},
+	{"sk_V2_", 40, char.IsWord, anywhere}, {"as-", 22, char.IsLetterOrDigit, exact}, {"ak-", 22, char.IsLetterOrDigit, exact}, {"sk_", 43, char.IsBase64URL, exact},
+	{"SWMTKN-1-", 70, char.IsBase64URL, anywhere}, {"sha256~", 43, char.IsBase64URL, anywhere}, {"::server:", 32, char.IsHex, anywhere}, // Docker, OpenShift, K3s
+	{"PMAT-", 26, char.IsUpperOrDigit, anywhere}, {"secret-live-", 36, char.IsBase64URL, anywhere}, {"secret-test-", 36, char.IsBase64URL, anywhere}, {"nyk_", 40, char.IsWord, anywhere},
+	{"v1.local.", 40, char.IsDotted, anywhere}, {"v2.local.", 40, char.IsDotted, anywhere}, {"v3.local.", 40, char.IsDotted, anywhere}, {"v4.local.", 40, char.IsDotted, anywhere}, // PASETO
+	{"v1.public.", 86, char.IsDotted, anywhere}, {"v2.public.", 86, char.IsDotted, anywhere}, {"v3.public.", 86, char.IsDotted, anywhere}, {"v4.public.", 86, char.IsDotted, anywhere},
+	{"cfut_", 40, char.IsWord, anywhere}, {"_secret_", 24, char.IsLetterOrDigit, anywhere}, {":APA91b", 100, char.IsBase64URL, anywhere}, {"esecret_", 24, char.IsLetterOrDigit, anywhere},
+	{"b3BlbnNzaC1rZXktdjE", 60, char.IsBase64, anywhere}, {"IBADANBgkqhkiG9w0BAQEFAASC", 60, char.IsBase64, anywhere}, {"IBAAKCAQEA", 200, char.IsBase64, anywhere}, // private keys
+	{"MHcCAQEEI", 60, char.IsBase64, anywhere}, {"AgEAMBMGByqGSM49AgEGCCqGSM49AwEH", 60, char.IsBase64, anywhere}, {"MC4CAQAwBQYDK2VwBCIEI", 40, char.IsBase64, anywhere},
 	{"$2a$", 56, char.IsCrypt, anywhere}, {"$2b$", 56, char.IsCrypt, anywhere}, {"$2x$", 56, char.IsCrypt, anywhere}, {"$2y$", 56, char.IsCrypt, anywhere}, // of passwords
 	{"$1$", 24, char.IsCrypt, anywhere}, {"$5$", 44, char.IsCrypt, anywhere}, {"$6$", 87, char.IsCrypt, anywhere}, {"$y$", 48, char.IsCrypt, anywhere},
 	{"$gy$", 48, char.IsCrypt, anywhere}, {"$7$", 48, char.IsCrypt, anywhere}, {"$apr1$", 24, char.IsCrypt, anywhere}, {"$argon2", 40, char.IsCrypt, anywhere},

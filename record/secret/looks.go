@@ -3,16 +3,17 @@ package secret
 import (
 	"bytes"
 	"encoding/base64"
+	"strings"
 
 	"ssltape/record/secret/char"
 )
 
-// IsShuffled reports whether p, in which letters and digits mix, looks random: it
-// has many digits in several places, or changes between cases and digits as no
-// name does.
+// IsShuffled reports whether p looks random: it has many digits in several
+// places, changes between cases and digits as no name does, or has letters beside
+// one another that words do not.
 func IsShuffled(p []byte) bool {
-	digits, runs, changes, last := 0, 0, 0, byte(0)
-	for _, c := range p {
+	digits, runs, changes, odd, last := 0, 0, 0, 0, byte(0)
+	for i, c := range p {
 		class := c & 0x60 // of upper and lower case, and others
 		if char.IsDigit(c) {
 			digits++
@@ -20,13 +21,42 @@ func IsShuffled(p []byte) bool {
 				runs++
 			}
 		}
-		if class != last && last != 0 {
-			changes++
+		switch {
+		case last == 0:
+		case class != last:
+			if changes++; class == 0x10 || last == 0x10 {
+				odd++
+			} else if last == 0x40 && isOddPair(p[i-1], c) { // from a capital on
+				odd += 2
+			}
+		case class >= 0x40 && isOddPair(p[i-1], c):
+			odd += 2
 		}
 		last = class
 	}
-	return runs > 1 && digits >= max(4, len(p)/16) || digits > 0 && changes*5 >= len(p)*2
+	return runs > 1 && digits >= max(4, len(p)/16) || digits > 0 && changes*5 >= len(p)*2 || odd > 5 && odd*5 >= len(p)*2
 }
+
+// isOddPair reports whether a and b are letters that hardly ever stand beside one
+// another, in words of English and in names of programs.
+func isOddPair(a, b byte) bool {
+	a, b = a|0x20, b|0x20
+	return 'a' <= a && a <= 'z' && 'a' <= b && b <= 'z' && commonPairs[a-'a']>>(b-'a')&1 == 0
+}
+
+// commonPairs has for each letter a bit for those that follow it: 330 pairs, which
+// are 96 of 100 in the words of 100 MB of programs and their documentation.
+var commonPairs = func() (pairs [26]uint32) {
+	for i, followers := range strings.Fields("bcdfgiklmnprstuvwxy aceijloprsuy acdefghiklmoprstuvy abcdeilnoprstuwy abcdefgilmnopqrstuvwxy " +
+		"acdefilmnorstu aceghilnorstu aeimorstu abcdefglmnoprstvxz es aegisu abcdefilopstuvy abdeilmopstu acdefgiklmnopstuv " +
+		"abcdfgiklmnoprstuvw acdefhikloprstuy u abcdefgiklmnoprstuvy abcdeghiklmoprstuwy acdefhilmoprstuwxy abcdefgilmnprst " +
+		"aceimps aeinors aceipstv mnpst e") {
+		for _, c := range followers {
+			pairs[i] |= 1 << (c - 'a')
+		}
+	}
+	return pairs
+}()
 
 // IsTypeName reports whether p looks like a name of a program in which there is a
 // number, such as Ed25519PublicKey.
@@ -68,6 +98,39 @@ func LooksPassword(value []byte) bool {
 		}
 	}
 	return letter && other
+}
+
+// LooksChosen reports whether value may be a password that a person chose: one of
+// letters that mix with digits, or with the signs that passwords are asked to have.
+func LooksChosen(value []byte) bool {
+	var letter, digit, sign bool
+	for _, c := range value {
+		switch {
+		case c <= ' ' || c >= 0x7f:
+			return false
+		case char.IsDigit(c):
+			digit = true
+		case char.IsLetterOrDigit(c):
+			letter = true
+		case bytes.IndexByte([]byte("!@#$%^&*+?~"), c) >= 0:
+			sign = true
+		}
+	}
+	return len(value) >= MinToken && letter && digit && sign
+}
+
+// HasNumbersWithin reports whether value is long enough for a password and has
+// several digits, on some of which letters follow.
+func HasNumbersWithin(value []byte) bool {
+	digits, within := 0, false
+	for i, c := range value {
+		if char.IsDigit(c) {
+			digits++
+		} else if i > 0 && char.IsDigit(value[i-1]) && char.IsLetterOrDigit(c) {
+			within = true
+		}
+	}
+	return within && digits > 2 && len(value) >= MinToken
 }
 
 // IsScheme reports whether word is the name of an authentication scheme, which

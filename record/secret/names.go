@@ -14,7 +14,7 @@ var secretKeys = char.Set("codeverifier password passwd passphrase secret signat
 	"accesstoken refreshtoken idtoken authtoken csrftoken xsrftoken sessiontoken apitoken bearertoken " +
 	"xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie cookie2 setcookie setcookie2 " +
 	"xcsrf xxsrf csrf xsrf authenticationinfo proxyauthenticationinfo authentication clientassertion passwordconfirmation confirmpassword " +
-	"samlresponse samlrequest xauthkey xauth recoverycode backupcode dpop xwsse xregistryauth xmsclientprincipal xsentryauth xhoneycombteam " +
+	"samlresponse samlrequest recoverycodes backupcodes secretstring xauthkey xauth recoverycode backupcode dpop xwsse xregistryauth xmsclientprincipal xsentryauth xhoneycombteam " +
 	"xvercelprotectionbypass xmsauthorizationauxiliary xamznoidcdata xtransmissionsessionid")
 
 // secretEndings are what keys and fields end with whose values go.
@@ -27,10 +27,12 @@ var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "
 	"sshkey", "hmackey", "rolekey", "adminkey", "writekey", "servicekey", "deploytoken", "secretkeybase", "oauth2bearer", "appwritekey", "pineconekey",
 	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "aspnetsessionid", "connectsid", "sessioncookie",
 	"passcode", "pincode", "otp", "hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
-	"smtppass", "dbpass", "sshpass", "becomepass", "userpass", "rootpass", "adminpass", "presharedkey"}
+	"requirepass", "masterauth", "presharedkey", "authsalt", "noncesalt", "loggedinsalt", "validationkey", "decryptionkey", "signaturevalue", "usersession", "securestring",
+	"hmacsha256", "hmacsha1", "transmissionsig"}
 
-// passKeys are short for password where the value looks like one.
-var passKeys = char.Set("pass pwd pw psk passw userpass dbpass mysqlpwd")
+// passKeys are short for password where the value looks like one, also as the last
+// word of a name.
+var passKeys = char.Set("pass pwd pw psk passw")
 
 // harmlessTokens are beginnings of keys in -token that a model's vocabulary or
 // the pages of a list have.
@@ -70,6 +72,7 @@ var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
 	}
 	add("token", false, Opaque)
 	add("auth", true, Opaque) // of container registries
+	add("sessionid", true, session)
 	for key := range passKeys {
 		add(key, true, Pass)
 	}
@@ -83,57 +86,25 @@ var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
 }()
 
 // EndsName reports whether a and b, of either case, may be the last letters of the
-// name of a secret.
-func EndsName(a, b byte) bool { return keyEnds.Has(a|0x20, b|0x20) }
+// name of a secret, or the number after one.
+func EndsName(a, b byte) bool { return keyEnds.Has(a|0x20, b|0x20) || isNumber(a, b) }
 
-// An endSet is a set of the last three letters or digits of names, but for case, a
-// bit each. It has a few others.
-type endSet [1 << 15 / 32]uint32
+// isNumber reports whether a and b may be the end of a name that is one of several:
+// password1, password_2.
+func isNumber(a, b byte) bool { return char.IsDigit(b) && !char.IsDigit(a) && char.IsWord(a) }
 
-func (s *endSet) add(name string) {
-	n := len(name)
-	t := endOf(name[n-3], name[n-2], name[n-1])
-	s[t/32] |= 1 << (t % 32)
-}
-
-// endOf returns the place in an endSet of three bytes.
-func endOf(a, b, c byte) uint { return uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31) }
-
-// mayEnd reports whether name, of either case, may end as one in s does: it does, or
-// its last three bytes are not all letters or digits.
-func mayEnd[bytes []byte | string](s *endSet, name bytes) bool {
-	n := len(name)
-	if n < 3 {
-		return true
-	}
-	a, b, c := name[n-3], name[n-2], name[n-1]
-	t := endOf(a, b, c)
-	return s[t/32]>>(t%32)&1 != 0 || !alphanumeric[a] || !alphanumeric[b] || !alphanumeric[c]
-}
-
-// alphanumeric are the letters and digits of ASCII.
-var alphanumeric = func() (is char.Table) {
-	for i := range is {
-		is[i] = char.IsLetterOrDigit(byte(i))
-	}
-	return is
-}()
-
-// ends are those of the names in nameRules that are as long. Shorter ones are whole
-// names. fieldsEnd are these and those of fieldRules.
-var ends, fieldsEnd = func() (ends, fields endSet) {
-	for _, of := range nameRules {
-		for _, r := range of.rules {
-			if len(r.name) > 2 {
-				ends.add(r.name)
+// mayEnd has a bit for each two bytes that may be the last ones of the name of a
+// secret: those letters, and all that are not two letters or digits.
+var mayEnd = func() (is [256][256 / 8]byte) {
+	for a := range 256 {
+		for b := range 256 {
+			a, b := byte(a), byte(b)
+			if !char.IsLetterOrDigit(a) || !char.IsLetterOrDigit(b) || EndsName(a, b) {
+				is[a][b>>3] |= 1 << (b & 7)
 			}
 		}
 	}
-	fields = ends
-	for name := range fieldRules {
-		fields.add(name)
-	}
-	return ends, fields
+	return is
 }()
 
 // lettersOf returns the place in nameRules, or in byPair, of two bytes, which they
@@ -142,7 +113,8 @@ func lettersOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
 // Field returns what becomes of the values of the field called name.
 func (p Profile) Field(name string) Verdict {
-	if p != Strict && len(name) > 1 && name[1] != '-' && !mayEnd(&fieldsEnd, name) { // as nearly all
+	if n := len(name); p != Strict && n > 1 && name[1] != '-' && char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) &&
+		!fieldEnds.Has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
 		return Stays
 	}
 	var b [MaxName]byte
@@ -178,29 +150,56 @@ var fieldRules = map[string]Verdict{
 	"sec-websocket-protocol": Offers, "www-authenticate": Challenge, "proxy-authenticate": Challenge,
 }
 
+// fieldEnds are keyEnds and the last two letters of these.
+var fieldEnds = func() char.PairSet {
+	ends := keyEnds
+	for name := range fieldRules {
+		ends.Add(name[len(name)-2], name[len(name)-1])
+	}
+	return ends
+}()
+
 // Key returns what becomes of the value of a key in a query, a form or a
 // JSON object.
 func (p Profile) Key(key []byte) Verdict {
-	if len(key) < 2 || p != Strict && !mayEnd(&ends, key) { // as nearly all
+	if n := len(key); n < 2 || p != Strict && mayEnd[key[n-2]][key[n-1]>>3]>>(key[n-1]&7)&1 == 0 {
 		return Stays
 	}
-	if n := len(key); n > 0 && key[n-1] == ']' { // user[password]
-		key = key[bytes.LastIndexByte(key, '[')+1 : n-1]
+	for n := len(key); n > 0 && key[n-1] == ']'; n = len(key) { // user[password], password[]
+		k := bytes.LastIndexByte(key, '[')
+		if inner := key[k+1 : n-1]; k < 0 || char.Run(inner, char.IsDigit) < len(inner) {
+			key = inner
+			break
+		}
+		key = key[:k]
 	}
-	if v := judgeName(key); v != Stays || p != Strict || len(key) < 2 || len(key) > MaxName {
+	if v := judgeName(key); v != Stays && v != session || p != Strict || len(key) < 2 || len(key) > MaxName {
 		return v
 	}
 	var b [MaxName]byte
 	return strictKey(string(foldKey(b[:0], key)))
 }
 
-// judgeName returns what [Secrets] does to the value that has a name.
+// judgeName returns what [Secrets] does to the value that has a name, which may
+// have a number at its end.
 func judgeName(name []byte) Verdict {
+	v, n := judgeWord(name), len(name)
+	if v != Stays || n < 4 || !isNumber(name[n-2], name[n-1]) {
+		return v
+	}
+	if n--; name[n-1]|0x20 == 'v' && isJoint(name[n-2]) {
+		n -= 2
+	}
+	return judgeWord(name[:n])
+}
+
+// judgeWord is judgeName of a name without a number.
+func judgeWord(name []byte) Verdict {
 	n := len(name)
 	if n < 2 || n > MaxName {
 		return Stays
 	}
-	if char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) && !EndsName(name[n-2], name[n-1]) {
+	if char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) && !keyEnds.Has(name[n-2]|0x20, name[n-1]|0x20) {
 		return Stays
 	}
 	var b [MaxName]byte
@@ -212,13 +211,25 @@ func judgeName(name []byte) Verdict {
 		return Stays
 	}
 	for _, r := range nameRules[lettersOf(folded[n-2], folded[n-1])].rules {
-		if k := n - len(r.name); k == 0 || k > 0 && !r.whole {
-			if string(folded[k:]) == r.name {
-				return r.verdict
-			}
+		if k := n - len(r.name); k >= 0 && string(folded[k:]) == r.name && (k == 0 || !r.whole || r.endsWith(name, folded[:k])) {
+			return r.verdict
 		}
 	}
 	return Stays
+}
+
+// endsWith reports whether r, which is for a whole name, is also for name, which
+// ends with that after what is folded to before.
+func (r *nameRule) endsWith(name, before []byte) bool {
+	switch string(before) {
+	case "x", "data", "http": // X-Session-Key, data-session-key
+		return true
+	}
+	if k := len(name) - len(r.name); r.verdict == Pass { // DB_PASS, dbPass
+		return isJoint(name[k-1]) || !char.IsLower(name[k]) && char.IsLower(name[k-1])
+	}
+	var b [MaxName]byte
+	return string(foldKey(b[:0], name[bytes.LastIndexByte(name, '.')+1:])) == r.name // spring.session-key
 }
 
 // IsSecretField reports whether p takes out something of the value of every
@@ -253,13 +264,16 @@ func foldKey(dst, key []byte) []byte {
 		switch {
 		case 'A' <= c && c <= 'Z':
 			dst = append(dst, c+'a'-'A')
-		case c == '_' || c == '-' || c == '.' || c == ' ':
+		case isJoint(c):
 		default:
 			dst = append(dst, c)
 		}
 	}
 	return dst
 }
+
+// isJoint reports whether c is between the words of a name.
+func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' || c == ' ' }
 
 // listedFields are the fields whose values go where they stand after the name
 // in a list.

@@ -22,7 +22,7 @@ func IsParameter(name []byte) bool {
 // value looks like that.
 var (
 	URLKeys  = char.Set("key sig")
-	onceKeys = char.Set("code oobcode ticket sid magic session otp auth")
+	onceKeys = char.Set("code oobcode ticket sid magic session otp auth nonce invite")
 )
 
 // parameterEnds are keyEnds and the last two letters of URLKeys and onceKeys.
@@ -37,7 +37,7 @@ var parameterEnds = func() char.PairSet {
 }()
 
 // EndsParameter is EndsName of a name in a query.
-func EndsParameter(a, b byte) bool { return parameterEnds.Has(a|0x20, b|0x20) }
+func EndsParameter(a, b byte) bool { return parameterEnds.Has(a|0x20, b|0x20) || isNumber(a, b) }
 
 // IsQueryKey reports whether name, in lower case, is one of URLKeys.
 func IsQueryKey(name []byte) bool { return URLKeys[string(name)] }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ssltape/record/scan"
+	"ssltape/record/scan/binary"
 	"ssltape/record/scan/json"
 )
 
@@ -16,6 +17,9 @@ func New(s *scan.Finder, contentType string) scan.Sink { return newBody(s, conte
 func newBody(s *scan.Finder, contentType string, level int) scan.Sink {
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
+	if f := binary.Of(media); f != nil {
+		return binary.New(s, f)
+	}
 	switch {
 	case media == "text/event-stream":
 		return newEvents(s)
@@ -23,8 +27,10 @@ func newBody(s *scan.Finder, contentType string, level int) scan.Sink {
 		return newForm(s)
 	case strings.HasPrefix(media, "multipart/") && level < json.MaxNesting:
 		return newMultipart(s, contentType, level)
-	case strings.HasSuffix(media, "json"), strings.HasSuffix(media, "json-seq"):
-		return json.New(s)
+	case strings.HasSuffix(media, "ndjson"), strings.HasSuffix(media, "jsonl"), strings.HasSuffix(media, "json-seq"), strings.HasSuffix(media, "jsonlines"):
+		return json.NewSeries(s)
+	case strings.HasSuffix(media, "json"):
+		return json.NewDocument(s)
 	case strings.HasSuffix(media, "xml"), media == "text/html":
 		return newMarkup(s, strings.Contains(media, "html"))
 	case media == "application/graphql":

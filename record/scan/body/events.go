@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ssltape/record/scan"
+	"ssltape/record/scan/binary"
 	"ssltape/record/scan/json"
 	"ssltape/record/scan/text"
 	"ssltape/record/secret"
@@ -173,7 +174,8 @@ func (e *events) Pending() int64 {
 }
 
 // An unlabelled is the sink for a body whose type does not say what it is. If it
-// begins as an event stream does it is taken for that, else for text.
+// begins as an event stream or a map of MessagePack or CBOR does it is taken for
+// that, else for text.
 type unlabelled struct {
 	s    *scan.Finder
 	lead scan.Held // the beginning, as long as it may be that
@@ -190,15 +192,25 @@ func (u *unlabelled) Write(p []byte, at int64, n int) {
 		u.is.Write(p, at, n)
 		return
 	}
+	if len(p) == 0 {
+		return
+	}
 	begin := p
 	if len(u.lead.Text) > 0 {
 		u.lead.Add(p, at, n)
 		begin = u.lead.Text
 	}
-	switch stream, open := beginsEvents(begin); {
+	stream, open := beginsEvents(begin)
+	parts, may := json.IsParts(begin)
+	packed := binary.Guess(begin)
+	switch {
 	case stream:
 		u.is = newEvents(u.s)
-	case !open:
+	case parts:
+		u.is = json.NewParts(u.s)
+	case packed != nil:
+		u.is = binary.New(u.s, packed)
+	case !open && !may && (len(begin) >= binary.MinGuess || begin[0] < 0x80):
 		u.is = u.plain()
 	case len(u.lead.Text) == 0:
 		u.lead.Add(p, at, n)

@@ -18,6 +18,8 @@ type deltas struct {
 	heads [2]*head // of events before, or nil
 	next  int      // of these, the one that the next one replaces
 	ends  int      // how often all strings ended
+	root  byte     // tells the strings that are whole values from one another, or 0
+	series
 }
 
 // A delta is a string that arrives in pieces.
@@ -30,10 +32,14 @@ const maxDeltas = 64
 // begins.
 func (d *deltas) key(name []byte) {
 	switch string(name) {
-	case "delta", "candidates":
+	case "delta", "candidates", "inputTextDelta", "argsTextDelta":
 		d.on = true
+	case "model":
+		d.model = true
 	case "content_block", "message", "item", "response":
-		if !d.on { // else it is a part of the delta
+		if d.each && d.model {
+			d.on = true
+		} else if !d.on { // else it is a part of the delta
 			d.End()
 		}
 	}
@@ -52,15 +58,26 @@ func (d *deltas) sink(key []byte) *delta {
 	if !d.on || !isPieceKey(key) {
 		return nil
 	}
+	return d.named(key)
+}
+
+// newDelta returns a string that reports to s.
+func newDelta(s *scan.Finder) *delta {
+	o := &delta{value{s: s, txt: NewText(s)}}
+	o.txt.Soft = true
+	o.esc = &escapes{txt: &o.txt}
+	return o
+}
+
+// named returns the string that arrives under key.
+func (d *deltas) named(key []byte) *delta {
 	d.name = append(append(append(d.name[:0], d.path...), '/'), key...)
 	o := d.open[string(d.name)]
 	if o == nil {
 		if len(d.open) >= maxDeltas {
 			d.End()
 		}
-		o = &delta{value{s: d.s, txt: NewText(d.s)}}
-		o.txt.Soft = true
-		o.esc = &escapes{txt: &o.txt}
+		o = newDelta(d.s)
 		d.open[string(d.name)] = o
 	}
 	return o
@@ -69,7 +86,8 @@ func (d *deltas) sink(key []byte) *delta {
 // isPieceKey reports whether strings arrive in pieces under key.
 func isPieceKey(key []byte) bool {
 	switch string(key) {
-	case "text", "thinking", "partial_json", "content", "reasoning", "reasoning_content", "arguments", "delta", "refusal", "input":
+	case "text", "thinking", "partial_json", "content", "reasoning", "reasoning_content", "arguments", "delta", "refusal", "input",
+		"response", "inputTextDelta", "argsTextDelta":
 		return true
 	}
 	return false
@@ -95,10 +113,12 @@ func (d *deltas) Pending() int64 {
 }
 
 // An EventData is the sink for the data of one event after the other. Strings
-// of deltas go on from event to event.
+// of deltas go on from event to event, and so does text that is not JSON.
 type EventData struct {
 	*lexer
-	begun bool // some of the event under way came
+	begun bool   // some of the event under way came
+	text  *delta // of all events, where they are text; else nil
+	json  bool   // an event was not
 }
 
 // NewEventData returns an EventData that reports to s.
@@ -110,6 +130,12 @@ func NewEventData(s *scan.Finder) *EventData {
 
 // Write implements [scan.Sink].
 func (d *EventData) Write(p []byte, at int64, n int) {
+	if !d.begun && len(p) > 0 {
+		d.tell(p)
+	}
+	if d.text != nil {
+		d.text.Write(p, at, n)
+	}
 	if !d.begun && len(p) == n && d.s.Profile == secret.Secrets {
 		i := d.quick(p, at)
 		p, at, n = p[i:], at+int64(i), n-i
@@ -121,9 +147,32 @@ func (d *EventData) Write(p []byte, at int64, n int) {
 	}
 }
 
+// tell tells by the beginning of an event whether the events are text.
+func (d *EventData) tell(p []byte) {
+	switch {
+	case bytes.HasPrefix(p, []byte("{\"")) && len(p) >= minText:
+		if d.json = true; d.text != nil {
+			d.text.End()
+			d.text = nil
+		}
+	case d.json || d.text != nil:
+	case p[0] == '{' || p[0] == '[' || p[0] == '"':
+		d.json = true
+	default:
+		d.text = newDelta(d.s)
+	}
+}
+
+// minText is the length from which on what begins as an object is one, rather than
+// a piece of text.
+const minText = 12
+
 // Next ends the data of one event.
 func (d *EventData) Next() {
 	d.lexer.End()
+	if d.text != nil {
+		d.text.pause()
+	}
 	d.deltas.path = d.deltas.path[:0]
 	d.deltas.on = false
 	d.begun = false
@@ -133,7 +182,17 @@ func (d *EventData) Next() {
 func (d *EventData) End() {
 	d.Next()
 	d.deltas.End()
+	if d.text != nil {
+		d.text.End()
+	}
+	d.text, d.json = nil, false
 }
 
 // Pending implements [scan.Sink].
-func (d *EventData) Pending() int64 { return min(d.lexer.Pending(), d.deltas.Pending()) }
+func (d *EventData) Pending() int64 {
+	p := min(d.lexer.Pending(), d.deltas.Pending())
+	if d.text != nil {
+		p = min(p, d.text.Pending())
+	}
+	return p
+}

@@ -35,7 +35,7 @@ func (l *lexer) relate() {
 	k.data = secret.Stays
 	switch name := l.name; len(name) {
 	case 1, 2:
-		if k.isMember = secret.IsPrivate(name); k.isMember && k.isKey && l.verdict == secret.Stays {
+		if k.isMember = secret.IsPrivate(name); k.isMember && (k.isKey || len(name) == 2) && l.verdict == secret.Stays {
 			l.verdict = secret.Member
 		}
 	case len("kty"):

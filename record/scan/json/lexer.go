@@ -207,7 +207,9 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		l.lists = max(l.lists-1, 0)
 		l.after = l.lists > 0
 	case '{', '}':
-		l.nest(c)
+		if l.nest(c); l.deltas != nil && l.deltas.each {
+			l.deltas.brace(c)
+		}
 		if l.paired = secret.Stays; c == '{' && l.after && l.verdict != secret.Words {
 			l.paired = l.verdict
 		}
@@ -272,7 +274,7 @@ func (l *lexer) colon() {
 // a bit each. Most keys have none of them.
 var telling = func() (lengths [256]uint32) {
 	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
-		"apiVersion stringData d p q dp dq qi k delta candidates content_block message item response") {
+		"apiVersion stringData d p q dp dq qi k delta candidates model inputTextDelta argsTextDelta content_block message item response") {
 		lengths[name[0]] |= 1 << len(name)
 	}
 	return lengths
@@ -300,6 +302,8 @@ func (l *lexer) open() {
 	case l.beside != secret.Stays:
 		l.col.Begin(l.beside, scan.InText)
 		l.begin(&l.col)
+	case !l.after && l.deltas != nil && l.deltas.root != 0:
+		l.begin(l.deltas.named([]byte{l.deltas.root}))
 	case !l.after:
 		l.begin(l.value)
 	default:

@@ -55,7 +55,7 @@ func (l *lexer) quickTokens(p []byte, i int) int {
 // quickString takes the string that begins with the quote p[i], if it is one of
 // those that quick takes, and returns where it got to.
 func (l *lexer) quickString(p []byte, i int) int {
-	if l.beside != secret.Stays || l.after && (l.verdict != secret.Stays || l.isValue || l.isMember || l.deltas != nil && l.deltas.on && isPieceKey(l.name)) {
+	if l.beside != secret.Stays || !l.after && l.deltas != nil && l.deltas.root != 0 || l.after && (l.verdict != secret.Stays || l.isValue || l.isMember || l.deltas != nil && l.deltas.on && isPieceKey(l.name)) {
 		return i
 	}
 	from := i + 1

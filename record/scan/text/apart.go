@@ -56,7 +56,7 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 	}
 	word := secret.LastWord(b)
 	filled := isFiller(word)
-	if filled {
+	for isFiller(word) {
 		b = trimSeparators(b[:len(b)-len(word)])
 		if i := bytes.LastIndexByte(b, '<'); i > 0 && i+1 < len(b) && b[i+1] == '/' { // the end of an element
 			b = trimSeparators(b[:i])
@@ -70,13 +70,32 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 	case string(gap) == "|": // one or the other
 		return secret.Stays
 	case !filled && bytes.IndexByte(gap, ',') >= 0 && bytes.IndexByte([]byte("\"'`"), gap[len(gap)-1]) < 0: // a list of names
-		return secret.Stays
+		if n := len(b) - len(word); string(gap) != "," || n > 0 && b[n-1] != '\n' { // but for a table of names and values
+			return secret.Stays
+		}
 	}
 	switch v := p.Key(word); v {
 	case secret.Goes, secret.Opaque:
 		return secret.Remote
+	case secret.Pass:
+		if string(word) != "PASS" { // of a test
+			return secret.Remote
+		}
+	}
+	if len(gap) == 1 && char.IsAny(word, "login", "auth") && isLogin(b) {
+		return secret.Remote
 	}
 	return secret.Stays
+}
+
+// isLogin reports whether b ends with a command that a token follows.
+func isLogin(b []byte) bool {
+	for _, command := range []string{"vault login", "cargo login", "snyk auth", "railway login", "wandb login"} {
+		if bytes.HasSuffix(b, []byte(command)) {
+			return true
+		}
+	}
+	return false
 }
 
 // fieldNames are the ends of the names of fields that hold several values, each
@@ -129,11 +148,6 @@ func (t *Text) inField(before []byte, raw bool) bool {
 			return false
 		}
 	}
-	if len(before) == 0 {
-		if t.inTail.reach(t.tail, 0); t.inTail.last < len(t.tail)-maxTail || t.inTail.last < 0 {
-			return false
-		}
-	}
 	b := t.last(before, raw)
 	for _, f := range fieldNames {
 		if bytes.IndexByte(b, f.letter) < 0 || !bytes.Contains(b, f.common) {
@@ -159,8 +173,8 @@ func (t *Text) last(before []byte, raw bool) []byte {
 // passwordOptions are the options before passwords, and what is in the commands
 // that have them so.
 var passwordOptions = map[string][]string{
-	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo"}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip "},
-	"-w": {"ldap"}, "-k": {"openssl"}, "-b": {"htpasswd"}, "--pass": {""},
+	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo", "twine "}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip ", "sqlcmd"},
+	"-w": {"ldap"}, "-k": {"openssl"}, "-N": {"ssh-keygen"}, "-pw": {"plink", "pscp"}, "-t": {" auth init"}, "--pass": {""},
 }
 
 // joinedOptions are those that a password follows without a space.
@@ -171,6 +185,14 @@ var joinedOptions = map[string][]string{"-p": {"mysql", "mariadb", "7z"}}
 func (t *Text) afterOption(tok, before []byte, raw bool) int {
 	if len(tok) > 2 && tok[0] == '-' && tok[1] == 'p' && t.isCommand(joinedOptions["-p"], before, raw) {
 		return passwordAt(tok, len("-p"))
+	}
+	if colon := bytes.IndexByte(tok, ':'); colon > 2 && tok[0] == '-' && tok[1] == 'u' && t.isCommand([]string{"curl "}, before, raw) {
+		return passwordAt(tok, colon+1)
+	}
+	if len(tok) > 2 && tok[0] == '/' && tok[1] == 'p' { // of Windows
+		if name, _, ok := bytes.Cut(tok, []byte(":")); ok && char.IsAny(name, "/p", "/pass") && t.isCommand([]string{"freerdp", "cmdkey", "net use"}, before, raw) {
+			return passwordAt(tok, len(name)+1)
+		}
 	}
 	if n := len(before); n > 1 && !char.IsSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
 		return -1

@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"unicode"
 
 	"ssltape/record/scan/escape"
 	"ssltape/record/secret"
@@ -73,7 +74,7 @@ func mayName(p []byte) bool {
 			return false
 		}
 		word := secret.LastWord(p[:i])
-		if len(word) == i || i > 1 && (secret.EndsName(p[i-2], c) || isJoint(p[i-2]) || isJoint(c)) {
+		if len(word) == i || c == ')' || i < len(p) && p[i] == '(' || string(word) == "b" || i > 1 && (secret.EndsName(p[i-2], c) || isJoint(p[i-2]) || isJoint(c)) {
 			return true
 		}
 		rest := word[min(escape.Rest(p[:i], i-len(word)), len(word)):] // where p is raw
@@ -101,7 +102,7 @@ func isJoint(c byte) bool { return c == '_' || c == '-' || c == '.' }
 // mayStandBefore reports whether word tells that a secret follows, or may do so
 // with the word before it.
 func mayStandBefore(word []byte) bool {
-	return secret.IsScheme(word) || isUserOption(word) || isFiller(word) || len(word) == 2 && char.IsAny(word, "by", "as")
+	return secret.IsScheme(word) || isUserOption(word) || isFiller(word) || len(word) == 2 && char.IsAny(word, "by", "as") || string(word) == "login" || string(word) == "auth"
 }
 
 // beforeValue are the bytes that may stand between a name, with what follows
@@ -115,8 +116,9 @@ var beforeValue = func() (is [256]bool) {
 
 // Bytes that stand between a name, the sign after it and the value.
 var (
-	blanks  = char.In(" \t")
-	openers = char.In("\"'`\\[{")
+	blanks     = char.In(" \t")
+	openers    = char.In("\"'`\\[{*")
+	lineBlanks = char.In(" \t\r\n")
 )
 
 // named returns what becomes of a value by what stands before it.
@@ -125,12 +127,15 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 		return secret.Stays
 	}
 	b := openers.TrimEnd(before)
-	b = blanks.TrimEnd(withoutQuote(b))
+	if b = withoutQuote(b); len(b) < len(before) {
+		b = withoutWrapper(lineBlanks.TrimEnd(b))
+	}
+	b = blanks.TrimEnd(b)
 	if len(b) == 0 {
 		return secret.Stays
 	}
 	if word := secret.LastWord(b); secret.IsScheme(word) {
-		b = bytes.TrimRight(bytes.TrimRight(b[:len(b)-len(word)], "\"'`\\"), " \t")
+		b = bytes.TrimRight(bytes.TrimRight(b[:len(b)-len(word)], "\"'`\\["), " \t")
 		if len(b) == 0 || bytes.IndexByte([]byte(":="), b[len(b)-1]) < 0 {
 			if bytes.EqualFold(word, []byte("bearer")) {
 				return secret.Opaque
@@ -160,7 +165,7 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 		}
 		return secret.Stays
 	}
-	v := p.Key(withoutX(secret.LastWord(bytes.TrimRight(withoutQuote(bytes.TrimRight(b, " \t")), "\"'`\\]"))))
+	v := wordsName(p, bytes.TrimRight(withoutQuote(bytes.TrimRight(b, " \t")), "\"'`\\]*"))
 	switch {
 	case v == secret.Words: // in text these are words
 		return secret.Stays
@@ -170,6 +175,50 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 		return secret.Remote
 	}
 	return v
+}
+
+// wordsName returns what becomes of the value of the name that b ends with, which
+// may be of two words, or have more words after it: API key, password for bob.
+func wordsName(p secret.Profile, b []byte) secret.Verdict {
+	word := secret.LastWord(b)
+	if v := p.Key(withoutX(word)); v != secret.Stays {
+		return v
+	}
+	line := b[bytes.LastIndexByte(b, '\n')+1:]
+	if bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for ")) || bytes.HasSuffix(line, []byte("'s password")) {
+		return secret.Remote
+	}
+	rest := b[:len(b)-len(word)]
+	if isFiller(word) {
+		rest = bytes.TrimRight(rest, " ")
+		word = secret.LastWord(rest)
+		rest = rest[:len(rest)-len(word)]
+	}
+	if n := len(rest); n > 1 && rest[n-1] == ' ' && len(word) > 0 && char.IsAny(word, "key", "code", "token", "secret", "password") {
+		two := secret.LastWord(rest[:n-1])
+		if v := p.Key(b[n-1-len(two) : n+len(word)]); v == secret.Goes || v == secret.Opaque {
+			return secret.Remote
+		}
+	}
+	return secret.Stays
+}
+
+// withoutWrapper returns b without what programs print around a value, in quotes:
+// SecretStr(', Some(", string(12) ", b'.
+func withoutWrapper(b []byte) []byte {
+	n := len(b)
+	if n > 1 && b[n-1] == 'b' && !char.IsWord(b[n-2]) {
+		return bytes.TrimRight(b[:n-1], " \t")
+	}
+	if k := bytes.LastIndexByte(b, '('); k >= 0 && n-k < 6 && (k == n-1 || b[n-1] == ')') {
+		if inner := b[k+1 : n]; len(bytes.Trim(inner, "0123456789)")) == 0 {
+			word := secret.LastWord(b[:k])
+			if rest := b[:k-len(word)]; len(word) > 0 && !bytes.HasSuffix(rest, []byte("::")) {
+				return bytes.TrimRight(rest, " \t\r\n")
+			}
+		}
+	}
+	return b
 }
 
 // isUserOption reports whether word is the option of curl and the like before
@@ -200,8 +249,9 @@ func isName(c byte) bool { return char.IsDotted(c) || c == ':' }
 // assigned finds values that stand after the names of secrets in tok, or all of
 // it where one ends what is before it.
 func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool) []find {
+	others := len(out)
 	if v := t.verdict(before, raw); v != secret.Stays && v != secret.Words {
-		if n := t.keyLike(tok, v, t.isQuoted(before)); n > 0 {
+		if n := t.keyLike(tok, v, t.valueKind(before, v, raw)); n > 0 {
 			out = append(out, find{from: 0, to: n})
 		}
 	} else if len(tok) >= secret.MinKey && t.inField(before, raw) {
@@ -209,26 +259,21 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		if len(tok)-from < secret.MinLoose { // it is padding
 			from = 0
 		}
-		if n := t.keyLike(tok[from:], secret.Opaque, false); n > 0 {
+		if n := t.keyLike(tok[from:], secret.Opaque, unsure); n > 0 {
 			out = append(out, find{from: from, to: from + n})
 		}
 	} else if from := t.afterOption(tok, before, raw); from >= 0 {
 		out = append(out, find{from: from, to: len(tok)})
+	} else if from, to := t.pairOfColumns(tok, before, raw); from < to {
+		out = append(out, find{from: from, to: to})
 	} else if t.inJar(before, raw) || t.isKin(tok, before, raw) {
 		out = append(out, find{from: 0, to: len(tok)})
 	}
 	if m&(char.Equals|char.Colon) == 0 {
 		return out
 	}
-	start := bytes.IndexByte(tok, '=')
-	if start < 0 {
-		start = len(tok)
-	}
-	if i := bytes.IndexByte(tok[:start], ':'); i >= 0 {
-		start = i
-	}
-	for i := start; i < len(tok)-secret.MinLoose; i++ {
-		if len(out) > 0 && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
+	for i := range max(0, len(tok)-secret.MinLoose) {
+		if len(out) > others && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
 			continue
 		}
 		name := secret.LastWord(tok[:i])
@@ -237,29 +282,55 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		}
 		name, escaped := bytes.CutPrefix(name, []byte("u0026")) // an ampersand in a string of a program
 		v := t.s.Profile.Key(name)
-		if v == secret.Pass && tok[i] == ':' {
+		switch {
+		case v == secret.Pass && tok[i] == ':', v == secret.Stays && tok[i] == '=' && isKeyVariable(name):
 			v = secret.Remote
 		}
 		if (v == secret.Stays || v == secret.Words) && !(escaped && secret.IsQueryKey(name)) {
 			continue
 		}
-		if n := t.keyLike(tok[i+1:], v, tok[i] == '=' && isVariable(name)); n > 0 {
+		kind := unsure
+		switch {
+		case tok[i] != '=':
+		case isVariable(name):
+			kind = assigned
+		case v == secret.Goes && i == len(name) && beginsLine(t.last(before, raw)):
+			kind = setting
+		}
+		if n := t.keyLike(tok[i+1:], v, kind); n > 0 {
 			out = append(out, find{from: i + 1, to: i + 1 + n})
 		}
 	}
 	return out
 }
 
+// A valueKind tells how sure it is that a word is a value.
+type valueKind uint8
+
+const (
+	unsure   valueKind = iota
+	setting            // a line begins with the name
+	assigned           // a variable of the environment has it
+	quoted             // it stands in quotes
+)
+
 // keyLike returns the length of the value that p begins with if it looks like a
 // key, else 0, where the name gave the verdict v. A key is a word in which
 // letters and digits mix, and not the path, the variable or the call that gives
 // one, nor a number. One that is surely a value, since it stands in quotes or a
 // variable of the environment has it, may be shorter.
-func (t *Text) keyLike(p []byte, v secret.Verdict, surely bool) int {
+func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
+	surely := kind != unsure
 	n := bytes.IndexAny(p, ",;&()")
-	if n < 0 || surely {
+	switch {
+	case n < 0 || kind == quoted:
 		n = len(p)
-	} else if p[n] == '(' {
+	case surely:
+		n = valueEnd(p)
+		if n < len(p) && p[n] == '(' {
+			return 0
+		}
+	case p[n] == '(':
 		return 0
 	}
 	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 {
@@ -275,8 +346,8 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, surely bool) int {
 			least = secret.MinOpaque
 		}
 	}
-	if n < least || bytes.IndexByte([]byte("/.$~*#"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) ||
-		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) {
+	if n < least || bytes.IndexByte([]byte("/.$~*#:"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) || bytes.Contains(p[:n], []byte("::")) ||
+		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) && !(v == secret.Goes && n > 64) {
 		return 0
 	}
 	from, mixed := 0, false
@@ -287,10 +358,67 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, surely bool) int {
 		mixed = mixed || secret.IsMixed(p[from:i], least)
 		from = i + 1
 	}
-	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) || !surely && !t.Loose && secret.IsTypeName(p[:n]) {
+	if v != secret.Stays && v != secret.Remote && v != secret.Goes && v != secret.Pass && v != secret.Opaque && !v.Confirms(p[:n]) {
+		return 0
+	}
+	chosen := surely && secret.LooksChosen(p[:n])
+	mixed = mixed || chosen || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
+	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && bytes.IndexAny(p[:n], "(),;=") < 0) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
 		return 0
 	}
 	return n
+}
+
+// valueEnd returns the length of the value that p begins with, which a parameter
+// or what separates settings may follow.
+func valueEnd(p []byte) int {
+	for i, c := range p {
+		switch {
+		case c == ';' || c == '(' || c == ')':
+			return i
+		case c == '&' || c == ',':
+			name, _, found := bytes.Cut(p[i+1:], []byte("="))
+			if found && len(name) > 0 && char.Run(name, char.IsDotted) == len(name) {
+				return i
+			}
+		}
+	}
+	return len(p)
+}
+
+// valueKind returns what a token is that stands after a name with the verdict v.
+func (t *Text) valueKind(before []byte, v secret.Verdict, raw bool) valueKind {
+	switch {
+	case t.isQuoted(before):
+		return quoted
+	case v == secret.Goes && t.isSetting(before, raw):
+		return setting
+	}
+	return unsure
+}
+
+// isSetting reports whether a token stands after a name and an equals sign or
+// colon with which a line begins.
+func (t *Text) isSetting(before []byte, raw bool) bool {
+	b := bytes.TrimRight(t.context(before, raw), " \t")
+	n := len(b)
+	if n == 0 || b[n-1] != '=' && b[n-1] != ':' {
+		return false
+	}
+	b = bytes.TrimRight(b[:n-1], " \t\"'")
+	return beginsLine(b[:len(b)-len(secret.LastWord(b))])
+}
+
+// beginsLine reports whether b ends with a line feed, or indentation after it.
+func beginsLine(b []byte) bool {
+	b = bytes.TrimRight(b, " \t-+\"'")
+	return len(b) == 0 || b[len(b)-1] == '\n'
+}
+
+// isKeyVariable reports whether name is that of a variable of the environment for
+// a key that may be a secret one.
+func isKeyVariable(name []byte) bool {
+	return bytes.HasSuffix(name, []byte("KEY")) && isVariable(name) && !bytes.Contains(name, []byte("PUB")) && !bytes.Contains(name, []byte("CACHE"))
 }
 
 // isQuoted reports whether a token begins after a quote.

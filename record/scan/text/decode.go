@@ -2,8 +2,11 @@ package text
 
 import (
 	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"encoding/base64"
 	"encoding/hex"
+	"io"
 	"slices"
 
 	"ssltape/record/scan"
@@ -76,11 +79,7 @@ func (t *Text) base64(out []find, tok []byte) []find {
 	if t.s.Depth >= maxDepth {
 		return out
 	}
-	i, end := 0, len(tok)
-	if t.all&char.Sextet == 0 || end < minBase64 {
-		i, end = char.LongRunOf(tok, 0, char.Sextet, minBase64)
-	}
-	for ; i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
+	for i, end := char.LongRunOf(tok, 0, char.Sextet, minBase64); i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
 		if plausible(tok[i:end]) && t.runHoldsSecret(tok[i:end]) {
 			from := i
 			if t.Soft {
@@ -108,7 +107,7 @@ var leads = func() (is [256]byte) {
 // plausible reports whether run, of base64, may hold text: it is long, or the
 // first sextets are as those of text in one of the four ways to cut them.
 func plausible(run []byte) bool {
-	if len(run) >= 128 || len(run) >= minHex && mayBeHex(run) {
+	if len(run) >= 128 || len(run) >= minHex && mayBeHex(run) || isPacked(run) {
 		return true
 	}
 	return textual(run) != [4]bool{}
@@ -200,6 +199,13 @@ func (t *Text) base64HoldsSecret(run []byte) bool {
 		}
 		enc = base64.RawURLEncoding
 	}
+	if isPacked(run) {
+		packed := make([]byte, enc.DecodedLen(len(run)))
+		n, _ := enc.Decode(packed, run)
+		if t.HoldsSecret(unpack(packed[:n])) {
+			return true
+		}
+	}
 	var first [36]byte
 	textLike := textual(run)
 	for shift := range min(4, len(run)) {
@@ -223,21 +229,53 @@ func (t *Text) base64HoldsSecret(run []byte) bool {
 	return false
 }
 
-// HoldsSecret scans a decoded text.
-func (t *Text) HoldsSecret(p []byte) bool {
-	if t.s.Depth >= maxDepth || len(p) < secret.MinLoose {
+// isPacked reports whether run, of base64, may begin what gzip (RFC 1952) or zlib
+// (RFC 1950) compressed.
+func isPacked(run []byte) bool {
+	if len(run) < minPacked || run[0] != 'H' && run[0] != 'e' {
 		return false
 	}
-	if t.s.Profile == secret.Secrets && len(p) <= MaxQuick {
-		if t.short == nil {
-			short := New(t.s.Decoded(), t.opener)
-			t.short = &short
-		}
-		if t.short.Harmless(p) {
+	switch string(run[:3]) { // 0x78 0x01, 0x5e, 0x9c and 0xda
+	case "H4s", "eAE", "eAF", "eAG", "eAH", "eF4", "eF5", "eF6", "eF7", "eJw", "eJx", "eJy", "eJz", "eNo", "eNp", "eNq", "eNr":
+		return true
+	}
+	return false
+}
+
+// minPacked is the length of the shortest run that is decompressed.
+const minPacked = 32
+
+// maxUnpacked is how much of a compressed text is looked at.
+const maxUnpacked = 1 << 20
+
+// unpack returns the beginning of what p is once it is decompressed, or nothing.
+func unpack(p []byte) []byte {
+	var r io.Reader
+	var err error
+	if src := bytes.NewReader(p); len(p) > 0 && p[0] == 0x1f {
+		r, err = gzip.NewReader(src)
+	} else {
+		r, err = zlib.NewReader(src)
+	}
+	if err != nil {
+		return nil
+	}
+	out, _ := io.ReadAll(io.LimitReader(r, maxUnpacked)) // what is cut off counts, too
+	return out
+}
+
+// HoldsSecret scans a decoded text.
+func (t *Text) HoldsSecret(p []byte) bool {
+	sub := scan.Finder{Profile: t.s.Profile, Depth: t.s.Depth + 1}
+	if sub.Depth > maxDepth || len(p) < secret.MinLoose {
+		return false
+	}
+	if sub.Profile == secret.Secrets && len(p) <= MaxQuick {
+		if in := New(&sub, t.opener); in.Harmless(p) {
 			return false
 		}
 	}
-	return !t.s.Clean(p, t.opener.Decoded)
+	return !t.s.Clean(p, &sub, t.opener.Decoded)
 }
 
 func printable(p []byte) bool {

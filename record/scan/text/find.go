@@ -40,11 +40,13 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	} else if m&(char.Colon|char.Digit) == char.Colon|char.Digit && t.isPgpass(tok, before, raw) {
 		out = append(out, find{from: bytes.LastIndexByte(tok, ':') + 1, to: len(tok)})
 	}
-	if m&char.Digit != 0 {
+	if m&char.Digit != 0 || len(tok) >= secret.MinKey && secret.IsShuffled(tok) {
 		out = t.assigned(out, tok, m, before, raw)
 	}
 	if len(tok) >= secret.MinKey {
 		out = keys(out, tok)
+		out = awsSecret(out, tok)
+		out = t.pathTokens(out, tok)
 		out = t.base64(out, tok)
 		if m&char.Percent != 0 {
 			out = t.percents(out, tok)
@@ -77,7 +79,7 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 
 // parameters finds the values of secret names in the query or fragment of URLs.
 func (t *Text) parameters(out []find, tok []byte) []find {
-	whole := t.url || bytes.Contains(tok, []byte("://"))
+	whole := t.url || bytes.Contains(tok, []byte("://")) || tok[0] == '/'
 	for i := 0; i < len(tok); {
 		k := bytes.IndexAny(tok[i:], "?&#;")
 		if k < 0 {
@@ -120,6 +122,72 @@ func (t *Text) parameter(name, value []byte, whole bool) bool {
 	}
 	return string(name) == "query" && t.documentHolds(decoded) || len(decoded) < len(value) && t.HoldsSecret(decoded)
 }
+
+// awsSecretLen is the length of the secret part of a key of AWS.
+const awsSecretLen = 40
+
+// awsSecret finds the secret part of the last key in out, if that is one of AWS
+// that it follows on: AKIA…:secret.
+func awsSecret(out []find, tok []byte) []find {
+	k := len(out) - 1
+	if k < 0 || out[k].to+1 >= len(tok) || tok[out[k].from] != 'A' || bytes.IndexByte([]byte(":,;"), tok[out[k].to]) < 0 {
+		return out
+	}
+	from := out[k].to + 1
+	if char.Run(tok[from:], char.IsBase64) == awsSecretLen {
+		out = append(out, find{from: from, to: from + awsSecretLen})
+	}
+	return out
+}
+
+// pathNames are the parts of paths that a token follows, which works once or is all
+// that is asked.
+var pathNames = char.Set("reset-password password-reset resetpassword passwordreset reset password verify verify-email verification " +
+	"confirm confirmation activate activation invite invites invitation invitations magic magic-link magiclink unlock recover recovery " +
+	"token tokens otp set-password setpassword login auth webhook webhooks hook hooks catch key")
+
+// pathTokens finds what looks random after one of these in a URL or a path: and an
+// UUID after those that tell one.
+func (t *Text) pathTokens(out []find, tok []byte) []find {
+	if len(tok) < minPath || !t.url && tok[0] != '/' && !bytes.Contains(tok, []byte("://")) {
+		return out
+	}
+	path := tok
+	if end := bytes.IndexAny(path, "?#"); end >= 0 {
+		path = path[:end]
+	}
+	named, from := false, 0
+	for from < len(path) {
+		to := from + bytes.IndexByte(path[from:], '/')
+		if to < from {
+			to = len(path)
+		}
+		part := path[from:to]
+		switch {
+		case pathNames[string(part)]:
+			named = true
+		case !named || char.Run(part, char.IsDigit) == len(part): // the number of a webhook
+		default:
+			if named = false; isPathToken(part) {
+				out = append(out, find{from: from, to: to})
+			}
+		}
+		from = to + 1
+	}
+	return out
+}
+
+// minPath is the length of the shortest path with a token in it.
+const minPath = 20
+
+// isPathToken reports whether a part of a path looks random.
+func isPathToken(part []byte) bool {
+	n := char.Run(part, char.IsDotted)
+	return n >= secret.MinKey && n == len(part) && (secret.IsShuffled(part) || n == uuidLen && isUUID(part))
+}
+
+// uuidLen is the length of an UUID (RFC 9562, section 4).
+const uuidLen = 36
 
 // keys finds keys by their beginning, and the signatures of JSON web tokens.
 func keys(out []find, tok []byte) []find {

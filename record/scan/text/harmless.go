@@ -119,7 +119,7 @@ func (t *Text) harmlessText(str []byte, seen byte) bool {
 	case len(str) < secret.MinKey:
 		return seen&quickDigit == 0 || !secret.MayBear(str)
 	}
-	return !t.mayBeKey(str, true, seen&quickDigit != 0)
+	return !t.mayBeKey(str, true, seen&quickDigit != 0) && (len(str) < minPath || str[0] != '/' && seen&quickName == 0 || len(t.pathTokens(nil, str)) == 0)
 }
 
 // namesSecret reports whether one of the names in str, before a colon or an equals
@@ -137,7 +137,7 @@ func namesSecret(str []byte) bool {
 		}
 		name := secret.LastWord(str[:i])
 		if k := i - len(name); k > 0 && !char.IsSpace(str[k-1]) || string(name) == "query" || bytes.HasPrefix(name, []byte("u0026")) ||
-			secret.Secrets.Key(name) != secret.Stays || secret.IsURLKey(name) {
+			secret.Secrets.Key(name) != secret.Stays || secret.IsURLKey(name) || isKeyVariable(name) {
 			return true
 		}
 	}

@@ -17,15 +17,24 @@ type pem struct {
 	words int       // of the label, or before anything that looks like a key
 	keyed bool      // PRIVATE was the last of them
 	block bool      // and KEY
+	ssh2  bool      // the lines around it are those of RFC 4716
 	solid bool      // something that looks like a key came
 }
 
 // puttyLines is what begins the private part of a file of PuTTY.
 const puttyLines = "Private-Lines:"
 
+// ssh2Begin is what begins a private key in the format of RFC 4716, but for the
+// words that follow and its last hyphens, ssh2Line.
+var ssh2Begin = [...]string{"---- BEGIN SSH2", "ENCRYPTED"}
+
+const ssh2Line = "----"
+
 // beginPEM returns a pem if tok is what begins one, else nil.
-func (t *Text) beginPEM(tok []byte) stretch {
+func (t *Text) beginPEM(tok, before []byte, raw bool) stretch {
 	switch {
+	case string(tok) == ssh2Begin[1] && bytes.HasSuffix(bytes.TrimRight(t.last(before, raw), " "), []byte(ssh2Begin[0])):
+		return &pem{of: t}
 	case bytes.HasSuffix(tok, []byte(secret.PEMBegin)):
 		return &pem{of: t}
 	case bytes.HasSuffix(tok, []byte(puttyLines)):
@@ -40,6 +49,9 @@ func (p *pem) token(h *scan.Held) bool {
 		switch {
 		case p.keyed && bytes.HasPrefix(h.Text, []byte(secret.PEMKey)):
 			p.label, p.words, from = true, 0, len(secret.PEMKey)
+		case p.block && string(h.Text) == ssh2Line:
+			p.label, p.words, p.ssh2 = true, 0, true
+			return true
 		case p.block && bytes.HasPrefix(h.Text, []byte(secret.PEMBlock)):
 			p.label, p.words, from = true, 0, len(secret.PEMBlock)
 		case p.words > 3 || char.Run(h.Text, char.IsUpperOrDigit) < len(h.Text):
@@ -56,7 +68,7 @@ func (p *pem) token(h *scan.Held) bool {
 		p.end()
 		return false
 	}
-	if from == 0 && (bytes.HasPrefix(h.Text, []byte("Private-")) || char.Run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
+	if from == 0 && (p.ssh2 && string(h.Text) == ssh2Line || bytes.HasPrefix(h.Text, []byte("Private-")) || char.Run(h.Text, isPEM) < len(h.Text) || !p.solid && p.words > 12) {
 		p.end()
 		return false
 	}

@@ -29,16 +29,55 @@ func (t *Text) watch(h *scan.Held, before []byte, raw bool) stretch {
 	case len(t.finds) > 0:
 		return nil
 	}
-	from := 0
+	if w, ok := t.run.(*table); ok && !w.over {
+		return nil
+	}
+	if w := t.beginTable(h, before, raw); w != nil {
+		return w
+	}
+	if v := t.echoed(h.Text, before); v >= 0 {
+		w := &pending{s: t.s, piped: true}
+		h.Feed(w.value.Add, v, len(h.Text))
+		return w
+	}
+	from, key := 0, secret.LastWord(t.key(before, raw))
 	if isValueOf(h.Text) {
 		from = len(valueOf)
 	}
-	if tok := h.Text[from:]; len(tok) < secret.MinKey || from == 0 && !t.afterValue(before, raw) || !secret.IsShuffled(tok) {
+	if tok := h.Text[from:]; len(tok) < secret.MinKey || from == 0 && !char.IsAny(key, "value") && !secret.IsPrivate(key) || !secret.IsShuffled(tok) {
 		return nil
 	}
 	w := &pending{s: t.s}
 	h.Feed(w.value.Add, from, len(h.Text))
 	return w
+}
+
+// preceding returns the end of what stands before a token, which may be short.
+func (t *Text) preceding(before []byte) []byte {
+	if len(before) == 0 {
+		return t.tail
+	}
+	return before
+}
+
+// isEchoed reports whether a token that before stands before is what echo prints.
+func isEchoed(before []byte) bool {
+	n := len(before)
+	for n > 0 && (before[n-1] == ' ' || before[n-1] == '\'' || before[n-1] == '"' || before[n-1] == '\\') {
+		n--
+	}
+	b := before[:n]
+	return n < len(before) && n > 3 && (b[n-1] == 'o' || b[n-1] == 'n' || b[n-1] == 'f') && (bytes.HasSuffix(b, []byte("echo")) || bytes.HasSuffix(b, []byte("echo -n")) || bytes.HasSuffix(b, []byte("printf")))
+}
+
+// echoed returns where in tok, which echo prints, what may be a password begins, or
+// -1.
+func (t *Text) echoed(tok, before []byte) int {
+	if !isEchoed(t.preceding(before)) {
+		return -1
+	}
+	from := bytes.IndexByte(tok, ':') + 1 // root:password
+	return passwordAt(tok, from)
 }
 
 // valueOf is what a value of HTML without quotes stands after.
@@ -88,7 +127,11 @@ func (t *Text) isKin(tok, before []byte, raw bool) bool {
 	if t.afterValue(before, raw) {
 		return secret.IsShuffled(tok) && (has("httpOnly") || has("hostOnly"))
 	}
-	return secret.Member.Confirms(tok) && (has(`kty`) || has(`"AQAB"`))
+	if !secret.Member.Confirms(tok) {
+		return false
+	}
+	two := len(secret.LastWord(t.key(before, raw))) == 2 // dp, dq and qi are names of nothing else
+	return two && len(tok) > 40 || has(`kty`) || has(`"AQAB"`) || has(`"crv"`)
 }
 
 // A pending is a value of which the name may come: {"value":"…","name":"token"},
@@ -97,6 +140,7 @@ type pending struct {
 	s      *scan.Finder
 	value  scan.Held
 	named  bool // the next token is the name
+	piped  bool // the command that it is given to comes
 	tokens int
 }
 
@@ -112,6 +156,13 @@ func (w *pending) token(h *scan.Held) bool {
 	if w.named && len(bytes.Trim(word, ":=,")) == 0 {
 		return false
 	}
+	if w.piped {
+		if char.IsAny(word, "--password-stdin", "--with-token", "--passphrase-fd", "--stdin", "chpasswd", "passwd", "-S") {
+			w.s.Redact(w.value.Places(0, len(w.value.Text)), w.value.Text, scan.InText)
+			w.value.Reset()
+		}
+		return false
+	}
 	var v secret.Verdict
 	name, rest, _ := bytes.Cut(bytes.TrimLeft(word, ","), []byte("="))
 	name = bytes.TrimRight(name, ":,")
@@ -120,7 +171,7 @@ func (w *pending) token(h *scan.Held) bool {
 		v, w.named = w.s.Profile.Beside(bytes.TrimRight(word, ",;")), false
 	case char.IsAny(name, "name", "key", "id", "property"):
 		v, w.named = w.s.Profile.Beside(rest), len(rest) == 0
-	case char.IsAny(name, "httpOnly", "hostOnly", "sameSite"):
+	case char.IsAny(name, "httpOnly", "hostOnly", "sameSite", "kty"):
 		v = secret.Opaque
 	}
 	if v == secret.Goes || v.Confirms(w.value.Text) {
@@ -131,7 +182,7 @@ func (w *pending) token(h *scan.Held) bool {
 }
 
 func (w *pending) space(b []byte, _ int64, _ int) {
-	if bytes.ContainsAny(b, "{}<>") {
+	if bytes.ContainsAny(b, "{}<>") || w.piped && bytes.IndexByte(b, '\n') >= 0 {
 		w.value.Reset()
 	}
 }

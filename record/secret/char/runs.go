@@ -23,24 +23,20 @@ func Run(p []byte, ok func(byte) bool) int {
 }
 
 // RunOf returns the length of the beginning of p whose bytes are all of a class,
-// the classes that are among these, and those that all of them have.
-func RunOf(p []byte, class byte) (n int, some, all byte) {
-	all = 0xff
+// and the classes of these.
+func RunOf(p []byte, class byte) (n int, all byte) {
 	for ; n+4 <= len(p); n += 4 {
 		q := p[n : n+4]
 		a, b, c, d := Classes[q[0]], Classes[q[1]], Classes[q[2]], Classes[q[3]]
-		each := a & b & c & d
-		if each&class == 0 {
+		if a&b&c&d&class == 0 {
 			break
 		}
-		some |= a | b | c | d
-		all &= each
+		all |= a | b | c | d
 	}
 	for ; n < len(p) && Classes[p[n]]&class != 0; n++ {
-		some |= Classes[p[n]]
-		all &= Classes[p[n]]
+		all |= Classes[p[n]]
 	}
-	return n, some, all
+	return n, all
 }
 
 // LongRunOf returns where the first run of at least min bytes of a class is that
@@ -52,7 +48,7 @@ func LongRunOf(p []byte, i int, class byte, min int) (from, to int) {
 			k--
 		}
 		if k == i {
-			n, _, _ := RunOf(p[i+min:], class)
+			n, _ := RunOf(p[i+min:], class)
 			return i, i + min + n
 		}
 		i = k // none of those before p[k] begin as many
