@@ -94,6 +94,7 @@ type places struct{ offsets, cookies []uint64 }
 
 // attach hooks sites, returns before entries: a return without an entry is
 // ignored, an entry without a return would be taken for a call around others.
+// Where the kernel refuses one program for both ends, each end has its own.
 func (p *Probe) attach(path string, sites []tlslib.Site, flags uint32) ([]link.Link, error) {
 	library := uint64(len(p.libraries)) | uint64(flags)<<32
 	at := map[string]places{}
@@ -106,7 +107,7 @@ func (p *Probe) attach(path string, sites []tlslib.Site, flags uint32) ([]link.L
 			append(at[program].cookies, slices.Repeat([]uint64{cookie}, len(offsets))...)}
 	}
 	for _, s := range sites {
-		if shape, ok := shapes[s.Call]; ok && p.sessions {
+		if shape, ok := shapes[s.Call]; ok && p.sessions.Load() {
 			add(object.TlsProgTlsCall, library|shape, s.Offset)
 			continue
 		}
@@ -129,6 +130,10 @@ func (p *Probe) attach(path string, sites []tlslib.Site, flags uint32) ([]link.L
 		}
 		ls, err := p.hook(path, program, at[program])
 		links = append(links, ls...)
+		if err != nil && program == object.TlsProgTlsCall && p.sessions.CompareAndSwap(true, false) {
+			_ = closeAll(links)
+			return p.attach(path, sites, flags)
+		}
 		if err != nil {
 			return links, fmt.Errorf("probe %s: %w", path, err)
 		}
@@ -143,7 +148,7 @@ func (p *Probe) hook(path, program string, at places) ([]link.Link, error) {
 		return nil, err
 	}
 	if program == object.TlsProgTlsCall {
-		return hookCalls(path, prog, at)
+		return p.hookCalls(path, prog, at)
 	}
 	ex, err := link.OpenExecutable(path)
 	if err != nil {
@@ -186,7 +191,7 @@ const attachSession = ebpf.AttachType(57)
 
 // hookCalls attaches a program to both ends of the functions at the given places:
 // BPF_LINK_CREATE of bpf(2).
-func hookCalls(path string, prog *ebpf.Program, at places) ([]link.Link, error) {
+func (k *objects) hookCalls(path string, prog *ebpf.Program, at places) ([]link.Link, error) {
 	name, err := unix.BytePtrFromString(path)
 	if err != nil {
 		return nil, err
@@ -198,7 +203,7 @@ func hookCalls(path string, prog *ebpf.Program, at places) ([]link.Link, error) 
 		cookies                        unsafe.Pointer
 		count, multiFlags, pid, pad    uint32
 	}{
-		program: uint32(prog.FD()), attach: uint32(attachSession), path: unsafe.Pointer(name),
+		program: uint32(prog.FD()), attach: uint32(k.session), path: unsafe.Pointer(name),
 		offsets: unsafe.Pointer(unsafe.SliceData(at.offsets)), cookies: unsafe.Pointer(unsafe.SliceData(at.cookies)),
 		count: uint32(len(at.offsets)),
 	}

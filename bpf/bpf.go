@@ -41,6 +41,7 @@ type Options struct {
 	Idle func()
 
 	entries map[string]uint32 // of tables, to have them full in tests
+	queue   int               // bytes that may wait for who ranges over Events; likewise
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"ssltape/bpf/object"
+	"ssltape/bpf/ring"
 	"ssltape/record"
 )
 
@@ -72,23 +73,27 @@ type waiting struct {
 
 // A cursor turns the kernel's events into those of [Probe.Events].
 type cursor struct {
-	p     *Probe
-	block *block // being read
-	index int    // of the event of block to read next
-	conns uint64 // numbered so far
-	clock int64
-	yield func(Event, error) bool
-	left  bool                          // yield has returned false
-	later []Event                       // what one event of the kernel told after that
-	waits int                           // bytes of chunks that wait
-	early map[connKey]object.TlsAddress // what block tells of connections that were not met before it
-	ended bool                          // all that there was has been passed on
+	p      *Probe
+	block  *block // being read
+	events []byte // of block
+	memory []byte // that they are in
+	next   int    // where the one to read next stands
+	conns  uint64 // numbered so far
+	clock  int64
+	yield  func(Event, error) bool
+	left   bool                          // yield has returned false
+	later  []Event                       // what one event of the kernel told after that
+	early  map[connKey]object.TlsAddress // what block tells of connections that were not met before it
+	waits  int                           // bytes of chunks that wait
+	ended  bool                          // all that there was has been passed on
 
 	lossy bool                    // events were lost: there may be more than was told
 	gone  [2]map[connKey]struct{} // if lossy: ended since the last two snapshots
 }
 
-func newCursor(p *Probe) *cursor { return &cursor{p: p, early: map[connKey]object.TlsAddress{}} }
+func newCursor(p *Probe) *cursor {
+	return &cursor{p: p, memory: make([]byte, ring.BlockSize), early: map[connKey]object.TlsAddress{}}
+}
 
 // run passes events to yield until it returns false or there are no more.
 func (c *cursor) run(yield func(Event, error) bool) {
@@ -114,48 +119,23 @@ func (c *cursor) run(yield func(Event, error) bool) {
 				}
 				return
 			}
-			c.block, c.index, c.clock, c.lossy = b, 0, b.clock, b.lossy
-			c.readAddresses(b)
-			pace.set(c.p.queue.behind())
+			if err := c.load(b); err != nil {
+				c.ended = true
+				c.finish()
+				if !c.left && !c.p.queue.isClosed() {
+					yield(Event{}, err)
+				}
+				return
+			}
+			c.readAddresses()
+			if c.p.stopping.Load() {
+				pace.set(pace.usual) // nothing is recorded any more that it could be in the way of
+			} else {
+				pace.set(pace.place(c.p.queue.fill()))
+			}
 		}
 		c.readBlock()
 	}
-}
-
-// readAddresses reads the addresses that b tells, ahead of its other events: for
-// a server that uses the socket itself, what it sends proves the address, which
-// comes after what it has written, with which the first exchange ends.
-func (c *cursor) readAddresses(b *block) {
-	clear(c.early)
-	for _, i := range b.addresses {
-		e := view[object.TlsAddressEvent](b.event(i))
-		if e == nil {
-			continue
-		}
-		key := keyOf(&e.Head)
-		if pr := c.known(key.tgid); pr != nil && pr.conns[key] != nil {
-			pr.conns[key].setAddress(&e.Address)
-		} else {
-			c.early[key] = e.Address
-		}
-	}
-}
-
-// readBlock passes on the events of the current block.
-func (c *cursor) readBlock() {
-	b := c.block
-	for c.index < len(b.ends) && !c.left {
-		c.event(b.event(c.index))
-		c.index++
-	}
-	if c.left {
-		return
-	}
-	if b.after != nil {
-		c.recover(b.after)
-	}
-	c.p.queue.recycle(b)
-	c.block = nil
 }
 
 // send passes on e, or keeps it until run is called again. What data it has then

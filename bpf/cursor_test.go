@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -81,10 +82,10 @@ func TestCursorOrder(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, leave := range []bool{false, true} { // Events, after each one
 				c := testCursor()
-				c.block = &block{}
-				for _, e := range script(tt.events) {
-					c.block.buf = append(c.block.buf, e...)
-					c.block.ends = append(c.block.ends, len(c.block.buf))
+				for _, e := range script(tt.events) { // as they stand in the ring buffer
+					c.events = binary.NativeEndian.AppendUint64(c.events, uint64(len(e)))
+					c.events = append(c.events, e...)
+					c.events = append(c.events, make([]byte, -len(e)&7)...)
 				}
 				var got []string
 				c.yield = func(e Event, _ error) bool {
@@ -95,17 +96,14 @@ func TestCursorOrder(t *testing.T) {
 					}
 					return !leave
 				}
-				for c.index < len(c.block.ends) || len(c.later) > 0 {
+				for c.next < len(c.events) || len(c.later) > 0 {
 					c.left = false
 					later := c.later
 					c.later = nil
 					for _, e := range later {
 						c.send(e)
 					}
-					for c.index < len(c.block.ends) && !c.left {
-						c.event(c.block.event(c.index))
-						c.index++
-					}
+					c.readEvents()
 				}
 				if s := strings.Join(got, " "); s != tt.want {
 					t.Errorf("%s gives %s, want %s (left after each: %v)", tt.events, s, tt.want, leave)

@@ -66,6 +66,7 @@ func TestGoPair(t *testing.T) {
 		{"cut", "new w10 r cut close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
 		{"closed in a read", "new w10 r wait close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
 		{"two", "new w1 r close new6 w2 r close", []outcome{{1, 0, clean, cut}, {0, 1, clean, cut}, {2, 0, clean, cut}, {0, 2, clean, cut}}},
+		{"other threads", "move new w10 r close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
 		{"pieces", "new w64 w65 w16383 w16384 w65537 w200000 r a70000 ra close", []outcome{
 			{298433, 70000, clean, cut}, {70000, 298433, clean, cut}}},
 	} {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -32,7 +33,8 @@ type objects struct {
 	types    *btf.Spec         // of the kernel, or nil: see object.Object
 	old      map[string]string // programs that stand for others on this kernel
 	multi    bool              // the kernel has uprobe_multi (6.6)
-	sessions bool              // a program may be at both ends of a function (6.13)
+	sessions atomic.Bool       // a program may be at both ends of a function (6.13)
+	session  ebpf.AttachType   // what that is asked for as
 	cookies  bool              // the kernel has attach cookies (5.15)
 	nested   bool              // this is not the first pid namespace
 
@@ -91,6 +93,7 @@ func newObjects(o Options) (*objects, error) {
 		}
 	}
 	k := &objects{ // while the programs may still be being read
+		session: attachSession,
 		multi:   features.HaveBPFLinkUprobeMulti() == nil,
 		cookies: features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil,
 	}
@@ -107,7 +110,7 @@ func newObjects(o Options) (*objects, error) {
 			prog.AttachType = ebpf.AttachTraceUprobeMulti
 		}
 	}
-	k.sessions = k.multi && kernelIs(6, 13)
+	k.sessions.Store(k.multi && kernelIs(6, 13)) // unless the kernel refuses it: see attach
 	k.spec.Programs[object.TlsProgTlsCall].AttachType = attachSession
 	return k, k.configure(o)
 }

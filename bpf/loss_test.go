@@ -100,10 +100,8 @@ func TestThreadsFull(t *testing.T) {
 // A reader that does not keep up loses data, and every byte of that is
 // accounted for: by offsets, and by cause.
 func TestLoss(t *testing.T) {
-	p := open(t, Options{Buffer: 1 << 20, Follow: true})
-	p.queue.mu.Lock()
-	p.queue.limit = 1 << 20 // little is read from the ring until Events is ranged over
-	p.queue.mu.Unlock()
+	// Little is read from the ring until Events is ranged over.
+	p := open(t, Options{Buffer: 1 << 20, Follow: true, queue: 1 << 20})
 	p.attachLibssl(t, libssl(t), true)
 	prog := buildPair(t)
 	const n = 16 << 20

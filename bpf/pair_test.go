@@ -13,8 +13,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
 	"ssltape/record"
 
+	"ssltape/bpf/object"
 	"ssltape/bpf/tlslib"
 )
 
@@ -175,7 +179,7 @@ func (p *Probe) attachLibssl(t *testing.T, lib string, inner bool) {
 		t.Fatal(err)
 	}
 	p.libraries = append(p.libraries, "libssl.so.3")
-	p.sessions = false
+	p.sessions.Store(false)
 	links, err := p.attach(lib, sites, a.ShutdownFlags)
 	p.links = append(p.links, links...)
 	if err != nil {
@@ -198,6 +202,44 @@ func TestContents(t *testing.T) {
 				t.Errorf("connection %d %v: %d bytes differ from what was passed", c.ID, record.Dir(dir), len(got))
 			}
 		}
+	}
+}
+
+// A kernel may refuse one program for both ends of a function, as it is loaded or
+// as it is attached.
+func TestSessionRefused(t *testing.T) {
+	lib, prog := libssl(t), buildPair(t)
+	for name, refuse := range map[string]func(*objects){
+		"load": func(k *objects) {
+			k.programs.mu.Lock()
+			k.programs.byName[object.TlsProgTlsCall] = func() (*ebpf.Program, error) { return nil, unix.EINVAL }
+			k.programs.mu.Unlock()
+		},
+		"attach": func(k *objects) { k.session = 999 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, Options{Buffer: 128 << 20})
+			_, _ = p.program(object.TlsProgTlsCall) // by now it is loaded, or is not to be
+			p.sessions.Store(true)
+			refuse(p.objects)
+			p.attachLibssl(t, lib, true)
+			if p.sessions.Load() {
+				t.Fatal("one program is at both ends")
+			}
+			goOn, wait := start(t, p, prog.args("new w70000 x5 r free")...)
+			goOn()
+			wait()
+			p.Stop()
+			tp := read(t, p)
+			if len(tp.conns) != 2 {
+				t.Fatalf("%d connections, want 2", len(tp.conns))
+			}
+			for _, c := range tp.conns {
+				if s := tp.streams[c]; s[0].final+s[1].final != 70005 || s[0].end != record.EndClean {
+					t.Errorf("connection %d: %d bytes written, %d read, end %v", c.ID, s[0].final, s[1].final, s[0].end)
+				}
+			}
+		})
 	}
 }
 

@@ -11,25 +11,28 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/ringbuf"
 
 	"ssltape/bpf/object"
+	"ssltape/bpf/ring"
 )
 
 // A Probe records TLS connections. Its methods may be called from several
 // goroutines at once.
 type Probe struct {
 	*objects
-	ring   *ringbuf.Reader
+	reader *ring.Reader
 	queue  *queue
 	cursor *cursor
 	fresh  func(Program)
 	idle   func()
 	events sync.Mutex // held by the iterator of Events
 
-	ahead    atomic.Uint64 // Loss.Ahead
-	stopping atomic.Bool
-	drained  chan struct{} // closed when drain has returned
+	ahead     atomic.Uint64 // Loss.Ahead
+	stopping  atomic.Bool
+	stop      chan struct{}  // closed when it is
+	workers   sync.WaitGroup // goroutines between the reader and the queue
+	drained   chan struct{}  // closed when nothing more comes from the reader
+	snapshots chan *snapshot // that are to be put where the reader says
 
 	mu sync.Mutex
 	// cilium/ebpf detaches a link that is garbage collected, without a word.
@@ -59,17 +62,14 @@ func Open(o Options) (*Probe, error) {
 		object.TlsMapPatterns, object.TlsMapExecutables, object.TlsMapThreads, object.TlsMapConns, object.TlsMapEnds, object.TlsMapLosses); err != nil {
 		return nil, errors.Join(explain(err), objs.Close())
 	}
-	ring, err := ringbuf.NewReader(objs.table(object.TlsMapEvents))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open ring buffer: %w", err), objs.Close())
-	}
 	p := &Probe{
-		objects: objs, ring: ring,
-		queue: newQueue(), drained: make(chan struct{}),
+		objects: objs, stop: make(chan struct{}), drained: make(chan struct{}), snapshots: make(chan *snapshot, 8),
 		attached: map[fileID]Attachment{}, procs: map[uint32]*process{}, fresh: o.Fresh, idle: o.Idle,
 	}
+	if err := p.startReader(o); err != nil {
+		return nil, errors.Join(err, objs.Close())
+	}
 	p.cursor = newCursor(p)
-	go p.drain()
 	go p.loadUsual()
 	if err := errors.Join(p.ignoreSelf(), p.await(o.Comm), p.followProcesses()); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -82,7 +82,7 @@ func Open(o Options) (*Probe, error) {
 // need: those of OpenSSL.
 func (p *Probe) loadUsual() {
 	calls := []string{object.TlsProgTlsReturn, object.TlsProgTlsReadInner, object.TlsProgTlsWriteEx, object.TlsProgTlsHandshake}
-	if p.sessions {
+	if p.sessions.Load() {
 		calls = []string{object.TlsProgTlsCall}
 	}
 	for _, name := range append(calls, object.TlsProgTlsFree, object.TlsProgTlsClear, object.TlsProgTlsCtrl, object.TlsProgLoaderChanged) {
@@ -183,7 +183,9 @@ func (p *Probe) Stop() error {
 	p.mu.Unlock()
 	err := closeAll(links)
 	p.held().ResumeAll(0) // whoever waits for them may not come to it any more
-	p.stopping.Store(true)
+	if !p.stopping.Swap(true) {
+		close(p.stop)
+	}
 	return err
 }
 
@@ -215,6 +217,7 @@ func (p *Probe) Loss() Loss {
 func (p *Probe) Close() error {
 	err := p.Stop()
 	p.queue.close()
-	<-p.drained
-	return errors.Join(err, p.ring.Close(), p.objects.Close())
+	err = errors.Join(err, p.reader.Close())
+	p.workers.Wait()
+	return errors.Join(err, p.objects.Close())
 }

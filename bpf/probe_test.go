@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssltape/bpf/object"
+	"ssltape/bpf/ring"
 	"ssltape/record"
 )
 
@@ -125,7 +126,8 @@ func (o kernelObject) exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// A consumer goes first while it is behind, and as before when it is not.
+// A consumer goes last while little waits, first when much does, and in the end
+// as before.
 func TestPace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs the right to raise priorities")
@@ -137,26 +139,24 @@ func TestPace(t *testing.T) {
 		}
 		return 20 - n
 	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before := nice(unix.Gettid())
 	p := newPace()
-	before := nice(p.thread)
-	p.set(true)
-	if got := nice(p.thread); got != min(consumerPriority, before) {
-		t.Errorf("behind, its priority is %d, want %d", got, consumerPriority)
+	q := newQueue(16 * ring.BlockSize)
+	want := max(lastPriority, before)
+	for n := 1; n <= 12; n++ {
+		p.set(p.place(q.fill()))
+		if got := nice(p.thread); n == 1 && got != want || got > want || n > 9 && got != firstPriority {
+			t.Errorf("with %d blocks of 16 in the queue its priority is %d", n-1, got)
+		} else {
+			want = got
+		}
+		q.put(block{Block: &ring.Block{Size: ring.BlockSize}})
 	}
 	p.end()
 	if got := nice(p.thread); got != before {
 		t.Errorf("then it is %d, want %d", got, before)
-	}
-	q := newQueue()
-	q.limit = 64 * blockSize
-	for range 5 {
-		if q.behind() {
-			t.Errorf("behind with %d bytes of %d", q.bytes, q.limit)
-		}
-		q.put(q.empty(false))
-	}
-	if !q.behind() {
-		t.Errorf("not behind with %d bytes of %d", q.bytes, q.limit)
 	}
 }
 
@@ -355,11 +355,9 @@ func TestPIDNamespace(t *testing.T) {
 
 // A closed queue has dropped what it held, and holds up nobody.
 func TestQueueClosed(t *testing.T) {
-	q := newQueue()
-	q.limit = 1
-	q.put(&block{buf: make([]byte, 8)})
+	q := newQueue(1)
+	q.put(block{})
 	q.close()
-	q.put(&block{buf: make([]byte, 8)})
 	if b, err := q.take(); b != nil || err != nil {
 		t.Errorf("took %v, %v", b, err)
 	}

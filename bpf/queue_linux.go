@@ -3,36 +3,25 @@
 package bpf
 
 import (
-	"errors"
-	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strconv"
 	"sync"
 	"time"
+	"unsafe"
 
-	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 
 	"ssltape/bpf/object"
+	"ssltape/bpf/ring"
 )
 
-const (
-	blockSize = 1 << 20
-	maxSample = 80 << 10 // no event of tls.c is larger
-	minQueue  = 256 << 20
-	// maxBehind is how much may wait for a consumer before it goes first. More
-	// would take memory that was not used before, and on some virtual machines
-	// that is slower to come by than what a core can encrypt.
-	maxBehind = 4 << 20
-	// minWarm blocks are to have memory when there is much to record, and twice as
-	// many each time that half of them are in use. The memory of maxFree is kept.
-	minWarm, maxFree = 32, 128
-)
+const minQueue = 256 << 20
 
-// queueLimit bounds the memory of a consumer that is slower than the recorded
-// processes: a sixteenth of what the machine has. Beyond it the ring buffer
-// fills up and the kernel counts what is lost.
+// queueLimit bounds what waits for a consumer that is slower than the recorded
+// processes: a sixteenth of the memory that the machine has. Beyond it the ring
+// buffer fills up and the kernel counts what is lost.
 func queueLimit() int {
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) != nil {
@@ -43,140 +32,55 @@ func queueLimit() int {
 
 // A block holds events on their way from the ring buffer to the consumer.
 type block struct {
-	buf   []byte
-	ends  []int // where each event of buf ends
-	clock int64 // what to add to the kernel's time for ns since the epoch
-	lossy bool  // events were lost before
-	after *snapshot
-
-	addresses []int // which events of buf tell one
+	*ring.Block           // nil where there are none
+	lossy       bool      // events were lost before
+	after       *snapshot // to be looked at after them
 }
 
-// add takes event, which is in b.buf already, behind what it has.
-func (b *block) add(event []byte) {
-	if h := view[object.TlsHead](event); h != nil && h.Kind == kindAddress {
-		b.addresses = append(b.addresses, len(b.ends))
-	}
-	b.buf = b.buf[:len(b.buf)+len(event)]
-	b.ends = append(b.ends, len(b.buf))
-}
-
-// event returns event i of b.
-func (b *block) event(i int) []byte {
-	start := 0
-	if i > 0 {
-		start = b.ends[i-1]
-	}
-	return b.buf[start:b.ends[i]]
-}
-
-// A queue takes blocks from the goroutine that empties the ring buffer to the
-// consumer of events, so that a slow consumer does not lose data at once. They
-// are no memory of the garbage collector's, which would have the reader wait
-// and help each time that some of it is taken.
+// A queue has the blocks that wait for the consumer, so that a slow one does not
+// lose data at once.
 type queue struct {
 	mu     sync.Mutex
 	cond   sync.Cond // queue has changed
-	blocks []*block
-	free   []*block
-	cold   []*block // free, and without memory
-	rest   []byte   // of what blocks are made of
-	warm   int      // free blocks that there are to be
-	warms  bool     // a goroutine makes them
-	bytes  int      // of memory of blocks put and not recycled
-	limit  int
+	blocks []block
+	bytes  int   // of blocks put and not recycled
+	limit  int   // of bytes
 	err    error // of the sender
 	done   bool  // nothing will be put any more
 	closed bool  // nothing will be taken any more
 }
 
-func newQueue() *queue {
-	q := &queue{limit: queueLimit()}
-	q.cond.L = &q.mu
-	// A consumer may still be at a block when the queue is closed.
-	if mem, err := unix.Mmap(-1, 0, q.limit+2*maxFree*blockSize, unix.PROT_READ|unix.PROT_WRITE,
-		unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE); err == nil {
-		q.rest = mem
-		runtime.AddCleanup(q, func(mem []byte) { _ = unix.Munmap(mem) }, mem)
+func newQueue(limit int) *queue {
+	if limit == 0 {
+		limit = queueLimit()
 	}
+	q := &queue{limit: limit}
+	q.cond.L = &q.mu
 	return q
 }
 
-// empty returns a block to fill. If more will be needed soon, their memory is got
-// ready meanwhile.
-func (q *queue) empty(more bool) *block {
+// put hands over b.
+func (q *queue) put(b block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if more && !q.warms && len(q.free) <= q.warm/2 {
-		q.warm = min(max(minWarm, 2*q.warm), maxFree)
-		q.warms = true
-		go q.heat()
-	}
-	if n := len(q.free); n > 0 {
-		b := q.free[n-1]
-		q.free = q.free[:n-1]
-		return b
-	}
-	return q.coldest()
-}
-
-// fresh returns a block that was not used before. q.mu is held.
-func (q *queue) fresh() *block {
-	if len(q.rest) < blockSize {
-		return &block{buf: make([]byte, 0, blockSize)}
-	}
-	b := &block{buf: q.rest[:0:blockSize], ends: make([]int, 0, blockSize/4096)}
-	q.rest = q.rest[blockSize:]
-	return b
-}
-
-// put hands over b. It blocks while the queue is full.
-func (q *queue) put(b *block) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.bytes >= q.limit && !q.closed {
-		q.cond.Wait()
-	}
 	q.blocks = append(q.blocks, b)
-	q.bytes += cap(b.buf)
+	q.bytes += b.size()
 	q.cond.Broadcast()
 }
 
-// heat makes free blocks whose memory is there already when it is needed. That
-// is for the processor of what is recorded to wait for, not for the reader.
-func (q *queue) heat() {
-	runtime.LockOSThread() // and ends the thread with the goroutine
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), heaterPriority)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for len(q.free) < q.warm && q.bytes < q.limit && !q.closed {
-		b := q.coldest()
-		q.mu.Unlock()
-		page := b.buf[:cap(b.buf)]
-		for i := 0; i < len(page); i += os.Getpagesize() {
-			page[i] = 1
-		}
-		q.mu.Lock()
-		q.free = append(q.free, b)
+// size returns how many bytes there are of events.
+func (b *block) size() int {
+	if b.Block == nil {
+		return 0
 	}
-	q.warms = false
+	return b.Size
 }
 
-// coldest returns a free block without memory. q.mu is held.
-func (q *queue) coldest() *block {
-	if n := len(q.cold); n > 0 {
-		b := q.cold[n-1]
-		q.cold = q.cold[:n-1]
-		return b
-	}
-	return q.fresh()
-}
-
-// behind reports whether the consumer has much left to take.
-func (q *queue) behind() bool {
+// fill returns how much waits of what may wait, from 0 to 1.
+func (q *queue) fill() float64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.bytes > maxBehind
+	return min(float64(q.bytes)/float64(q.limit), 1)
 }
 
 // idle reports whether the consumer has taken all that was put.
@@ -209,26 +113,25 @@ func (q *queue) take() (*block, error) {
 		return nil, q.err
 	}
 	b := q.blocks[0]
-	q.blocks[0] = nil
 	q.blocks = q.blocks[1:]
-	return b, nil
+	return &b, nil
 }
 
 // recycle takes back b, whose events have been consumed.
 func (q *queue) recycle(b *block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.bytes -= cap(b.buf)
-	q.cond.Broadcast()
-	*b = block{buf: b.buf[:0], ends: b.ends[:0], addresses: b.addresses[:0]}
-	if len(q.free) < maxFree {
-		q.free = append(q.free, b)
-	} else if unix.Madvise(b.buf[:cap(b.buf)], unix.MADV_DONTNEED) == nil {
-		q.cold = append(q.cold, b)
-	}
+	q.bytes -= b.size()
 }
 
-// close drops what was put and not taken, and makes put return.
+// isClosed reports whether close was called.
+func (q *queue) isClosed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+// close drops what was put and not taken.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -236,67 +139,185 @@ func (q *queue) close() {
 	q.cond.Broadcast()
 }
 
-// Priorities (setpriority(2)) of the reader of the ring buffer, of a consumer that
-// is behind, and of who gets memory for the reader.
+// load makes b the current block.
+func (c *cursor) load(b *block) (err error) {
+	c.block, c.next, c.lossy, c.events = b, 0, b.lossy, nil
+	if b.Block != nil {
+		c.clock = b.Clock
+		c.events, err = c.p.reader.Load(b.Block, c.memory)
+	}
+	return err
+}
+
+// readAddresses reads the addresses that the current block tells, ahead of its
+// other events: for a server that uses the socket itself, what it sends proves the
+// address, which comes after what it has written, with which the first exchange
+// ends.
+func (c *cursor) readAddresses() {
+	clear(c.early)
+	for at := 0; at < len(c.events); {
+		var event []byte
+		event, at = ring.Event(c.events, at)
+		if h := view[object.TlsHead](event); h == nil || h.Kind != kindAddress {
+			continue
+		}
+		e := view[object.TlsAddressEvent](event)
+		if e == nil {
+			continue
+		}
+		key := keyOf(&e.Head)
+		if pr := c.known(key.tgid); pr != nil && pr.conns[key] != nil {
+			pr.conns[key].setAddress(&e.Address)
+		} else {
+			c.early[key] = e.Address
+		}
+	}
+}
+
+// readEvents passes on the events of the current block that are left.
+func (c *cursor) readEvents() {
+	for c.next < len(c.events) && !c.left {
+		event, next := ring.Event(c.events, c.next)
+		c.event(event)
+		c.next = next
+	}
+}
+
+// readBlock passes on what the current block has.
+func (c *cursor) readBlock() {
+	c.readEvents()
+	if c.left {
+		return
+	}
+	b := c.block
+	if b.after != nil {
+		c.recover(b.after)
+	}
+	if b.Block != nil {
+		c.p.reader.Free(b.Block)
+	}
+	c.p.queue.recycle(b)
+	c.block = nil
+}
+
+// Priorities (setpriority(2)) of the consumer while nothing waits, and when the
+// queue is half full.
 const (
-	readerPriority   = -20
-	consumerPriority = -15
-	heaterPriority   = -10
+	lastPriority  = 10
+	firstPriority = -15
 )
 
-// A pace keeps a consumer from falling behind for good where it shares the
-// processors with what it records: it then goes first, so that the recorded
-// processes are slowed down rather than that something is lost. Where the
-// priority is refused, the queue must do.
+// A pace has a consumer share the processors with what it records: with little
+// in the queue it takes what is left over, and the more waits, the more it goes
+// first, so that the recorded processes are slowed down rather than that
+// something is lost. The last place would be too far back: who is kept from
+// running for long may hold what the reader waits for.
+//
+// Where a priority may not be raised it stays as it is, and the queue must do.
 type pace struct {
-	thread int
-	usual  int // priority
-	raised bool
+	thread     int
+	usual, now int // priority
+	fixed      bool
 }
 
 // newPace returns the pace of the calling goroutine, which has its thread to
 // itself until end is called.
 func newPace() *pace {
 	runtime.LockOSThread()
-	usual, err := unix.Getpriority(unix.PRIO_PROCESS, unix.Gettid())
-	if err != nil {
-		usual = 20
-	}
-	return &pace{thread: unix.Gettid(), usual: 20 - usual} // the system call adds 20
+	p := &pace{thread: unix.Gettid()}
+	usual, err := unix.Getpriority(unix.PRIO_PROCESS, p.thread)
+	p.usual = 20 - usual // the system call adds 20
+	p.now = firstPriority
+	p.fixed = err != nil || unix.Setpriority(unix.PRIO_PROCESS, p.thread, firstPriority) != nil
+	p.set(p.place(0))
+	return p
 }
 
-// set goes first, or as before.
-func (p *pace) set(first bool) {
-	if first == p.raised {
-		return
+// place returns the priority of the consumer of a queue of which this part is
+// full, from 0 to 1.
+func (p *pace) place(fill float64) int {
+	first, last := min(p.usual, firstPriority), max(p.usual, lastPriority)
+	return last - int(min(2*fill, 1)*float64(last-first))
+}
+
+// set goes to a place.
+func (p *pace) set(nice int) {
+	if !p.fixed && nice != p.now {
+		p.fixed = unix.Setpriority(unix.PRIO_PROCESS, p.thread, nice) != nil
+		p.now = nice
 	}
-	p.raised = first
-	nice := p.usual
-	if first {
-		nice = min(nice, consumerPriority)
-	}
-	_ = unix.Setpriority(unix.PRIO_PROCESS, p.thread, nice)
 }
 
 func (p *pace) end() {
-	p.set(false)
+	p.set(p.usual)
 	runtime.UnlockOSThread()
 }
 
-// pollPeriod is how long an event may wait in the ring buffer, unless there
-// are many: then the kernel wakes the reader.
-const pollPeriod = 5 * time.Millisecond
+// startReader starts what empties the ring buffer.
+func (p *Probe) startReader(o Options) (err error) {
+	events := p.table(object.TlsMapEvents)
+	p.queue = newQueue(o.queue)
+	p.reader, err = ring.Start(events.FD(), ring.Options{Size: int(events.MaxEntries()), Limit: p.queue.limit,
+		Kind: int(unsafe.Offsetof(object.TlsHead{}.Kind)), Urgent: []byte{kindExec, kindLoad}})
+	if err == nil {
+		calmMonitor()
+		p.workers.Go(p.receive)
+		p.workers.Go(p.watchLosses)
+	}
+	return err
+}
 
-// drain moves events from the ring buffer to the queue until p is stopped.
-func (p *Probe) drain() {
+// receive puts what comes out of the ring buffer into the queue, until p is
+// stopped and it is empty.
+func (p *Probe) receive() {
 	defer close(p.drained)
-	// The reader competes for the processor with what it records. Where the
-	// priority is refused, the ring buffer must do. The thread ends with the
-	// goroutine, since it is not unlocked.
-	runtime.LockOSThread()
-	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), readerPriority)
-	calmMonitor()
-	p.queue.finish(p.fill())
+	for {
+		news, err := p.reader.Next()
+		switch {
+		case err == io.EOF:
+			p.queue.finish(nil)
+			return
+		case err != nil:
+			p.queue.finish(err)
+			return
+		case news.Block != nil:
+			p.queue.put(block{Block: news.Block, lossy: p.Loss().RingEvents > 0})
+		case news.Marked:
+			p.queue.put(block{lossy: true, after: <-p.snapshots})
+		default:
+			p.examine(news.Urgent)
+		}
+	}
+}
+
+// lossPeriod is how often is looked whether something was lost.
+const lossPeriod = 50 * time.Millisecond
+
+// watchLosses has the consumer look at the kernel's tables each time that events
+// were lost, after it has seen all events before that, until p is stopped. The
+// last look comes after all events.
+func (p *Probe) watchLosses() {
+	tick := time.NewTicker(lossPeriod)
+	defer tick.Stop()
+	for lost, stopping := uint64(0), false; !stopping; {
+		select {
+		case <-tick.C:
+		case <-p.stop:
+			stopping = true
+		case <-p.drained: // it is gone
+			return
+		}
+		if seen := p.Loss().RingEvents; seen != lost {
+			lost = seen
+			select {
+			case p.snapshots <- p.snapshot():
+				p.reader.Mark()
+			case <-p.drained:
+				return
+			}
+		}
+	}
+	p.reader.Stop()
 }
 
 // monitorSlack is how much later than it asks for the monitor may wake up.
@@ -319,59 +340,4 @@ func calmMonitor() {
 		return
 	}
 	_ = os.WriteFile("/proc/"+ids[1]+"/timerslack_ns", strconv.AppendInt(nil, int64(monitorSlack), 10), 0)
-}
-
-func (p *Probe) fill() error {
-	var rec ringbuf.Record
-	var pending *snapshot
-	lost := uint64(0)
-	b := p.queue.empty(false)
-	p.ring.SetDeadline(time.Now().Add(pollPeriod))
-	for {
-		if cap(b.buf)-len(b.buf) < maxSample {
-			b.clock, b.lossy = clock(), p.Loss().RingEvents > 0
-			p.queue.put(b)
-			b = p.queue.empty(true)
-		}
-		rec.RawSample = b.buf[len(b.buf):]
-		stopping := p.stopping.Load()
-		err := p.ring.ReadInto(&rec)
-		if err == nil {
-			b.add(rec.RawSample)
-			p.examine(rec.RawSample)
-			continue
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("read ring buffer: %w", err)
-		}
-		seen := p.Loss().RingEvents
-		// A consumer that is behind gets full blocks, or few events would take much memory.
-		if pending != nil || len(b.ends) > 0 && (stopping || p.queue.idle()) {
-			b.clock, b.after, b.lossy = clock(), pending, seen > 0
-			pending = nil
-			p.queue.put(b)
-			b = p.queue.empty(false)
-		}
-		if seen != lost {
-			lost, pending = seen, p.snapshot()
-		} else if stopping {
-			return nil
-		}
-		p.ring.SetDeadline(time.Now().Add(pollPeriod))
-	}
-}
-
-// monotonic returns the kernel's time, which is that of events.
-func monotonic() int64 {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
-	return ts.Nano()
-}
-
-// clock returns what to add to the kernel's time to have ns since the epoch.
-// The difference changes when the machine is suspended or its clock set.
-func clock() int64 {
-	before := monotonic()
-	now := time.Now().UnixNano()
-	return now - before/2 - monotonic()/2
 }

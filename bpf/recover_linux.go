@@ -6,7 +6,10 @@ import (
 	"maps"
 	"math"
 
+	"golang.org/x/sys/unix"
+
 	"ssltape/bpf/object"
+	"ssltape/bpf/ring"
 	"ssltape/record"
 )
 
@@ -17,6 +20,13 @@ type snapshot struct {
 	time      uint64 // kernel's
 	ends      map[object.TlsEndKey]object.TlsEndValue
 	processes map[uint32]object.TlsProcess
+}
+
+// monotonic returns the kernel's time, which is that of events.
+func monotonic() int64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
+	return ts.Nano()
 }
 
 // snapshot reads the kernel's tables, and empties that of ends.
@@ -144,7 +154,7 @@ func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.E
 // finish ends all connections that are open when the recording stops.
 func (c *cursor) finish() {
 	now := uint64(monotonic())
-	c.clock = clock()
+	c.clock = ring.Clock()
 	if c.lossy {
 		c.meetAll(func(object.TlsConnKey) bool { return true })
 	}

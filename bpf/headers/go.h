@@ -13,8 +13,9 @@
  *
  * Which socket a connection uses is in it: the number of a file. What is read
  * there may be something else, since a connection can be laid over anything.
- * It counts when the thread that a call began on, before it returns, has used
- * just that socket, or has tried to.
+ * It counts when the goroutine in a call, before it returns, has used just that
+ * socket, or has tried to. Before Linux 5.15 that is only seen on the thread that
+ * the call began on.
  */
 #pragma once
 
@@ -91,10 +92,29 @@ static __always_inline void go_socket(__u64 tls_conn, struct go_call *call) {
 	}
 }
 
-/* go_uses_socket notes that the current thread uses sk. */
-static __always_inline int go_uses_socket(struct sock *sk) {
+#if defined(__TARGET_ARCH_x86)
+#define GO_G_AT __builtin_offsetof(struct pt_regs, r14)
+#elif defined(__TARGET_ARCH_arm64)
+#define GO_G_AT __builtin_offsetof(struct user_pt_regs, regs[28]) /* which begins pt_regs */
+#endif
+
+/* go_user returns what go_uses has the current goroutine under, or the thread. */
+static __always_inline struct go_place go_user(void) {
 	__u64 id = bpf_get_current_pid_tgid();
-	struct go_use *use = bpf_map_lookup_elem(&go_uses, &id);
+	struct go_place user = {id, 0, id >> 32};
+
+	if (cookies) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		bpf_probe_read_kernel(&user.g, sizeof(user.g), (void *)bpf_task_pt_regs(task) + GO_G_AT);
+	}
+	return user;
+}
+
+/* go_uses_socket notes that the current goroutine uses sk. */
+static __always_inline int go_uses_socket(struct sock *sk) {
+	struct go_place user = go_user();
+	struct go_use *use = bpf_map_lookup_elem(&go_uses, &user);
 
 	if (!use || use->socket != socket_id(sk))
 		return 0;
@@ -102,7 +122,7 @@ static __always_inline int go_uses_socket(struct sock *sk) {
 	struct go_call *call = bpf_map_lookup_elem(&go_calls, &at);
 	if (call && call->head.frame.time == use->time)
 		call->proven = 1;
-	bpf_map_delete_elem(&go_uses, &id);
+	bpf_map_delete_elem(&go_uses, &user);
 	return 0;
 }
 
@@ -150,9 +170,9 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf
 		COUNT(unseen, 1);
 	if (call.socket) {
 		struct go_use use = {call.socket, at, call.head.frame.time};
-		__u64 id = bpf_get_current_pid_tgid();
+		struct go_place user = go_user();
 
-		bpf_map_update_elem(&go_uses, &id, &use, BPF_ANY);
+		bpf_map_update_elem(&go_uses, &user, &use, BPF_ANY);
 	}
 	return 0;
 }

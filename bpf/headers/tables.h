@@ -222,7 +222,7 @@ struct go_call { /* of crypto/tls that has not returned */
 	struct address address; /* of the socket */
 };
 
-struct go_use { /* what a thread may prove: that a call uses its socket */
+struct go_use { /* what a goroutine may prove: that a call uses its socket */
 	__u64 socket;
 	struct go_place place; /* of the call */
 	__u64 time;            /* of the call */
@@ -242,7 +242,7 @@ const volatile __u64 watermark = 0; /* bytes in the ring that wake the reader */
 const volatile __u32 pidns = 0;     /* inode of the recorder's pid namespace */
 const volatile bool nested = false; /* which is not the first pid namespace */
 const volatile bool all = false;    /* record every process */
-const volatile bool cookies = false; /* the kernel has bpf_get_attach_cookie (5.15) */
+const volatile bool cookies = false; /* the kernel has bpf_get_attach_cookie and bpf_task_pt_regs (5.15) */
 const volatile bool holds = false;   /* programs wait until they have been examined */
 const volatile bool awaits = false;  /* record processes that become a certain program */
 const volatile __u32 patterns_len = 0;
@@ -313,10 +313,10 @@ struct { /* calls that never return, as when the process is killed, make room */
 	__type(value, struct go_call);
 } go_calls SEC(".maps");
 
-struct { /* calls that began on a thread, while their socket is not proven */
+struct { /* calls of goroutines, while their socket is not proven */
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, __u64); /* as of bpf_get_current_pid_tgid */
+	__type(key, struct go_place); /* without depth */
 	__type(value, struct go_use);
 } go_uses SEC(".maps");
 

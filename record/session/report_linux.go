@@ -140,8 +140,14 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 	loss, dropped := r.loss()
 	cut := r.asm.Stats().Cut
 	if r.o.Strict && (loss.Bytes()+dropped+loss.Unseen+loss.Ahead > 0 || cut > 0) {
-		return 0, &replay.Error{Code: 5, Err: fmt.Errorf("%s lost, %s cut", bytesText(int64(loss.Bytes()+dropped)),
-			bytesText(cut)), Hint: "a larger --buffer or --max-body keeps more"}
+		text := fmt.Sprintf("%s lost, %s cut", bytesText(int64(loss.Bytes()+dropped)), bytesText(cut))
+		if loss.Unseen > 0 {
+			text += fmt.Sprintf(", %s lost without a trace", plural(int(loss.Unseen), "call"))
+		}
+		if loss.Ahead > 0 {
+			text += fmt.Sprintf(", %s overtaken by answers", plural(int(loss.Ahead), "write"))
+		}
+		return 0, &replay.Error{Code: 5, Err: errors.New(text), Hint: "a larger --buffer or --max-body keeps more"}
 	}
 	return code, nil
 }

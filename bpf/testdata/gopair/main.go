@@ -8,7 +8,8 @@
 // goroutine of it reads the answers), mixN (N goroutines of the client write at
 // once, the server sends it all back, which is printed), old (what new connects
 // from then on is TLS 1.2), toN (the client connects to a server elsewhere, at port
-// N) or inside (new, within the TLS of the last new).
+// N), move (the client changes threads in each write from then on) or inside (new,
+// within the TLS of the last new).
 package main
 
 import (
@@ -18,9 +19,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 type pair struct {
@@ -29,6 +32,7 @@ type pair struct {
 	socket         net.Conn // of the server
 	written, read  int      // by the client and the server
 	version        uint16
+	moves          bool
 }
 
 func main() {
@@ -97,6 +101,8 @@ func (p *pair) step(s string) {
 		p.server.Write(make([]byte, 5))
 		p.server.Close()
 		readAll(p.client, 5)
+	case "move":
+		p.moves = true
 	case "old":
 		p.version = tls.VersionTLS12
 	case "wait":
@@ -126,12 +132,33 @@ func dial(host string) (client, server net.Conn) {
 
 func (p *pair) connect(client, server net.Conn) {
 	p.socket = server
+	if p.moves {
+		client = &moving{client}
+	}
 	p.client = tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: p.version})
 	p.server = tls.Server(server, &tls.Config{Certificates: []tls.Certificate{p.cert}})
 	done := make(chan error)
 	go func() { done <- p.server.Handshake() }()
 	check(p.client.Handshake())
 	check(<-done)
+}
+
+// A moving connection writes on another thread than it was called on.
+type moving struct{ net.Conn }
+
+func (m *moving) Write(b []byte) (int, error) {
+	for at := syscall.Gettid(); syscall.Gettid() == at; {
+		next := make(chan bool)
+		go func() {
+			runtime.LockOSThread() // which is for this goroutine alone then
+			close(next)
+			if syscall.Gettid() == at {
+				select {}
+			}
+		}()
+		<-next
+	}
+	return m.Conn.Write(b)
 }
 
 // wait leaves a goroutine in Read, until the connection is closed.

@@ -1,0 +1,167 @@
+//go:build linux && (amd64 || arm64)
+
+package ring
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+
+	"github.com/cilium/ebpf"
+)
+
+// A kernel writes events into a buffer as the real one does.
+type kernel struct {
+	data     []byte // once
+	from, to uintptr
+}
+
+func newKernel(size int) (*kernel, *buffer) {
+	k := &kernel{data: make([]byte, 2*size)}
+	return k, newBuffer(k.data, &k.to, &k.from)
+}
+
+// put writes an event with bits in its head, and returns where it stands.
+func (k *kernel) put(event []byte, bits uint32) (at uintptr) {
+	size := uintptr(len(k.data) / 2)
+	at = k.to
+	content := binary.NativeEndian.AppendUint32(nil, uint32(len(event))|bits)
+	content = append(append(content, 0, 0, 0, 0), event...)
+	for i, c := range content {
+		p := (at + uintptr(i)) % size
+		k.data[p], k.data[p+size] = c, c
+	}
+	k.to += uintptr(headSize + align(len(event)))
+	return at
+}
+
+// clear takes bits from the head of an event.
+func (k *kernel) clear(at uintptr, bits uint32) {
+	size := uintptr(len(k.data) / 2)
+	for _, p := range []uintptr{at % size, at%size + size} {
+		binary.NativeEndian.PutUint32(k.data[p:], binary.NativeEndian.Uint32(k.data[p:])&^bits)
+	}
+}
+
+// events walks what a block holds.
+func events(p []byte) (all []string) {
+	for at := 0; at < len(p); {
+		var event []byte
+		if event, at = Event(p, at); event != nil {
+			all = append(all, string(event))
+		}
+	}
+	return all
+}
+
+// Events come out as they went in, once, wherever in the buffer they stand; what
+// is being written holds up what is behind it, and what was taken back is left out.
+func TestBuffer(t *testing.T) {
+	k, b := newKernel(4096)
+	var want, seen, got []string
+	see := func(event []byte) error {
+		seen = append(seen, string(event))
+		return nil
+	}
+	take := func() {
+		if full, err := b.scan(see); full || err != nil {
+			t.Fatalf("full %v, %v", full, err)
+		}
+		got = append(got, events(b.scanned())...)
+		b.free()
+	}
+	for i := range 300 {
+		one := fmt.Sprintf("%d %s", i, bytes.Repeat([]byte{'x'}, 7*i%500))
+		want = append(want, one)
+		k.put([]byte(one), 0)
+		k.put([]byte("taken back"), discarded)
+		at := k.put([]byte("being written"), busy)
+		k.put([]byte("behind"), 0)
+		take()
+		if !b.blocked() || b.left() == 0 || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("%d: blocked %v, %d left, got %d events of %d", i, b.blocked(), b.left(), len(got), len(want))
+		}
+		k.clear(at, busy)
+		want = append(want, "being written", "behind")
+		take()
+		if b.blocked() || b.left() != 0 || k.from != k.to || !b.passed(k.to) || b.passed(k.to+1) {
+			t.Fatalf("%d: blocked %v, %d left, %d of %d free", i, b.blocked(), b.left(), k.from, k.to)
+		}
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) || fmt.Sprint(seen) != fmt.Sprint(want) {
+		t.Errorf("got %d events and saw %d of %d", len(got), len(seen), len(want))
+	}
+}
+
+// A block holds no more than there is room for.
+func TestFull(t *testing.T) {
+	k, b := newKernel(8 * BlockSize)
+	const n, size = 100, 60_000
+	for range n {
+		k.put(make([]byte, size), 0)
+	}
+	count := 0
+	for blocks := 0; b.left() > 0; blocks++ {
+		if blocks > n {
+			t.Fatal("it does not come to an end")
+		}
+		full, err := b.scan(func([]byte) error { count++; return nil })
+		if p := b.scanned(); err != nil || len(p) > BlockSize || full && len(p) < BlockSize-size-16 || full != (b.to != b.end()) {
+			t.Errorf("block of %d bytes, full %v, %v", len(p), full, err)
+		}
+		b.free()
+	}
+	if count != n {
+		t.Errorf("saw %d events of %d", count, n)
+	}
+}
+
+// The process ends when it is told to, after all marks.
+func TestReader(t *testing.T) {
+	r := startReader(t)
+	r.Mark()
+	r.Stop()
+	if news, err := r.Next(); err != nil || !news.Marked {
+		t.Errorf("%+v, %v, want a mark", news, err)
+	}
+	if news, err := r.Next(); err != io.EOF {
+		t.Errorf("%+v, %v, want an end", news, err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A process that is killed has not come to its end.
+func TestReaderKilled(t *testing.T) {
+	r := startReader(t)
+	if err := r.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if news, err := r.Next(); err == nil || err == io.EOF {
+		t.Errorf("%+v, %v, want an error", news, err)
+	}
+}
+
+// startReader starts one for a ring buffer that stays empty.
+func startReader(t *testing.T) *Reader {
+	t.Helper()
+	size := os.Getpagesize()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(size)})
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	defer m.Close()
+	r, err := Start(m.FD(), Options{Size: size, Limit: BlockSize})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
