@@ -65,10 +65,11 @@ type conn struct {
 	waiting []waiting // in the order in which they were read
 }
 
-// A waiting chunk was read before a write had returned that it may be the answer to.
+// What is waiting was read before a write had returned that it may be the answer to.
 type waiting struct {
 	write uint32
-	chunk record.Chunk
+	size  int // of its data
+	pass  func()
 }
 
 // A cursor turns the kernel's events into those of [Probe.Events].
@@ -84,7 +85,7 @@ type cursor struct {
 	left   bool                          // yield has returned false
 	later  []Event                       // what one event of the kernel told after that
 	early  map[connKey]object.TlsAddress // what block tells of connections that were not met before it
-	waits  int                           // bytes of chunks that wait
+	waits  int                           // bytes of data that wait
 	ended  bool                          // all that there was has been passed on
 
 	lossy bool                    // events were lost: there may be more than was told
@@ -174,8 +175,12 @@ func (c *cursor) event(b []byte) {
 	case kindWrote:
 		c.wrote(c.conn(key, h), h.Write)
 	case kindEnd:
-		c.conn(key, h)
-		c.end(key, object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}, record.Dir(h.Dir&1))
+		conn, v := c.conn(key, h), object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}
+		if h.Flags&flagPending != 0 && conn.over != h.Write {
+			c.wait(conn, waiting{h.Write, 0, func() { c.end(key, v, record.In) }})
+			return
+		}
+		c.end(key, v, record.Dir(h.Dir&1))
 	case kindStart:
 		if e := view[object.TlsStart](b); e != nil {
 			c.start(e)
@@ -229,7 +234,8 @@ func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 		c.wrote(conn, h.Write)
 	}
 	if pending && conn.over != h.Write {
-		c.wait(conn, waiting{h.Write, chunk})
+		chunk.Data = bytes.Clone(data)
+		c.wait(conn, waiting{h.Write, len(data), func() { c.send(Event{Chunk: chunk}) }})
 		return
 	}
 	c.send(Event{Chunk: chunk})
@@ -241,9 +247,8 @@ func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 // wait keeps w back until its write is over. Where too much waits, that is no
 // longer done for this write.
 func (c *cursor) wait(conn *conn, w waiting) {
-	w.chunk.Data = bytes.Clone(w.chunk.Data)
 	conn.waiting = append(conn.waiting, w)
-	if c.waits += len(w.chunk.Data); c.waits > maxWaiting {
+	if c.waits += w.size; c.waits > maxWaiting {
 		c.p.ahead.Add(1)
 		c.wrote(conn, w.write)
 	}
@@ -256,15 +261,11 @@ func (c *cursor) wrote(conn *conn, write uint32) {
 		return
 	}
 	conn.over = write
-	n := 0
-	for n < len(conn.waiting) && int32(conn.waiting[n].write-write) <= 0 {
-		chunk := conn.waiting[n].chunk
-		c.waits -= len(chunk.Data)
-		c.send(Event{Chunk: chunk})
-		n++
-	}
-	if conn.waiting = conn.waiting[n:]; len(conn.waiting) == 0 {
-		conn.waiting = nil
+	for len(conn.waiting) > 0 && int32(conn.waiting[0].write-write) <= 0 {
+		w := conn.waiting[0]
+		conn.waiting = conn.waiting[1:]
+		c.waits -= w.size
+		w.pass()
 	}
 }
 
@@ -313,12 +314,15 @@ func (c *cursor) known(tgid uint32) *process {
 // end ends one direction of a connection, whose final length is v.Off.
 func (c *cursor) end(key connKey, v object.TlsEndValue, dir record.Dir) {
 	pr := c.known(key.tgid)
-	if pr == nil || pr.conns[key] == nil || pr.conns[key].ended[dir] {
+	if pr == nil || pr.conns[key] == nil {
 		return
 	}
 	conn := pr.conns[key]
 	if n := len(conn.waiting); n > 0 {
 		c.wrote(conn, conn.waiting[n-1].write)
+	}
+	if conn.ended[dir] {
+		return
 	}
 	conn.ended[dir] = true
 	if conn.ended[dir.Peer()] {

@@ -23,7 +23,8 @@ func eventBytes(h object.TlsHead, data string) []byte {
 
 // script makes events of one connection of words: >N is data of write N, >N.
 // its last, <N is data that was read when write N was over, <N? before that, =N
-// says that write N is over, and ! ends the connection. Data is the word itself.
+// says that write N is over, $N? is the end of what can be read, read before that,
+// and ! ends the connection. Data is the word itself.
 func script(words string) (events [][]byte) {
 	var off [2]uint64
 	for _, word := range strings.Fields(words) {
@@ -41,6 +42,10 @@ func script(words string) (events [][]byte) {
 			}
 		case '=':
 			h.Kind = kindWrote
+			events = append(events, eventBytes(h, ""))
+			continue
+		case '$':
+			h.Kind, h.Dir, h.Flags, h.Off, h.End = kindEnd, uint8(record.In), flagPending, off[record.In], uint8(record.EndClean)
 			events = append(events, eventBytes(h, ""))
 			continue
 		case '!':
@@ -77,6 +82,8 @@ func TestCursorOrder(t *testing.T) {
 		{"all of it is lost", "<1?a <2?b >2.", "<1?a >2. <2?b"},
 		{"it is lost, reads follow", "<1?a <1b", "<1?a <1b"},
 		{"not before the end", ">1a <1?b !", ">1a <1?b !out !in"},
+		{"the end is read, too", ">1a <1?b $1? >1.c", ">1a >1.c <1?b !in"},
+		{"the end is read, then closed", ">1a $1? !", ">1a !in !out"},
 		{"no writes of Go", ">0 <0 >0 <0", ">0 <0 >0 <0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,9 @@
 /* library_of returns the library that a function is of: see frame.library. */
 static __always_inline __u64 library_of(struct pt_regs *ctx) { return cookies ? bpf_get_attach_cookie(ctx) & ~SHAPES : 0; }
 
+/* pending returns PENDING for what is read from c while it is being written to. */
+static __always_inline __u32 pending(struct conn *c, enum dir dir) { return dir == IN && c->done != c->begun ? PENDING : 0; }
+
 OWN_STACK int send_end(struct conn_key *key, struct conn *c, enum dir dir, enum end end) {
 	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
@@ -25,6 +28,8 @@ OWN_STACK int send_end(struct conn_key *key, struct conn *c, enum dir dir, enum 
 	e->off = c->off[dir];
 	e->dir = dir;
 	e->end = end;
+	e->write = c->begun;
+	e->flags = pending(c, dir);
 	submit(e, sizeof(*e));
 	return 0;
 }
@@ -183,7 +188,7 @@ static __always_inline struct conn *deliver(struct load *l, bool loops) {
 	c->off[f->dir & 1] += l->n;
 	l->time = f->dir == OUT ? f->time : bpf_ktime_get_ns();
 	l->write = c->begun;
-	l->flags = f->dir == IN && c->done != l->write ? PENDING : 0;
+	l->flags = pending(c, f->dir);
 	if (loops)
 		send(l);
 	else

@@ -32,7 +32,7 @@ struct head { /* of an event; data follows */
 };
 
 #define LAST 1    /* head.flags: the data ends what a call has passed */
-#define PENDING 2 /* head.write had not returned when the data was read */
+#define PENDING 2 /* head.write had not returned when the data, or its end, was read */
 
 struct start { /* START: head.ssl is the tgid of the parent that was recorded, if any */
 	struct head head;
