@@ -234,8 +234,9 @@ func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 		c.wrote(conn, h.Write)
 	}
 	if pending && conn.over != h.Write {
-		chunk.Data = bytes.Clone(data)
-		c.wait(conn, waiting{h.Write, len(data), func() { c.send(Event{Chunk: chunk}) }})
+		late := chunk
+		late.Data = bytes.Clone(data)
+		c.wait(conn, waiting{h.Write, len(data), func() { c.send(Event{Chunk: late}) }})
 		return
 	}
 	c.send(Event{Chunk: chunk})
