@@ -185,7 +185,9 @@ func unescape(s string) string {
 	return asUTF8(s)
 }
 
-// requestCookies parses the Cookie fields (RFC 6265, section 4.2.1).
+// requestCookies parses the Cookie fields (RFC 6265, section 4.2.1). What has no
+// name is no cookie to most readers, some of which refuse a file for one: it stands
+// in the field alone.
 func requestCookies(fs record.Fields) []cookie {
 	out := []cookie{}
 	for _, f := range fs {
@@ -193,37 +195,34 @@ func requestCookies(fs record.Fields) []cookie {
 			continue
 		}
 		for pair := range strings.SplitSeq(asUTF8(f.Value), ";") {
-			if pair = strings.TrimSpace(pair); pair == "" {
-				continue
+			name, value, named := strings.Cut(pair, "=")
+			if name = strings.TrimSpace(name); named && name != "" {
+				out = append(out, cookie{Name: name, Value: strings.TrimSpace(value)})
 			}
-			name, value, ok := strings.Cut(pair, "=")
-			if !ok {
-				name, value = "", pair // as browsers take it
-			}
-			out = append(out, cookie{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)})
 		}
 	}
 	return out
 }
 
-// responseCookies parses the Set-Cookie fields (RFC 6265, section 5.2).
+// responseCookies parses the Set-Cookie fields, without those that have no name
+// (RFC 6265, section 5.2).
 func responseCookies(fs record.Fields) []cookie {
 	out := []cookie{}
 	for _, f := range fs {
-		if strings.EqualFold(f.Name, "Set-Cookie") {
-			out = append(out, setCookie(asUTF8(f.Value)))
+		if !strings.EqualFold(f.Name, "Set-Cookie") {
+			continue
+		}
+		if c, named := setCookie(asUTF8(f.Value)); named {
+			out = append(out, c)
 		}
 	}
 	return out
 }
 
-func setCookie(s string) cookie {
+func setCookie(s string) (c cookie, named bool) {
 	pair, attributes, _ := strings.Cut(s, ";")
-	name, value, ok := strings.Cut(pair, "=")
-	if !ok {
-		name, value = "", pair
-	}
-	c := cookie{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+	name, value, named := strings.Cut(pair, "=")
+	c = cookie{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
 	for a := range strings.SplitSeq(attributes, ";") {
 		key, v, _ := strings.Cut(a, "=")
 		v = strings.TrimSpace(v)
@@ -242,7 +241,7 @@ func setCookie(s string) cookie {
 			c.SameSite = v
 		}
 	}
-	return c
+	return c, named && c.Name != ""
 }
 
 // cookieDate returns the date s in RFC 3339, or "" where it is none.
