@@ -92,6 +92,13 @@ func bodySink(s *scan.Finder, contentType, coding string) scan.Sink {
 	return body.NewPacked(s, unpackBody(s.Profile, coding, contentType, 1), body.New(s, contentType))
 }
 
+// A lastBody is the sink of a body and the fields that it was made for. As each sink
+// begins anew after its end the next body with these fields goes to the same one.
+type lastBody struct {
+	contentType, coding string
+	is                  scan.Sink
+}
+
 // codingOf returns what p is coded in, by its label if it has one.
 func codingOf(label string, p []byte) string {
 	for _, m := range magic {

@@ -7,7 +7,6 @@ import (
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/field"
-	"ssltape/record/scan/json"
 	"ssltape/record/secret/char"
 )
 
@@ -103,12 +102,6 @@ func (t *stream) Write(p []byte, at int64, _ int) {
 	}
 }
 
-// A framed is a sink for a protocol that is made of frames.
-type framed interface {
-	scan.Sink
-	gap(n int64) bool
-}
-
 // frames goes over to another protocol.
 func (t *stream) frames(to framed) {
 	t.End()
@@ -179,26 +172,6 @@ func (t *stream) giveUp() {
 	} else {
 		t.End()
 	}
-}
-
-// doubt begins a stretch of which it is not known what it is.
-func (t *stream) doubt() {
-	if t.body != nil {
-		t.body.End()
-	}
-	t.line.Reset()
-	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
-	if t.unknown == nil {
-		t.unknown = json.New(t.scan)
-		t.hunter.scan = t.scan
-		t.hunter.found = func() scan.Sink {
-			t.unknown.End()
-			t.state, t.body = inFrames, newHTTP2(t.scan)
-			return t.body
-		}
-	}
-	t.hunter.reset(t.unknown)
-	t.body = &t.hunter
 }
 
 // doubtful takes bytes up to the end of a line at most.
@@ -374,13 +347,6 @@ func (t *stream) headEnds() {
 	}
 	t.fresh = true
 	t.body = t.newBody()
-}
-
-// A lastBody is the sink of a body and the fields that it was made for. As each sink
-// begins anew after its end the next body with these fields goes to the same one.
-type lastBody struct {
-	contentType, coding string
-	is                  scan.Sink
 }
 
 // newBody returns the sink for the body of the message under way.

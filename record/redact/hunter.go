@@ -8,6 +8,7 @@ import (
 
 	"ssltape/record/frame"
 	"ssltape/record/scan"
+	"ssltape/record/scan/json"
 	"ssltape/record/secret/char"
 )
 
@@ -31,6 +32,26 @@ const (
 	maxHunted = 16 << 10
 	minFields = 2
 )
+
+// doubt begins a stretch of which it is not known what it is.
+func (t *stream) doubt() {
+	if t.body != nil {
+		t.body.End()
+	}
+	t.line.Reset()
+	t.state, t.start, t.left, t.lossy, t.inLine = inDoubt, 0, 0, false, false
+	if t.unknown == nil {
+		t.unknown = json.New(t.scan)
+		t.hunter.scan = t.scan
+		t.hunter.found = func() scan.Sink {
+			t.unknown.End()
+			t.state, t.body = inFrames, newHTTP2(t.scan)
+			return t.body
+		}
+	}
+	t.hunter.reset(t.unknown)
+	t.body = &t.hunter
+}
 
 // reset makes u begin anew, and hand on to to.
 func (u *hunter) reset(to scan.Sink) {
@@ -122,6 +143,12 @@ func (u *hunter) Pending() int64 {
 		return u.is.Pending()
 	}
 	return min(u.h.Start(0), u.early.Start(0), u.Sink.Pending())
+}
+
+// A framed is a sink for a protocol that is made of frames.
+type framed interface {
+	scan.Sink
+	gap(n int64) bool
 }
 
 // maxBlanked is the number of bytes that go after a loss in HTTP/2 if no frame

@@ -157,10 +157,13 @@ func (s *Finder) withoutOverlap(spans []Span) []Span {
 }
 
 // Clean reports whether there is nothing in p, which was decoded, that goes. It
-// is scanned on its own, with the settings of sub, by what sink makes.
-func (s *Finder) Clean(p []byte, sub *Finder, sink func(*Finder) Sink) bool {
+// is scanned on its own by what sink makes.
+func (s *Finder) Clean(p []byte, sink func(*Finder) Sink) bool {
 	if s.inner == nil {
-		s.inner = NewTrial(sub, sink)
+		s.inner = NewTrial(s.Decoded(), sink)
 	}
 	return s.inner.Clean(p)
 }
+
+// Decoded returns a Finder for what is decoded of the text of s.
+func (s *Finder) Decoded() *Finder { return &Finder{Profile: s.Profile, Depth: s.Depth + 1} }

@@ -81,6 +81,81 @@ func indexKeys() (trigrams trigramSet, byPair [1 << 10][]keyKind) {
 // NextKey returns the first place from p[i] on where a key may begin, or len(p).
 func NextKey(p []byte, i int) int { return trigrams.next(p, i) }
 
+// A solidSet tells the beginnings of the keys that may stand among letters, digits,
+// plus signs and slashes alone, as in an image: by the first three bytes of them, and
+// by these as well as the three from the second one on.
+type solidSet struct{ firsts, seconds trigramSet }
+
+var solid = func() (s solidSet) {
+	for _, k := range keyKinds {
+		if p := k.prefix; k.where != dotted && char.Run([]byte(p), isSolid) == len(p) {
+			s.add(p, k.of)
+		}
+	}
+	s.add(webToken, isSolid) // which is passed over if it has no dots
+	for t, is := range s.firsts {
+		s.seconds[t] |= is
+	}
+	return s
+}()
+
+func isSolid(c byte) bool { return char.IsLetterOrDigit(c) || c == '+' || c == '/' }
+
+// add adds what keys with a prefix begin with, after which bytes follow that of holds
+// for.
+func (s *solidSet) add(prefix string, of func(byte) bool) {
+	if len(prefix) > 3 {
+		s.firsts.add(prefix[0], prefix[1], prefix[2])
+		s.seconds.add(prefix[1], prefix[2], prefix[3])
+		return
+	}
+	for c := range byte(128) {
+		if !of(c) {
+			continue
+		}
+		if len(prefix) == 3 {
+			s.firsts.add(prefix[0], prefix[1], prefix[2])
+			s.seconds.add(prefix[1], prefix[2], c)
+			continue
+		}
+		s.firsts.add(prefix[0], prefix[1], c)
+		for d := range byte(128) {
+			if of(d) {
+				s.seconds.add(prefix[1], c, d)
+			}
+		}
+	}
+}
+
+// NextSolidKey is NextKey for text of letters, digits, plus signs and slashes. A key
+// that begins at one of six places is seen at an odd place of eight bytes, by its
+// first byte or by its second one. In all text that would be too many.
+func NextSolidKey(p []byte, i int) int {
+	const low, lanes = 0x1f * char.Ones, 0x00ff00ff00ff00ff
+	s := &solid.seconds
+	for ; i+8 <= len(p); i += 6 {
+		w := binary.LittleEndian.Uint64(p[i:]) & low
+		even, odd := w&lanes, w>>8&lanes
+		if b := odd<<10 | even>>16<<5 | odd>>16; s.bit(b)|s.bit(b>>16)|s.bit(b>>32) == 0 {
+			continue
+		}
+		if k := solid.first(p[:i+8], i); k < i+6 {
+			return k
+		}
+	}
+	return solid.first(p, i)
+}
+
+// first returns the first place from p[i] on at which a key may begin, or len(p).
+func (s *solidSet) first(p []byte, i int) int {
+	for ; i+3 <= len(p); i++ {
+		if s.firsts.has(follow(follow(uint(p[i]&31), p[i+1]), p[i+2])) {
+			return i
+		}
+	}
+	return len(p)
+}
+
 // OpenKey returns the place in the first n bytes of tok where a key may begin,
 // whole or with what is yet to come, or n.
 func OpenKey(tok []byte, n int) int {

@@ -44,3 +44,30 @@ func TestNextKey(t *testing.T) {
 		}
 	}
 }
+
+// TestNextSolidKey holds that for text of base64.
+func TestNextSolidKey(t *testing.T) {
+	const around = "b0rn/w1th+c4re/qu1te+f4r"
+	found := map[string]bool{}
+	for _, k := range secret.Samples() {
+		if strings.ContainsAny(k.Prefix+k.Body, "-_.$:,=~@") {
+			continue
+		}
+		found[k.Prefix] = true
+		for from := range len(around) {
+			p := []byte(around[:from] + k.Prefix + k.Body + around[from:])
+			i := secret.NextSolidKey(p, 0)
+			for i < from {
+				i = secret.NextSolidKey(p, i+1)
+			}
+			if i != from {
+				t.Fatalf("%q at %d: not among the places", k.Prefix, from)
+			}
+		}
+	}
+	for _, prefix := range []string{"AKIA", "SK", "EAA", "AKCp"} {
+		if !found[prefix] {
+			t.Errorf("%s was not looked for", prefix)
+		}
+	}
+}

@@ -93,18 +93,58 @@ func EndsName(a, b byte) bool { return keyEnds.Has(a|0x20, b|0x20) || isNumber(a
 // password1, password_2.
 func isNumber(a, b byte) bool { return char.IsDigit(b) && !char.IsDigit(a) && char.IsWord(a) }
 
-// mayEnd has a bit for each two bytes that may be the last ones of the name of a
-// secret: those letters, and all that are not two letters or digits.
-var mayEnd = func() (is [256][256 / 8]byte) {
-	for a := range 256 {
-		for b := range 256 {
-			a, b := byte(a), byte(b)
-			if !char.IsLetterOrDigit(a) || !char.IsLetterOrDigit(b) || EndsName(a, b) {
-				is[a][b>>3] |= 1 << (b & 7)
+// An endSet is a set of the last three letters or digits of names, but for case, a
+// bit each. It has a few others.
+type endSet [1 << 15 / 32]uint32
+
+func (s *endSet) add(name string) {
+	n := len(name)
+	t := endOf(name[n-3], name[n-2], name[n-1])
+	s[t/32] |= 1 << (t % 32)
+}
+
+// endOf returns the place in an endSet of three bytes.
+func endOf(a, b, c byte) uint { return uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31) }
+
+// mayEnd reports whether name, of either case, may end as one in s does: it does, its
+// last three bytes are not all letters or digits, or it has a number at its end.
+func mayEnd[bytes []byte | string](s *endSet, name bytes) bool {
+	n := len(name)
+	if n < 3 {
+		return true
+	}
+	a, b, c := name[n-3], name[n-2], name[n-1]
+	t := endOf(a, b, c)
+	return s[t/32]>>(t%32)&1 != 0 || char.IsDigit(c) || !alphanumeric[a] || !alphanumeric[b] || !alphanumeric[c]
+}
+
+// alphanumeric are the letters and digits of ASCII.
+var alphanumeric = func() (is char.Table) {
+	for i := range is {
+		is[i] = char.IsLetterOrDigit(byte(i))
+	}
+	return is
+}()
+
+// ends are those of the names in nameRules, of which shorter ones may end with any
+// letter before. fieldsEnd are these and those of fieldRules.
+var ends, fieldsEnd = func() (ends, fields endSet) {
+	for _, of := range nameRules {
+		for _, r := range of.rules {
+			if len(r.name) > 2 {
+				ends.add(r.name)
+				continue
+			}
+			for c := byte('a'); c <= 'z'; c++ {
+				ends.add(string(c) + r.name)
 			}
 		}
 	}
-	return is
+	fields = ends
+	for name := range fieldRules {
+		fields.add(name)
+	}
+	return ends, fields
 }()
 
 // lettersOf returns the place in nameRules, or in byPair, of two bytes, which they
@@ -113,8 +153,7 @@ func lettersOf(a, b byte) int { return int(a&31)<<5 | int(b&31) }
 
 // Field returns what becomes of the values of the field called name.
 func (p Profile) Field(name string) Verdict {
-	if n := len(name); p != Strict && n > 1 && name[1] != '-' && char.IsLetterOrDigit(name[n-2]) && char.IsLetterOrDigit(name[n-1]) &&
-		!fieldEnds.Has(name[n-2]|0x20, name[n-1]|0x20) { // as nearly all
+	if p != Strict && len(name) > 1 && name[1] != '-' && !mayEnd(&fieldsEnd, name) { // as nearly all
 		return Stays
 	}
 	var b [MaxName]byte
@@ -150,19 +189,10 @@ var fieldRules = map[string]Verdict{
 	"sec-websocket-protocol": Offers, "www-authenticate": Challenge, "proxy-authenticate": Challenge,
 }
 
-// fieldEnds are keyEnds and the last two letters of these.
-var fieldEnds = func() char.PairSet {
-	ends := keyEnds
-	for name := range fieldRules {
-		ends.Add(name[len(name)-2], name[len(name)-1])
-	}
-	return ends
-}()
-
 // Key returns what becomes of the value of a key in a query, a form or a
 // JSON object.
 func (p Profile) Key(key []byte) Verdict {
-	if n := len(key); n < 2 || p != Strict && mayEnd[key[n-2]][key[n-1]>>3]>>(key[n-1]&7)&1 == 0 {
+	if len(key) < 2 || p != Strict && !mayEnd(&ends, key) { // as nearly all
 		return Stays
 	}
 	for n := len(key); n > 0 && key[n-1] == ']'; n = len(key) { // user[password], password[]

@@ -2,7 +2,6 @@ package escape
 
 import (
 	"bytes"
-	"encoding/hex"
 	"net/url"
 
 	"ssltape/record/secret/char"
@@ -21,19 +20,22 @@ func DecodeQuery(p []byte) []byte {
 	return []byte(s)
 }
 
-// DecodePercent decodes the escapes of p that are valid.
-func DecodePercent(p []byte) []byte {
-	out := make([]byte, 0, len(p))
-	for i := 0; i < len(p); i++ {
-		if p[i] == '%' && i+2 < len(p) && char.IsHex(p[i+1]) && char.IsHex(p[i+2]) {
-			out = append(out, p[i])
-			hex.Decode(out[len(out)-1:], p[i+1:i+3])
-			i += 2
-			continue
+// AppendPercent appends p to dst, in which the escapes are decoded that are valid.
+func AppendPercent(dst, p []byte) []byte {
+	for len(p) > 0 {
+		n := bytes.IndexByte(p, '%')
+		if n < 0 {
+			return append(dst, p...)
 		}
-		out = append(out, p[i])
+		dst, p = append(dst, p[:n]...), p[n:]
+		if n = 1; len(p) > 2 && char.HexDigits[p[1]] && char.HexDigits[p[2]] {
+			dst, n = append(dst, char.HexValue(p[1])<<4|char.HexValue(p[2])), 3
+		} else {
+			dst = append(dst, '%')
+		}
+		p = p[n:]
 	}
-	return out
+	return dst
 }
 
 // AppendForm appends to dst what p stands for in a form. What is no escape it

@@ -64,7 +64,14 @@ func (d *EventData) quick(p []byte, at int64) int {
 	if n < 0 {
 		return i
 	}
-	d.lexer.Write(p[i:i+n], at+int64(i), n)
+	if str := p[i : i+n-1]; bytes.IndexByte(str, '\\') >= 0 {
+		d.lexer.Write(p[i:i+n], at+int64(i), n)
+	} else {
+		if n > 1 {
+			d.content(str, at+int64(i), n-1)
+		}
+		d.close()
+	}
 	i += n
 	if rest := p[i:]; d.state == outside && len(rest) > 0 {
 		return i + d.after(h, rest)

@@ -21,6 +21,16 @@ type kin struct {
 	depth    int32          // braces open in the manifest
 }
 
+// telling has the lengths of the keys that colon looks at, by their first byte:
+// a bit each. Most keys have none of them.
+var telling = func() (lengths [256]uint32) {
+	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
+		"apiVersion stringData d p q dp dq qi k delta candidates model inputTextDelta argsTextDelta content_block message item response") {
+		lengths[name[0]] |= 1 << len(name)
+	}
+	return lengths
+}()
+
 // relate judges the value of the key under way by the keys beside it, and those
 // before it by this one.
 func (l *lexer) relate() {

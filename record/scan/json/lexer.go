@@ -270,16 +270,6 @@ func (l *lexer) colon() {
 	}
 }
 
-// telling has the lengths of the keys that colon looks at, by their first byte:
-// a bit each. Most keys have none of them.
-var telling = func() (lengths [256]uint32) {
-	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
-		"apiVersion stringData d p q dp dq qi k delta candidates model inputTextDelta argsTextDelta content_block message item response") {
-		lengths[name[0]] |= 1 << len(name)
-	}
-	return lengths
-}()
-
 // nest counts the braces of what a tool is called with.
 func (l *lexer) nest(c byte) {
 	switch {

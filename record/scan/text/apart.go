@@ -148,6 +148,11 @@ func (t *Text) inField(before []byte, raw bool) bool {
 			return false
 		}
 	}
+	if len(before) == 0 {
+		if t.inTail.reach(t.tail, 0); t.inTail.last < len(t.tail)-maxTail || t.inTail.last < 0 {
+			return false
+		}
+	}
 	b := t.last(before, raw)
 	for _, f := range fieldNames {
 		if bytes.IndexByte(b, f.letter) < 0 || !bytes.Contains(b, f.common) {

@@ -70,7 +70,7 @@ func mayName(p []byte) bool {
 		if c == ':' || c == '=' || c == '>' {
 			return true
 		}
-		if i > secret.MaxName && !standBefore.Has(p[i-2], c) {
+		if i > secret.MaxName && !standBefore.Has(p[i-2], c) && c != ')' && c != 'b' && (i == len(p) || p[i] != '(') {
 			return false
 		}
 		word := secret.LastWord(p[:i])
@@ -88,7 +88,7 @@ func mayName(p []byte) bool {
 var standBefore = func() (s char.PairSet) {
 	for a := range byte(128) {
 		for c := range byte(128) {
-			if secret.EndsName(a, c) || isJoint(a) || isJoint(c) || secret.EndsScheme(a, c) || fillerEnds.Has(a|0x20, c|0x20) || char.IsAny([]byte{a, c}, "er", "by", "as") {
+			if secret.EndsName(a, c) || isJoint(a) || isJoint(c) || secret.EndsScheme(a, c) || fillerEnds.Has(a|0x20, c|0x20) || char.IsAny([]byte{a, c}, "er", "by", "as", "in", "th") {
 				s.Add(a, c)
 			}
 		}
@@ -246,6 +246,17 @@ var placeholders = char.Set("pass password passwd secret token PASSWORD your-pas
 
 func isName(c byte) bool { return char.IsDotted(c) || c == ':' }
 
+// firstSign returns the place of the first byte of p that may stand between a name
+// and a value, or len(p).
+func firstSign(p []byte) int {
+	for _, sign := range []byte{'=', ':'} {
+		if i := bytes.IndexByte(p, sign); i >= 0 {
+			p = p[:i]
+		}
+	}
+	return len(p)
+}
+
 // assigned finds values that stand after the names of secrets in tok, or all of
 // it where one ends what is before it.
 func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool) []find {
@@ -272,7 +283,7 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 	if m&(char.Equals|char.Colon) == 0 {
 		return out
 	}
-	for i := range max(0, len(tok)-secret.MinLoose) {
+	for i := firstSign(tok); i < len(tok)-secret.MinLoose; i++ {
 		if len(out) > others && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
 			continue
 		}

@@ -24,6 +24,9 @@ func (t *Text) documentHolds(p []byte) bool {
 	return f.Found > 0
 }
 
+// partEnds are what ends the parts of URLs, from short to long ones.
+var partEnds = [...]char.Table{char.In("/?&#=;,:@"), char.In("/?&#"), char.In("")}
+
 // percents finds parts of tok that hold a secret once their escapes are
 // decoded (RFC 3986, section 2.1): the shortest parts, or else longer ones.
 func (t *Text) percents(out []find, tok []byte) []find {
@@ -31,9 +34,9 @@ func (t *Text) percents(out []find, tok []byte) []find {
 		return out
 	}
 	n := len(out)
-	for _, ends := range []string{"/?&#=;,:@", "/?&#", ""} {
+	for i := range partEnds {
 		for from := 0; from < len(tok); {
-			n := bytes.IndexAny(tok[from:], ends)
+			n := partEnds[i].Index(tok[from:])
 			if n < 0 {
 				n = len(tok) - from
 			}
@@ -52,21 +55,22 @@ func (t *Text) percents(out []find, tok []byte) []find {
 // percentSecret returns p without its escapes if there is a secret in that,
 // with plus signs for spaces or not, else nil.
 func (t *Text) percentSecret(p []byte) []byte {
-	if bytes.IndexByte(p, '%') < 0 {
+	if len(p)-len("41") < secret.MinLoose || bytes.IndexByte(p, '%') < 0 {
 		return nil
 	}
-	decoded := escape.DecodePercent(p)
-	if len(decoded) == len(p) {
+	t.decoded = escape.AppendPercent(t.decoded[:0], p)
+	if len(t.decoded) == len(p) {
 		return nil
 	}
-	if t.HoldsSecret(decoded) {
-		return decoded
+	if t.HoldsSecret(t.decoded) {
+		return bytes.Clone(t.decoded)
 	}
 	if bytes.IndexByte(p, '+') < 0 {
 		return nil
 	}
-	if decoded = escape.DecodePercent(bytes.ReplaceAll(p, []byte("+"), []byte(" "))); t.HoldsSecret(decoded) {
-		return decoded
+	t.decoded = escape.AppendPercent(t.decoded[:0], bytes.ReplaceAll(p, []byte("+"), []byte(" ")))
+	if t.HoldsSecret(t.decoded) {
+		return bytes.Clone(t.decoded)
 	}
 	return nil
 }
@@ -79,7 +83,11 @@ func (t *Text) base64(out []find, tok []byte) []find {
 	if t.s.Depth >= maxDepth {
 		return out
 	}
-	for i, end := char.LongRunOf(tok, 0, char.Sextet, minBase64); i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
+	i, end := 0, len(tok)
+	if t.all&char.Sextet == 0 || end < minBase64 {
+		i, end = char.LongRunOf(tok, 0, char.Sextet, minBase64)
+	}
+	for ; i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
 		if plausible(tok[i:end]) && t.runHoldsSecret(tok[i:end]) {
 			from := i
 			if t.Soft {
@@ -266,16 +274,19 @@ func unpack(p []byte) []byte {
 
 // HoldsSecret scans a decoded text.
 func (t *Text) HoldsSecret(p []byte) bool {
-	sub := scan.Finder{Profile: t.s.Profile, Depth: t.s.Depth + 1}
-	if sub.Depth > maxDepth || len(p) < secret.MinLoose {
+	if t.s.Depth >= maxDepth || len(p) < secret.MinLoose {
 		return false
 	}
-	if sub.Profile == secret.Secrets && len(p) <= MaxQuick {
-		if in := New(&sub, t.opener); in.Harmless(p) {
+	if t.s.Profile == secret.Secrets && len(p) <= MaxQuick {
+		if t.short == nil {
+			short := New(t.s.Decoded(), t.opener)
+			t.short = &short
+		}
+		if t.short.Harmless(p) {
 			return false
 		}
 	}
-	return !t.s.Clean(p, &sub, t.opener.Decoded)
+	return !t.s.Clean(p, t.opener.Decoded)
 }
 
 func printable(p []byte) bool {

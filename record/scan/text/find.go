@@ -44,7 +44,7 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 		out = t.assigned(out, tok, m, before, raw)
 	}
 	if len(tok) >= secret.MinKey {
-		out = keys(out, tok)
+		out = t.keys(out, tok)
 		out = awsSecret(out, tok)
 		out = t.pathTokens(out, tok)
 		out = t.base64(out, tok)
@@ -77,11 +77,14 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	return kept
 }
 
+// aroundParameters are the bytes between parameters.
+var aroundParameters = char.In("?&#;")
+
 // parameters finds the values of secret names in the query or fragment of URLs.
 func (t *Text) parameters(out []find, tok []byte) []find {
 	whole := t.url || bytes.Contains(tok, []byte("://")) || tok[0] == '/'
 	for i := 0; i < len(tok); {
-		k := bytes.IndexAny(tok[i:], "?&#;")
+		k := aroundParameters.Index(tok[i:])
 		if k < 0 {
 			return out
 		}
@@ -95,7 +98,7 @@ func (t *Text) parameters(out []find, tok []byte) []find {
 		}
 		from := i + len(name) + 1
 		value := tok[from:]
-		if end := bytes.IndexAny(value, "&#;?"); end >= 0 {
+		if end := aroundParameters.Index(value); end >= 0 {
 			value = value[:end]
 		}
 		if t.parameter(name, value, whole) {
@@ -190,13 +193,17 @@ func isPathToken(part []byte) bool {
 const uuidLen = 36
 
 // keys finds keys by their beginning, and the signatures of JSON web tokens.
-func keys(out []find, tok []byte) []find {
-	for i := secret.NextKey(tok, 0); i < len(tok); {
+func (t *Text) keys(out []find, tok []byte) []find {
+	nextKey := secret.NextKey
+	if len(tok) > MaxQuick && t.all&char.Sextet != 0 && bytes.IndexByte(tok, '-') < 0 && bytes.IndexByte(tok, '_') < 0 {
+		nextKey = secret.NextSolidKey
+	}
+	for i := nextKey(tok, 0); i < len(tok); {
 		from, to, next := secret.KeyAt(tok, i)
 		if from < to {
 			out = append(out, find{from: from, to: to})
 		}
-		i = secret.NextKey(tok, max(next, i+1))
+		i = nextKey(tok, max(next, i+1))
 	}
 	return out
 }

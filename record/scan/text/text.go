@@ -20,14 +20,18 @@ type Text struct {
 	Loose   bool        // the text is no prose: the value of a secret's name need not look like a key
 	h       scan.Held   // the token under way
 	flags   byte        // its classes
+	all     byte        // the classes that all bytes have of the token under way, or that next found
+	some    byte        // those of the one that next found
 	done    int         // of it that was judged before, or let go
 	tail    []byte      // the end of what came before it
 	run     stretch     // what may be a secret of several tokens, or nil
 	finds   []find      // of the token that is judged
 	alone   scan.Held   // a token that is judged where it stands
 	before  []byte      // memory of what stands before it
+	short   *Text       // for what is decoded and short; made when it is first needed
 	decoded []byte      // memory of what a token is in another form
 	fields  fieldSearch // in the text that is scanned
+	inTail  fieldSearch // in tail
 }
 
 // An Opener makes the sinks for what is in text in another form.
@@ -38,7 +42,9 @@ type Opener interface {
 
 // New returns a text that reports to s, and opens with o what is in the
 // text in another form.
-func New(s *scan.Finder, o Opener) Text { return Text{s: s, opener: o} }
+func New(s *scan.Finder, o Opener) Text {
+	return Text{s: s, opener: o, inTail: fieldSearch{last: -1}}
+}
 
 // A stretch is what may be a secret that is made of several tokens.
 type stretch interface {
@@ -98,7 +104,7 @@ func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
 			}
 			t.endToken()
 		default:
-			t.judge(p, from, to, at, raw)
+			t.judge(p[from:to], p[:from], at+int64(from), raw)
 		}
 		if i = to; t.run != nil {
 			t.pass(p[:i], raw)
@@ -117,7 +123,8 @@ func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
 }
 
 // next returns the first token from p[i] on that may hold a secret or is not
-// complete: p[from:to]. Where there is none both are len(p).
+// complete: p[from:to]. Where there is none both are len(p). It leaves the classes
+// of the token in t.some and t.all.
 func (t *Text) next(p []byte, i int, whole, raw bool) (from, to int) {
 	k := t.shortest()
 	for from = i; from+k <= len(p); from = to {
@@ -126,19 +133,24 @@ func (t *Text) next(p []byte, i int, whole, raw bool) (from, to int) {
 				break
 			}
 		}
+		some, all := byte(0), byte(0xff)
 		j := from + k - 1
 		for j >= from && char.Classes[p[j]] != 0 {
+			some |= char.Classes[p[j]]
+			all &= char.Classes[p[j]]
 			j--
 		}
 		if to = j + 1; j >= from { // no token of k bytes begins before p[j]
 			continue
 		}
-		n, _ := char.RunOf(p[from+k:], char.Plain)
+		n, more, each := char.RunOf(p[from+k:], char.Plain)
+		t.some, t.all = some|more, all&each
 		to = from + k + n
 		if raw && from > 0 && p[from-1] == '\\' {
 			from += escape.Rest(p[:to], from)
+			_, t.some, t.all = char.RunOf(p[from:to], char.Plain)
 		}
-		if to == len(p) && !whole || to-from >= k && t.mayHold(p, from, to, raw) {
+		if to == len(p) && !whole || to-from >= k && t.mayHold(p[from:to], p[:from], t.some, raw) {
 			return from, to
 		}
 	}
@@ -184,11 +196,12 @@ func (t *Text) unescaped(p []byte, at int64) {
 // remember keeps what comes before the next token.
 func (t *Text) remember(p []byte) {
 	if len(p) >= maxTail {
-		t.tail = append(t.tail[:0], p[len(p)-maxTail:]...)
+		t.tail, t.inTail = append(t.tail[:0], p[len(p)-maxTail:]...), fieldSearch{last: -1}
 		return
 	}
-	if len(t.tail)+len(p) > 2*maxTail {
-		t.tail = t.tail[:copy(t.tail, t.tail[len(t.tail)-maxTail:])]
+	if n := len(t.tail) - maxTail; n+len(p) > maxTail {
+		t.tail = t.tail[:copy(t.tail, t.tail[n:])]
+		t.inTail.to, t.inTail.last = max(0, t.inTail.to-n), t.inTail.last-n
 	}
 	t.tail = append(t.tail, p...)
 }
@@ -198,8 +211,11 @@ const overlap = 4 << 10
 
 // extend adds what p continues the token under way with and returns its length.
 func (t *Text) extend(p []byte, at int64) int {
-	i, all := char.RunOf(p, char.Plain)
-	t.flags |= all
+	i, some, all := char.RunOf(p, char.Plain)
+	if len(t.h.Text) == 0 {
+		t.all = 0xff
+	}
+	t.flags, t.all = t.flags|some, t.all&all
 	for from := 0; from < i; {
 		k := min(i-from, scan.MaxToken-len(t.h.Text))
 		t.h.Add(p[from:from+k], at+int64(from), k)
@@ -227,7 +243,7 @@ func (t *Text) slowly(p []byte, at int64, n int) {
 		return
 	}
 	for len(p) > 0 {
-		i, _ := char.RunOf(p, char.Plain)
+		i, _, _ := char.RunOf(p, char.Plain)
 		i = max(i, 1)
 		t.piece(p[:i], at, i)
 		p, at = p[i:], at+int64(i)
@@ -252,7 +268,7 @@ func (t *Text) piece(p []byte, at int64, n int) {
 		t.extend(p, at)
 		return
 	}
-	t.flags |= char.Classes[p[0]]
+	t.flags, t.all = t.flags|char.Classes[p[0]], 0
 	t.h.Add(p, at, n)
 	if len(t.h.Text) >= scan.MaxToken {
 		t.judgeHeld()
@@ -278,7 +294,7 @@ func (t *Text) End() {
 		t.run.end()
 		t.run = nil
 	}
-	t.tail = t.tail[:0]
+	t.tail, t.inTail = t.tail[:0], fieldSearch{last: -1}
 }
 
 // Pending implements [scan.Sink].
@@ -295,23 +311,24 @@ func (t *Text) Idle() bool { return len(t.h.Text) == 0 && t.run == nil }
 
 // Pause lets go what cannot become a secret whatever follows.
 func (t *Text) Pause() {
-	if len(t.h.Text) > 0 && t.run == nil && t.s.Profile != secret.Strict &&
+	if len(t.h.Text) == 0 || t.run != nil || t.s.Profile == secret.Strict {
+		return
+	}
+	n := settled(t.h.Text)
+	if n > t.done &&
 		t.verdict(nil, false) == secret.Stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 && !isEchoed(t.tail) &&
 		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
-		t.done = max(t.done, settled(t.h.Text))
+		t.done = n
 	}
 }
 
-// judge takes out the secrets of the token p[from:to].
-func (t *Text) judge(p []byte, from, to int, at int64, raw bool) {
-	tok := p[from:to]
-	at += int64(from)
-	_, m := char.RunOf(tok, char.Plain)
-	for _, f := range t.find(tok, m, p[:from], raw) {
+// judge takes out the secrets of tok, which next found to stand at at.
+func (t *Text) judge(tok, before []byte, at int64, raw bool) {
+	for _, f := range t.find(tok, t.some, before, raw) {
 		t.s.Redact([]scan.Span{{At: at + int64(f.from), N: f.to - f.from}}, f.of(tok), f.shape)
 	}
 	t.alone.Point(tok, at)
-	t.begins(&t.alone, p[:from], raw)
+	t.begins(&t.alone, before, raw)
 }
 
 // begins begins a stretch with a token if that may be the first one of it, before
@@ -340,8 +357,13 @@ func (t *Text) judgeHeld() {
 			t.run = nil
 		}
 	}
-	if !t.url && (len(tok) < t.shortest() || !t.mayHold(tok, 0, len(tok), false)) {
-		return
+	if !t.url {
+		if len(tok) < t.shortest() {
+			return
+		}
+		if _, m, _ := char.RunOf(tok, char.Plain); !t.mayHold(tok, nil, m, false) {
+			return
+		}
 	}
 	for _, f := range t.find(tok, t.flags, nil, false) {
 		value := f.of(tok)
@@ -360,19 +382,20 @@ func (t *Text) JudgeURL(h *scan.Held, from, to int) {
 	for _, c := range t.h.Text {
 		t.flags |= char.Classes[c]
 	}
+	t.all = 0
 	t.judgeHeld()
 }
+
+// inParameters are the bytes around parameters and their names, and in URLs.
+var inParameters = char.In("?&#=%:,")
 
 // settled returns the length of the beginning of tok in which no secret
 // starts, whatever tok is continued with. The first letters of a key that are
 // the same in all keys are harmless.
 func settled(tok []byte) int {
-	n := min(len(tok), softBase64)
-	if i := bytes.IndexAny(tok, "?&#=%:,"); i >= 0 {
-		n = min(n, i)
-	}
-	if i := bytes.Index(tok, []byte("://")); i >= 0 {
-		n = min(n, i)
+	n, limit := 0, min(len(tok), softBase64)
+	for n < limit && !inParameters[tok[n]] {
+		n++
 	}
 	return secret.OpenKey(tok, n)
 }

@@ -18,32 +18,30 @@ func (t *Text) shortest() int {
 	return secret.MinToken
 }
 
-// mayHold reports whether the token p[from:to] can hold a secret. It says yes to
-// all that do, and no to nearly all others.
-func (t *Text) mayHold(p []byte, from, to int, raw bool) bool {
-	tok := p[from:to]
+// mayHold reports whether tok, with the classes m, can hold a secret, which stands
+// after before. It says yes to all that do, and no to nearly all others.
+func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 	n := len(tok)
 	if n > MaxQuick { // what follows takes as long as to find out
 		return true
 	}
-	_, m := char.RunOf(tok, char.Plain)
 	if m&char.Digit == 0 && n >= secret.MinKey && secret.IsShuffled(tok) {
 		m |= char.Digit // it is looked at as one with digits
 	}
 	switch {
 	case t.s.Profile == secret.Strict, m&char.Percent != 0, m&(char.AtSign|char.Colon) == char.AtSign|char.Colon:
 		return true
-	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, p[:from], raw):
+	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
-	case m&char.Digit != 0 && (t.Loose || n >= secret.MinKey || t.isQuoted(p[:from])) && t.verdict(p[:from], raw) != secret.Stays:
+	case m&char.Digit != 0 && (t.Loose || n >= secret.MinKey || t.isQuoted(before)) && t.verdict(before, raw) != secret.Stays:
 		return true
-	case m&char.Digit != 0 && (n >= secret.MinKey && t.inField(p[:from], raw) || t.afterOption(tok, p[:from], raw) >= 0 || t.inJar(p[:from], raw)):
+	case m&char.Digit != 0 && (n >= secret.MinKey && t.inField(before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
 		return true
-	case m&char.Digit != 0 && n >= secret.MinKey && (t.mayBeKin(p[:from], raw) || isValueOf(tok)), isManifest(tok):
+	case m&char.Digit != 0 && n >= secret.MinKey && (t.mayBeKin(before, raw) || isValueOf(tok)), isManifest(tok):
 		return true
-	case m&(char.Digit|char.Colon) == char.Digit|char.Colon && t.isPgpass(tok, p[:from], raw), m&char.AtSign != 0 && t.oracleLogin(tok, p[:from], raw) >= 0:
+	case m&(char.Digit|char.Colon) == char.Digit|char.Colon && t.isPgpass(tok, before, raw), m&char.AtSign != 0 && t.oracleLogin(tok, before, raw) >= 0:
 		return true
-	case t.namesColumn(tok, p[:from], raw) != 0, string(tok) == ssh2Begin[1], m&char.Digit != 0 && isEchoed(t.preceding(p[:from])):
+	case t.namesColumn(tok, before, raw) != 0, string(tok) == ssh2Begin[1], m&char.Digit != 0 && isEchoed(t.preceding(before)):
 		return true
 	case n >= len(secret.PEMBegin) && tok[n-1] == secret.PEMBegin[len(secret.PEMBegin)-1] && tok[n-2] == secret.PEMBegin[len(secret.PEMBegin)-2]:
 		return true

@@ -23,20 +23,24 @@ func Run(p []byte, ok func(byte) bool) int {
 }
 
 // RunOf returns the length of the beginning of p whose bytes are all of a class,
-// and the classes of these.
-func RunOf(p []byte, class byte) (n int, all byte) {
+// the classes that are among these, and those that all of them have.
+func RunOf(p []byte, class byte) (n int, some, all byte) {
+	all = 0xff
 	for ; n+4 <= len(p); n += 4 {
 		q := p[n : n+4]
 		a, b, c, d := Classes[q[0]], Classes[q[1]], Classes[q[2]], Classes[q[3]]
-		if a&b&c&d&class == 0 {
+		each := a & b & c & d
+		if each&class == 0 {
 			break
 		}
-		all |= a | b | c | d
+		some |= a | b | c | d
+		all &= each
 	}
 	for ; n < len(p) && Classes[p[n]]&class != 0; n++ {
-		all |= Classes[p[n]]
+		some |= Classes[p[n]]
+		all &= Classes[p[n]]
 	}
-	return n, all
+	return n, some, all
 }
 
 // LongRunOf returns where the first run of at least min bytes of a class is that
@@ -48,7 +52,7 @@ func LongRunOf(p []byte, i int, class byte, min int) (from, to int) {
 			k--
 		}
 		if k == i {
-			n, _ := RunOf(p[i+min:], class)
+			n, _, _ := RunOf(p[i+min:], class)
 			return i, i + min + n
 		}
 		i = k // none of those before p[k] begin as many

@@ -58,6 +58,16 @@ func In(s string) (is Table) {
 	return is
 }
 
+// Index returns the place of the first byte of p that is in t, or -1.
+func (t *Table) Index(p []byte) int {
+	for i, c := range p {
+		if t[c] {
+			return i
+		}
+	}
+	return -1
+}
+
 // TrimEnd returns p without the bytes at its end that are in t.
 func (t *Table) TrimEnd(p []byte) []byte {
 	n := len(p)
