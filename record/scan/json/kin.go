@@ -3,6 +3,7 @@ package json
 import (
 	"ssltape/record/scan"
 	"ssltape/record/secret"
+	"strings"
 )
 
 // Some objects are of a kind that makes secrets of values with harmless names:

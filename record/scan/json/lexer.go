@@ -6,7 +6,6 @@ package json
 import (
 	"bytes"
 	"strconv"
-	"strings"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
