@@ -67,9 +67,6 @@ func (b *buffer) head(position uintptr) uint32 {
 	return atomic.LoadUint32((*uint32)(unsafe.Pointer(&b.data[b.at(position)])))
 }
 
-// blocked reports whether what is next is being written.
-func (b *buffer) blocked() bool { return b.to != b.end() && b.head(b.to)&busy != 0 }
-
 // scan looks at the events that are complete, and reports whether there are more
 // of them than a block holds. Each is passed to seen once, until that fails.
 func (b *buffer) scan(seen func(event []byte) error) (full bool, err error) {

@@ -60,10 +60,6 @@ const (
 	// period is how long an event may wait in the ring buffer, unless the kernel
 	// is told to wake the reader.
 	period = 5 * time.Millisecond
-	// blockedPeriod is how long it waits for an event that is being written, and
-	// leftPeriod for what else is in the way.
-	blockedPeriod = 100 * time.Microsecond
-	leftPeriod    = time.Millisecond
 	// enough is what is not left in the ring buffer for a larger block while
 	// nobody waits for it.
 	enough = BlockSize / 4
@@ -136,7 +132,9 @@ func (p *process) run() error {
 	if err != nil {
 		return err
 	}
-	if err := unix.EpollCtl(wake, unix.EPOLL_CTL_ADD, ringFD, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+	// Edge-triggered, it does not return at once because something was left.
+	var events [1]unix.EpollEvent
+	if err := unix.EpollCtl(wake, unix.EPOLL_CTL_ADD, ringFD, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}); err != nil {
 		return err
 	}
 	for {
@@ -149,27 +147,8 @@ func (p *process) run() error {
 		if p.stopping && len(p.marks) == 0 && p.left() == 0 {
 			return p.tell(message{kind: toldEnd}, nil)
 		}
-		p.wait(wake)
-	}
-}
-
-// wait returns when it is time to look again. The kernel, which wakes up who
-// waits at wake, goes on doing so at once while something is in the ring buffer.
-func (p *process) wait(wake int) {
-	switch {
-	case p.left() == 0:
-		var events [1]unix.EpollEvent
 		_, _ = unix.EpollWait(wake, events[:], int(period/time.Millisecond)) // at worst it was interrupted
-	case p.blocked():
-		sleep(blockedPeriod)
-	default:
-		sleep(leftPeriod)
 	}
-}
-
-func sleep(d time.Duration) {
-	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil)
 }
 
 // ask reads what the process is asked for. It reports whether nobody is there any
