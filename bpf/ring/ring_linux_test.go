@@ -5,10 +5,12 @@ package ring
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -132,6 +134,23 @@ func TestReader(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The process stays until the reader is closed: if it went with something unread
+// that it was asked for, the kernel would give an error for what it has told.
+func TestReaderStays(t *testing.T) {
+	r := startReader(t)
+	r.Stop()
+	if news, err := r.Next(); err != io.EOF {
+		t.Fatalf("%+v, %v, want an end", news, err)
+	}
+	r.Free(&Block{})
+	if err := r.socket.SetReadDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.socket.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d bytes, %v, want nothing for as long as one waits", n, err)
 	}
 }
 
