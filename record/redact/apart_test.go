@@ -107,6 +107,10 @@ var written = map[string]string{
 	"bare key":           "key = MIIEvQIBADANBgkqhkiG9w0BAQEFAASC@S@@S@@S@\n",
 	"pair of a key":      "{\"dp\":\"@S@@S@\",\"dq\":\"@S@@S@\",\"qi\":\"@S@@S@\"}",
 	"key type behind":    "my key: {\"crv\":\"P-256\",\"d\":\"@S@@S@\",\"kty\":\"EC\"}",
+	"list of arguments":  "{\"args\": [\"-y\", \"--api-key\", \"@S@\", \"--db-password\", \"@P@\"]}",
+	"label":              "{\"fields\": [{\"label\": \"password\", \"value\": \"@S@\"}]}",
+	"printed array":      "Array\n(\n    [password] => @P@\n)\n",
+	"short and random":   "The password is @S14@, do not tell.\n",
 	"code in a redirect": "https://a.example/login?next=%2Fcb%3Fcode%3D@S@%26state%3D1",
 }
 
@@ -119,7 +123,11 @@ func TestWritten(t *testing.T) {
 			secret = random(47, 26, lower+strings.ToUpper(lower))
 		}
 		text = strings.NewReplacer("@S@", secret, "@S14@", secret[:14], "@P@", short, "@L@", secret).Replace(text)
-		if !strings.Contains(text, secret) {
+		switch {
+		case strings.Contains(text, secret):
+		case strings.Contains(text, secret[:14]):
+			secret = secret[:14]
+		default:
 			secret = short
 		}
 		for place, in := range map[string]string{

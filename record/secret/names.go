@@ -192,7 +192,7 @@ var fieldRules = map[string]Verdict{
 // Key returns what becomes of the value of a key in a query, a form or a
 // JSON object.
 func (p Profile) Key(key []byte) Verdict {
-	if len(key) < 2 || p != Strict && !mayEnd(&ends, key) { // as nearly all
+	if n := len(key); n < 2 || p != Strict && !mayEnd(&ends, key) && !(isNumber(key[n-2], key[n-1]) && mayEnd(&ends, key[:n-1])) { // as nearly all
 		return Stays
 	}
 	for n := len(key); n > 0 && key[n-1] == ']'; n = len(key) { // user[password], password[]
@@ -323,7 +323,7 @@ var beginsListed = func() (is [256]bool) {
 }()
 
 // JudgeListed returns what becomes of the string after name in a list, as in
-// ["Authorization", "Bearer …"].
+// ["Authorization", "Bearer …"] and ["--api-key", "…"].
 func JudgeListed(name []byte) Verdict {
 	n := len(name)
 	if n > MaxName || !MayBeListed(name) {
@@ -331,6 +331,9 @@ func JudgeListed(name []byte) Verdict {
 	}
 	if bytes.HasPrefix(name, []byte(PEMBegin)) && bytes.Contains(name, []byte("PRIVATE KEY")) && bytes.HasSuffix(name, []byte("-----")) {
 		return Armored
+	}
+	if name[0] == '-' && judgeName(name) != Stays {
+		return argument
 	}
 	if !EndsName(name[n-2], name[n-1]) || !char.IsAny(name, listedFields...) {
 		return Stays

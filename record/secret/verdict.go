@@ -24,6 +24,7 @@ const (
 	Challenge                // it is a challenge: the data of a scheme goes
 	Member                   // it goes where it looks like a number of a key
 	Encoded                  // it goes where it is text in base64
+	argument                 // it goes where it looks like a password, and not like an option
 	session                  // it goes where it looks random, and not like the name of an object
 )
 
@@ -40,6 +41,8 @@ func (v Verdict) Confirms(value []byte) bool {
 		return len(value) >= MinKey && char.Run(value, char.IsBase64URL) == len(value) && IsShuffled(value)
 	case Encoded:
 		return isEncoded(value)
+	case argument:
+		return len(value) > 0 && value[0] != '-' && LooksPassword(value)
 	case session: // an UUID, or with a prefix, as ids that agents send are
 		return len(value) >= MinKey && char.Run(value, char.IsLetterOrDigit) == len(value) && IsShuffled(value)
 	case Armored:

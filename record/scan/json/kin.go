@@ -26,7 +26,7 @@ type kin struct {
 // a bit each. Most keys have none of them.
 var telling = func() (lengths [256]uint32) {
 	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
-		"apiVersion stringData d p q dp dq qi k delta candidates model inputTextDelta argsTextDelta content_block message item response") {
+		"apiVersion stringData d p q dp dq qi k label delta candidates model inputTextDelta argsTextDelta content_block message item response") {
 		lengths[name[0]] |= 1 << len(name)
 	}
 	return lengths

@@ -259,6 +259,9 @@ func (l *lexer) colon() {
 		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
 		l.named = l.named || l.isName
 	case len("value"):
+		if bytes.EqualFold(l.name, []byte("label")) { // of a field
+			l.isName, l.named = true, true
+		}
 		if l.isValue = bytes.EqualFold(l.name, []byte("value")); l.isValue && l.paired != secret.Stays {
 			l.verdict = l.paired
 		}

@@ -350,6 +350,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	least := secret.MinKey
 	switch {
 	case v == secret.Remote:
+		least = minRemote
 	case surely && v != secret.Opaque:
 		least = secret.MinToken
 	case t.Loose:
@@ -411,18 +412,23 @@ func (t *Text) valueKind(before []byte, v secret.Verdict, raw bool) valueKind {
 // isSetting reports whether a token stands after a name and an equals sign or
 // colon with which a line begins.
 func (t *Text) isSetting(before []byte, raw bool) bool {
-	b := bytes.TrimRight(t.context(before, raw), " \t")
+	b := blanks.TrimEnd(t.context(before, raw))
 	n := len(b)
-	if n == 0 || b[n-1] != '=' && b[n-1] != ':' {
+	switch {
+	case n > 1 && b[n-2] == '=' && b[n-1] == '>':
+		b = b[:n-2]
+	case n > 0 && (b[n-1] == '=' || b[n-1] == ':'):
+		b = b[:n-1]
+	default:
 		return false
 	}
-	b = bytes.TrimRight(b[:n-1], " \t\"'")
+	b = bytes.TrimRight(b, " \t\"']")
 	return beginsLine(b[:len(b)-len(secret.LastWord(b))])
 }
 
 // beginsLine reports whether b ends with a line feed, or indentation after it.
 func beginsLine(b []byte) bool {
-	b = bytes.TrimRight(b, " \t-+\"'")
+	b = bytes.TrimRight(b, " \t-+\"'[")
 	return len(b) == 0 || b[len(b)-1] == '\n'
 }
 
@@ -431,6 +437,9 @@ func beginsLine(b []byte) bool {
 func isKeyVariable(name []byte) bool {
 	return bytes.HasSuffix(name, []byte("KEY")) && isVariable(name) && !bytes.Contains(name, []byte("PUB")) && !bytes.Contains(name, []byte("CACHE"))
 }
+
+// minRemote is the length of the shortest value that goes since it looks random.
+const minRemote = 12
 
 // isQuoted reports whether a token begins after a quote.
 func (t *Text) isQuoted(before []byte) bool {

@@ -40,7 +40,7 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	} else if m&(char.Colon|char.Digit) == char.Colon|char.Digit && t.isPgpass(tok, before, raw) {
 		out = append(out, find{from: bytes.LastIndexByte(tok, ':') + 1, to: len(tok)})
 	}
-	if m&char.Digit != 0 || len(tok) >= secret.MinKey && secret.IsShuffled(tok) {
+	if m&char.Digit != 0 || len(tok) >= secret.MinKey && len(tok) <= MaxQuick && secret.IsShuffled(tok) {
 		out = t.assigned(out, tok, m, before, raw)
 	}
 	if len(tok) >= secret.MinKey {
@@ -159,21 +159,20 @@ func (t *Text) pathTokens(out []find, tok []byte) []find {
 	if end := bytes.IndexAny(path, "?#"); end >= 0 {
 		path = path[:end]
 	}
-	named, from := false, 0
-	for from < len(path) {
+	var name []byte // the part before, or before a number
+	for from := 0; from < len(path); {
 		to := from + bytes.IndexByte(path[from:], '/')
 		if to < from {
 			to = len(path)
 		}
 		part := path[from:to]
 		switch {
-		case pathNames[string(part)]:
-			named = true
-		case !named || char.Run(part, char.IsDigit) == len(part): // the number of a webhook
+		case len(part) > 0 && char.Run(part, char.IsDigit) == len(part): // the number of a webhook
+		case len(part) >= secret.MinKey && pathNames[string(name)] && isPathToken(part):
+			out = append(out, find{from: from, to: to})
+			name = nil
 		default:
-			if named = false; isPathToken(part) {
-				out = append(out, find{from: from, to: to})
-			}
+			name = part
 		}
 		from = to + 1
 	}
@@ -186,7 +185,7 @@ const minPath = 20
 // isPathToken reports whether a part of a path looks random.
 func isPathToken(part []byte) bool {
 	n := char.Run(part, char.IsDotted)
-	return n >= secret.MinKey && n == len(part) && (secret.IsShuffled(part) || n == uuidLen && isUUID(part))
+	return n == len(part) && (secret.IsShuffled(part) || n == uuidLen && isUUID(part))
 }
 
 // uuidLen is the length of an UUID (RFC 9562, section 4).

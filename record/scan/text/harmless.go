@@ -17,7 +17,7 @@ func mayBeApart(p []byte) bool {
 	for i, c := range p {
 		switch {
 		case char.Classes[c] == 0 || c == ',':
-			if n := i - start; start > 0 && digits && (n >= secret.MinKey || n >= secret.MinToken && p[start-1] == '\'') {
+			if n := i - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && p[start-1] == '\'') {
 				return true
 			}
 			start, digits = i+1, false
@@ -25,7 +25,7 @@ func mayBeApart(p []byte) bool {
 			digits = true
 		}
 	}
-	return start > 0 && digits && len(p)-start >= secret.MinKey || bytes.Contains(p, []byte(" -"))
+	return start > 0 && digits && len(p)-start >= minRemote || bytes.Contains(p, []byte(" -"))
 }
 
 // Most of JSON is structure and short strings in which there is no secret. Here
@@ -119,7 +119,7 @@ func (t *Text) harmlessText(str []byte, seen byte) bool {
 	case len(str) < secret.MinKey:
 		return seen&quickDigit == 0 || !secret.MayBear(str)
 	}
-	return !t.mayBeKey(str, true, seen&quickDigit != 0) && (len(str) < minPath || str[0] != '/' && seen&quickName == 0 || len(t.pathTokens(nil, str)) == 0)
+	return !t.mayBeKey(str, true, seen&quickDigit != 0) && (len(str) < minPath || bytes.IndexByte(str, '/') < 0 || len(t.pathTokens(nil, str)) == 0)
 }
 
 // namesSecret reports whether one of the names in str, before a colon or an equals
