@@ -1,9 +1,10 @@
 package json
 
 import (
+	"strings"
+
 	"ssltape/record/scan"
 	"ssltape/record/secret"
-	"strings"
 )
 
 // Some objects are of a kind that makes secrets of values with harmless names:
