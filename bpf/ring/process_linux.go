@@ -168,6 +168,21 @@ func (p *process) linger() {
 	}
 }
 
+// bye tells that all was told, and returns when nobody is there any more: what is
+// asked for and not read when this process ends would have the other end of the
+// socket forget what it has not read either.
+func (p *process) bye() error {
+	if err := p.tell(message{kind: toldEnd}, nil); err != nil {
+		return err
+	}
+	for {
+		var q [unsafe.Sizeof(request{})]byte
+		if n, _, err := unix.Recvfrom(socketFD, q[:], 0); n <= 0 && err != unix.EINTR {
+			return nil
+		}
+	}
+}
+
 // ask reads what the process is asked for. It reports whether nobody is there any
 // more.
 func (p *process) ask() (gone bool) {

@@ -126,6 +126,9 @@ func TestReader(t *testing.T) {
 	r := startReader(t)
 	r.Mark()
 	r.Stop()
+	for range 100 { // more than it reads before it has come to its end
+		r.Free(&Block{})
+	}
 	if news, err := r.Next(); err != nil || !news.Marked {
 		t.Errorf("%+v, %v, want a mark", news, err)
 	}
