@@ -145,26 +145,9 @@ func (p *process) run() error {
 			return err
 		}
 		if p.stopping && len(p.marks) == 0 && p.left() == 0 {
-			if err := p.tell(message{kind: toldEnd}, nil); err != nil {
-				return err
-			}
-			p.linger()
-			return nil
+			return p.bye()
 		}
 		_, _ = unix.EpollWait(wake, events[:], int(period/time.Millisecond)) // at worst it was interrupted
-	}
-}
-
-// linger returns when nobody is there any more. Who has not read yet what was told
-// would get an error instead of it if the socket were closed before with a request
-// in it (unix(7)).
-func (p *process) linger() {
-	var q [unsafe.Sizeof(request{})]byte
-	for {
-		n, _, err := unix.Recvfrom(socketFD, q[:], 0)
-		if err != nil && err != unix.EINTR || err == nil && n == 0 {
-			return
-		}
 	}
 }
 
