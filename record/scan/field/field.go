@@ -137,6 +137,9 @@ func scanValue(s *scan.Finder, h *scan.Held, from, to int) {
 // scanCookie takes out the value of a cookie-pair (RFC 6265, section 4.1.1). One
 // without a name is all value.
 func scanCookie(s *scan.Finder, h *scan.Held, from, to int) {
+	if a, b := char.Trim(h.Text, from, to); scan.IsStandIn(h.Text[a:b]) { // for one without a name
+		return
+	}
 	scanValue(s, h, from+bytes.IndexByte(h.Text[from:to], '=')+1, to)
 }
 

@@ -20,3 +20,13 @@ func TestAgain(t *testing.T) {
 		t.Errorf("%s, then %s", once, again)
 	}
 }
+
+// TestCookieAgain holds that what stands for a cookie without a name stays.
+func TestCookieAgain(t *testing.T) {
+	for _, name := range []string{"Cookie", "Set-Cookie"} {
+		once := Value(secret.Secrets, name, "aB3dE5gH7jK9mN1pQ2sT")
+		if again := Value(secret.Secrets, name, once); again != once || once == "aB3dE5gH7jK9mN1pQ2sT" {
+			t.Errorf("%s: %q, once %q", name, again, once)
+		}
+	}
+}
