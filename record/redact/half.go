@@ -74,10 +74,13 @@ func (h *half) begin(m *record.Message) {
 		return
 	}
 	h.coded = !m.Decoded && (coded || withoutIdentity(m.Header.Get("Content-Encoding")) != "")
-	h.body = newGuess(&h.scan, m.Header.Get("Content-Type"), 0)
-	if !h.coded {
-		h.body = &opening{s: &h.scan, body: h.body}
-	}
+	h.body = h.newBody(m)
+}
+
+// newBody returns the sink for the body of m, the same one whether that is still
+// coded or was decoded by who redacted it before.
+func (h *half) newBody(m *record.Message) scan.Sink {
+	return &opening{s: &h.scan, body: newGuess(&h.scan, m.Header.Get("Content-Type"), 0)}
 }
 
 // maxPiece is how much of a body is scanned at once.
@@ -206,7 +209,7 @@ func (h *half) decode(m *record.Message) error {
 		_, err = io.WriteString(&h.dst.Body, scan.Omitted(m.Body.Len()))
 		return err
 	}
-	h.body = newGuess(&h.scan, m.Header.Get("Content-Type"), 0)
+	h.body = h.newBody(m)
 	return h.copy(&m.Body)
 }
 
