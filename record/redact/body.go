@@ -170,11 +170,29 @@ func hasMagic(p []byte) (yes, maybe bool) {
 	return yes, maybe
 }
 
-// guessSize is the number of bytes by which a body shows whether it is text.
+// guessSize is the number of bytes by which a body shows what it is by its label
+// or its beginning.
 const guessSize = 4
 
-// maxGuess is how much of it is looked at for that.
-const maxGuess = 512
+// maxGuess is the number of bytes by which a body that should be text shows whether
+// it is, if no line of it ends before that.
+const maxGuess = 64
+
+// guessLen returns how much of p, of which more may come, tells what a body of this
+// type is, or 0. It is the same however the body is cut.
+func guessLen(p []byte, contentType string) int {
+	switch {
+	case len(p) < guessSize:
+		return 0
+	case !isText(contentType):
+		return guessSize
+	}
+	n := min(len(p), maxGuess)
+	if k := bytes.IndexByte(p[guessSize-1:n], '\n'); k >= 0 {
+		return guessSize + k
+	}
+	return n / maxGuess * maxGuess
+}
 
 // A guess is the sink for a body that may be encoded though no field says so:
 // it begins as such bodies do, or it is said to be text and is not.
@@ -197,19 +215,25 @@ func (g *guess) Write(p []byte, at int64, n int) {
 		g.is.Write(p, at, n)
 		return
 	}
-	if len(g.begin.Text) == 0 && len(p) == n && n >= guessSize {
-		g.choose(p[:min(len(p), maxGuess)])
-		g.is.Write(p, at, n)
-		return
+	if len(g.begin.Text) == 0 && len(p) == n {
+		if k := guessLen(p, g.contentType); k > 0 {
+			g.choose(p[:k])
+			g.is.Write(p, at, n)
+			return
+		}
 	}
-	if g.begin.Add(p, at, n); len(g.begin.Text) >= guessSize || !isCoded(g.begin.Text, "") && !mayBeWide(g.begin.Text) {
+	if g.begin.Add(p, at, n); guessLen(g.begin.Text, g.contentType) > 0 {
 		g.decide()
 	}
 }
 
 // decide tells what the body is by its beginning.
 func (g *guess) decide() {
-	g.choose(g.begin.Text)
+	k := guessLen(g.begin.Text, g.contentType)
+	if k == 0 {
+		k = len(g.begin.Text)
+	}
+	g.choose(g.begin.Text[:k])
 	g.begin.Feed(g.is.Write, 0, len(g.begin.Text))
 	g.begin.Reset()
 }
@@ -271,11 +295,8 @@ func isWide(p []byte, contentType string) (big, is bool) {
 	return !strings.Contains(contentType, "utf-16le"), strings.Contains(contentType, "utf-16")
 }
 
-// mayBeWide reports whether p may be the first byte of what isWide tells.
-func mayBeWide(p []byte) bool { return len(p) == 1 && p[0] >= 0xfe }
-
-// isCoded reports whether a body that begins with p may be encoded. As long as
-// p is short it says yes to what could be.
+// isCoded reports whether a body that begins with p may be encoded. If p is all of
+// it and short, it says yes to what could be.
 func isCoded(p []byte, contentType string) bool {
 	yes, maybe := hasMagic(p)
 	return yes || maybe || isText(contentType) && isBinary(p)

@@ -2,6 +2,7 @@ package redact_test
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ func TestTwice(t *testing.T) {
 	for name, p := range plants() {
 		all["plant "+name] = p.in
 	}
-	secret := random(51, 26, alnum)
+	secret := random(51, 46, alnum)
 	for _, text := range []string{
 		"x GET / HTTP/1.1\nX-access-token: " + secret + "\n y",
 		"GET / HTTP/1.1\r\nAuthorization: Bearer " + secret + "\r\n folded\r\nCookie: a=" + secret + "; b\r\n\r\nx",
@@ -71,6 +72,10 @@ func TestTwice(t *testing.T) {
 		for _, coding := range []string{"gzip", "br", "zstd"} {
 			all[coding+" "+text] = coded(coding, "text/plain", text)
 		}
+	}
+	for _, text := range []string{"Authorization: AWS @S@", `Authorization: Digest nonce="n", response="@S@"`, "Cookie: a=@S@", "x-api-key @S@", "token=@S@"} {
+		text = strings.ReplaceAll(text, "@S@", secret)
+		all["form "+text] = post("application/x-www-form-urlencoded", "a=1&note="+url.QueryEscape(text)+"&b=2")
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		for _, p := range []redact.Profile{redact.Secrets, redact.Strict} {

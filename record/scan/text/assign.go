@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode"
 
+	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
 	"ssltape/record/secret"
 	"ssltape/record/secret/char"
@@ -221,29 +222,6 @@ func withoutWrapper(b []byte) []byte {
 	return b
 }
 
-// isUserOption reports whether word is the option of curl and the like before
-// user:password.
-func isUserOption(word []byte) bool {
-	return string(word) == "-u" || bytes.HasSuffix(word, []byte("-user"))
-}
-
-// afterUser are the bytes that may stand between such an option and its value.
-var afterUser = char.In(" \"'\\")
-
-// login reports whether tok is the user:password of a command in before.
-func (t *Text) login(tok, before []byte, raw bool) bool {
-	user, password, ok := bytes.Cut(tok, []byte(":"))
-	if !ok || len(user) == 0 || len(password) < 4 || char.Run(tok, func(c byte) bool { return char.IsDigit(c) || c == ':' }) == len(tok) || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
-		return false
-	}
-	b := t.context(before, raw)
-	b = afterUser.TrimEnd(b[max(0, len(b)-maxTail/2):])
-	return isUserOption(secret.LastWord(b)) && bytes.Contains(b, []byte("curl "))
-}
-
-// placeholders are what documentation has for passwords.
-var placeholders = char.Set("pass password passwd secret token PASSWORD your-password yourpassword")
-
 func isName(c byte) bool { return char.IsDotted(c) || c == ':' }
 
 // firstSign returns the place of the first byte of p that may stand between a name
@@ -265,7 +243,7 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		if n := t.keyLike(tok, v, t.valueKind(before, v, raw)); n > 0 {
 			out = append(out, find{from: 0, to: n})
 		}
-	} else if len(tok) >= secret.MinKey && t.inField(before, raw) {
+	} else if len(tok) >= secret.MinKey && t.inField(before, raw) && !scan.IsStandIn(tok) {
 		from := bytes.IndexByte(tok, '=') + 1
 		if len(tok)-from < secret.MinLoose { // it is padding
 			from = 0

@@ -140,3 +140,26 @@ func inSQL(before []byte) bool {
 	}
 	return false
 }
+
+// isUserOption reports whether word is the option of curl and the like before
+// user:password.
+func isUserOption(word []byte) bool {
+	return string(word) == "-u" || bytes.HasSuffix(word, []byte("-user"))
+}
+
+// afterUser are the bytes that may stand between such an option and its value.
+var afterUser = char.In(" \"'\\")
+
+// login reports whether tok is the user:password of a command in before.
+func (t *Text) login(tok, before []byte, raw bool) bool {
+	user, password, ok := bytes.Cut(tok, []byte(":"))
+	if !ok || len(user) == 0 || len(password) < 4 || char.Run(tok, func(c byte) bool { return char.IsDigit(c) || c == ':' }) == len(tok) || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
+		return false
+	}
+	b := t.context(before, raw)
+	b = afterUser.TrimEnd(b[max(0, len(b)-maxTail/2):])
+	return isUserOption(secret.LastWord(b)) && bytes.Contains(b, []byte("curl "))
+}
+
+// placeholders are what documentation has for passwords.
+var placeholders = char.Set("pass password passwd secret token PASSWORD your-password yourpassword")
