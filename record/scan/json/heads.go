@@ -10,13 +10,16 @@ import (
 // the event before. As a rule that is all in which they differ, and numbers:
 // the rest was looked at before and is passed over.
 type head struct {
+	start place    // where it was met; of a series only
 	parts [][]byte // what is the same, with any number between one and the next
 	place          // where that leads to
+	series
 	path  []byte
 	str   *delta
 	tail  [][]byte // what followed on the string, up to the end of the data, as parts
 	text  []byte   // memory of the tail
 	end   place    // where that led to
+	last  series   // the same
 	name  []byte   // the last string in the tail
 	ended []byte   // the path after it
 	other int      // how often another tail came since
@@ -85,9 +88,12 @@ func (d *EventData) recall(p []byte) (*head, int) {
 		if h == nil {
 			break
 		}
+		if d.deltas.each && h.start != d.place {
+			continue
+		}
 		if i := match(h.parts, p); i > 0 {
 			d.place, d.lexer.name, d.str = h.place, d.lexer.name[:0], h.str
-			d.deltas.on, d.deltas.path = true, append(d.deltas.path[:0], h.path...)
+			d.deltas.on, d.deltas.series, d.deltas.path = true, h.series, append(d.deltas.path[:0], h.path...)
 			return h, i
 		}
 	}
@@ -97,7 +103,7 @@ func (d *EventData) recall(p []byte) (*head, int) {
 // learn takes the head of p and remembers it, if it is that of a delta.
 func (d *EventData) learn(p []byte, at int64) (*head, int) {
 	o := d.deltas
-	ends := o.ends
+	start, ends := d.place, o.ends
 	i := d.lexer.quick(p, 0)
 	if i == len(p) || p[i] != '"' {
 		return nil, i
@@ -107,14 +113,14 @@ func (d *EventData) learn(p []byte, at int64) (*head, int) {
 	if i++; !ok || o.ends != ends || i > maxHead || bytes.IndexByte(p[:i], '\\') >= 0 {
 		return nil, i
 	}
-	h := &head{parts: around(nil, bytes.Clone(p[:i])), place: d.place, path: bytes.Clone(o.path), str: str}
+	h := &head{start: start, parts: around(nil, bytes.Clone(p[:i])), place: d.place, series: o.series, path: bytes.Clone(o.path), str: str}
 	o.heads[o.next] = h
 	o.next = 1 - o.next
 	return h, i
 }
 
 // around appends to parts what is around the numbers in p, which may be others: all
-// but the indexes.
+// but the indexes, and those of times.
 func around(parts [][]byte, p []byte) [][]byte {
 	from, quoted := 0, false
 	for i := 0; i < len(p); i++ {
@@ -125,6 +131,16 @@ func around(parts [][]byte, p []byte) [][]byte {
 			continue
 		}
 		at := i + 1 + char.Run(p[i+1:], char.IsSpace)
+		if n := timeLen(p[at:]); n > 0 {
+			for i = at + n - 1; at < i; at++ {
+				if k := char.Run(p[at:i], char.IsDigit); k > 0 && k <= maxDigits {
+					parts = append(parts, p[from:at])
+					at += k
+					from = at
+				}
+			}
+			continue
+		}
 		if n := char.Run(p[at:], char.IsDigit); n > 0 && n <= maxDigits && endsBare(p[at+n]) {
 			parts = append(parts, p[from:at])
 			from = at + n
@@ -132,6 +148,19 @@ func around(parts [][]byte, p []byte) [][]byte {
 		}
 	}
 	return append(parts, p[from:])
+}
+
+// timeLen returns the length of the string that p begins with, with its quotes, if it
+// is a time (RFC 3339), else 0. No secret is in what has other digits.
+func timeLen(p []byte) int {
+	if len(p) < 2 || p[0] != '"' || !char.IsDigit(p[1]) {
+		return 0
+	}
+	n := 1 + char.Run(p[1:], func(c byte) bool { return char.IsDigit(c) || bytes.IndexByte([]byte("-:.+TZ"), c) >= 0 })
+	if n == len(p) || p[n] != '"' || bytes.IndexByte(p[:n], 'T') < 0 {
+		return 0
+	}
+	return n + 1
 }
 
 // stringLen returns the length of the string that goes on with p, with its
@@ -159,7 +188,7 @@ func (d *EventData) after(h *head, p []byte) int {
 	o := d.deltas
 	if match(h.tail, p) == len(p) {
 		h.other = 0
-		d.place, o.path = h.end, append(o.path[:0], h.ended...)
+		d.place, o.series, o.path = h.end, h.last, append(o.path[:0], h.ended...)
 		if h.name != nil {
 			d.name = append(d.name[:0], h.name...)
 		}
@@ -172,7 +201,7 @@ func (d *EventData) after(h *head, p []byte) int {
 	}
 	if i == len(p) && i <= maxAfter && o.ends == ends && isApart(p) {
 		h.text = append(h.text[:0], p...)
-		h.tail, h.end, h.ended, h.name = around(h.tail[:0], h.text), d.place, append(h.ended[:0], o.path...), nil
+		h.tail, h.end, h.last, h.ended, h.name = around(h.tail[:0], h.text), d.place, o.series, append(h.ended[:0], o.path...), nil
 		if bytes.IndexByte(p, '"') >= 0 {
 			h.name = append([]byte{}, d.name...)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"ssltape/record/scan"
+	"ssltape/record/secret"
 	"ssltape/record/secret/char"
 )
 
@@ -39,7 +40,29 @@ func NewSeries(s *scan.Finder) scan.Sink {
 type stream struct{ *EventData }
 
 // Write implements [scan.Sink].
-func (t *stream) Write(p []byte, at int64, n int) { t.lexer.Write(p, at, n) }
+func (t *stream) Write(p []byte, at int64, n int) {
+	for tries := 0; len(p) > 0 && len(p) == n && t.s.Profile == secret.Secrets && (tries < patience || t.deltas.heads[0] != nil); tries++ {
+		k := t.line(p, at)
+		p, at, n = p[k:], at+int64(k), n-k
+	}
+	if n > 0 {
+		t.lexer.Write(p, at, n)
+	}
+}
+
+// line takes p up to the end of a line, and returns how much that is.
+func (t *stream) line(p []byte, at int64) int {
+	k := bytes.IndexByte(p, '\n') + 1
+	if k == 0 {
+		k = len(p)
+	}
+	i := 0
+	if p[0] == '{' && t.state == outside && t.deltas.braces == 0 { // a value begins
+		i = t.quick(bytes.TrimRight(p[:k], "\r\n"), at)
+	}
+	t.lexer.Write(p[i:k], at+int64(i), k-i)
+	return k
+}
 
 // NewDocument returns the sink for JSON that may be a list of pieces.
 func NewDocument(s *scan.Finder) scan.Sink { return &document{s: s} }

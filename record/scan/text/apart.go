@@ -63,6 +63,11 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 		}
 		word = secret.LastWord(b)
 	}
+	v := p.Key(word)
+	login := len(gap) == 1 && char.IsAny(word, "login", "auth")
+	if v == secret.Stays && !login { // as nearly all
+		return secret.Stays
+	}
 	block := bytes.IndexByte(gap, '|') >= 0 || bytes.IndexByte(gap, '>') >= 0 // of YAML, or a table
 	switch {
 	case !filled && !block && bytes.IndexByte(gap, '\n') >= 0:
@@ -74,7 +79,7 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 			return secret.Stays
 		}
 	}
-	switch v := p.Key(word); v {
+	switch v {
 	case secret.Goes, secret.Opaque:
 		return secret.Remote
 	case secret.Pass:
@@ -82,7 +87,7 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 			return secret.Remote
 		}
 	}
-	if len(gap) == 1 && char.IsAny(word, "login", "auth") && isLogin(b) {
+	if login && isLogin(b) {
 		return secret.Remote
 	}
 	return secret.Stays

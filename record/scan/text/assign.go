@@ -55,8 +55,8 @@ func (t *Text) join(before []byte, raw bool) []byte {
 	case n == 0:
 		return t.tail[max(0, len(t.tail)-maxTail):]
 	}
-	joined := append(append(make([]byte, 0, 3*maxTail), t.tail...), before...)
-	return joined[max(0, len(joined)-maxTail):]
+	t.joined = append(append(t.joined[:0], t.tail...), before...)
+	return t.joined[max(0, len(t.joined)-maxTail):]
 }
 
 // mayName reports whether p, which may be raw, may end with a name and what
@@ -119,6 +119,8 @@ var beforeValue = func() (is [256]bool) {
 var (
 	blanks     = char.In(" \t")
 	openers    = char.In("\"'`\\[{*")
+	signs      = char.In("=:")
+	nameEnds   = char.In("\"'`\\]*")
 	lineBlanks = char.In(" \t\r\n")
 )
 
@@ -156,7 +158,7 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 		}
 		b = b[:len(b)-1]
 	case '=', ':':
-		b = bytes.TrimRight(b, "=:")
+		b = signs.TrimEnd(b)
 	default:
 		if bytes.HasSuffix(b, []byte("password")) && bytes.Contains(b[max(0, len(b)-maxTail/2):], []byte("login ")) { // of a .netrc file
 			return secret.Goes
@@ -166,7 +168,7 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 		}
 		return secret.Stays
 	}
-	v := wordsName(p, bytes.TrimRight(withoutQuote(bytes.TrimRight(b, " \t")), "\"'`\\]*"))
+	v := wordsName(p, nameEnds.TrimEnd(withoutQuote(blanks.TrimEnd(b))))
 	switch {
 	case v == secret.Words: // in text these are words
 		return secret.Stays
@@ -185,9 +187,11 @@ func wordsName(p secret.Profile, b []byte) secret.Verdict {
 	if v := p.Key(withoutX(word)); v != secret.Stays {
 		return v
 	}
-	line := b[bytes.LastIndexByte(b, '\n')+1:]
-	if bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for ")) || bytes.HasSuffix(line, []byte("'s password")) {
-		return secret.Remote
+	if bytes.Contains(b, []byte("for ")) {
+		line := b[bytes.LastIndexByte(b, '\n')+1:]
+		if bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for ")) {
+			return secret.Remote
+		}
 	}
 	rest := b[:len(b)-len(word)]
 	if isFiller(word) {
@@ -211,7 +215,9 @@ func withoutWrapper(b []byte) []byte {
 	if n > 1 && b[n-1] == 'b' && !char.IsWord(b[n-2]) {
 		return bytes.TrimRight(b[:n-1], " \t")
 	}
-	if k := bytes.LastIndexByte(b, '('); k >= 0 && n-k < 6 && (k == n-1 || b[n-1] == ')') {
+	first := max(0, n-maxWrapped)
+	if k := bytes.LastIndexByte(b[first:], '('); k >= 0 && (k == n-first-1 || b[n-1] == ')') {
+		k += first
 		if inner := b[k+1 : n]; len(bytes.Trim(inner, "0123456789)")) == 0 {
 			word := secret.LastWord(b[:k])
 			if rest := b[:k-len(word)]; len(word) > 0 && !bytes.HasSuffix(rest, []byte("::")) {
@@ -221,6 +227,9 @@ func withoutWrapper(b []byte) []byte {
 	}
 	return b
 }
+
+// maxWrapped is how far from the end the bracket of such may be.
+const maxWrapped = len("(123)")
 
 func isName(c byte) bool { return char.IsDotted(c) || c == ':' }
 

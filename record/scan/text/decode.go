@@ -290,11 +290,13 @@ func (t *Text) HoldsSecret(p []byte) bool {
 }
 
 func printable(p []byte) bool {
-	n := 0
+	others := len(p) / 10 // those that may be there
 	for _, c := range p {
-		if c >= ' ' && c < 0x7f || c == '\n' || c == '\r' || c == '\t' {
-			n++
+		if (c < ' ' || c >= 0x7f) && c != '\n' && c != '\r' && c != '\t' {
+			if others--; others < 0 {
+				return false
+			}
 		}
 	}
-	return n*10 >= len(p)*9
+	return true
 }

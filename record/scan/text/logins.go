@@ -123,10 +123,13 @@ func (t *Text) inJar(before []byte, raw bool) bool {
 	return flag(parts[n-4]) && (n < 7 || flag(parts[n-6])) && len(expires) > 0 && char.Run(expires, char.IsDigit) == len(expires)
 }
 
+// quotes are the bytes around a string of SQL.
+var quotes = char.In("'\"\\")
+
 // inSQL reports whether what stands before a token in quotes is what sets a
 // password in SQL: PASSWORD '…', PASSWORD('…'), IDENTIFIED BY '…'.
 func inSQL(before []byte) bool {
-	b := bytes.TrimRight(before, "'\"\\")
+	b := quotes.TrimEnd(before)
 	if len(b) == len(before) {
 		return false
 	}
@@ -152,6 +155,9 @@ var afterUser = char.In(" \"'\\")
 
 // login reports whether tok is the user:password of a command in before.
 func (t *Text) login(tok, before []byte, raw bool) bool {
+	if p := afterUser.TrimEnd(t.preceding(before)); len(p) > 0 && p[len(p)-1] != 'u' && p[len(p)-1] != 'r' { // of no such option
+		return false
+	}
 	user, password, ok := bytes.Cut(tok, []byte(":"))
 	if !ok || len(user) == 0 || len(password) < 4 || char.Run(tok, func(c byte) bool { return char.IsDigit(c) || c == ':' }) == len(tok) || bytes.IndexByte([]byte("$<{%/"), password[0]) >= 0 || placeholders[string(password)] {
 		return false

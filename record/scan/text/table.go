@@ -45,7 +45,11 @@ func (t *Text) beginTable(h *scan.Held, before []byte, raw bool) stretch {
 // namesColumn returns what separates the columns of a table if a token has the name
 // of one in it that holds secrets, else 0.
 func (t *Text) namesColumn(tok, before []byte, raw bool) byte {
-	if k := bytes.IndexByte(tok, ','); k >= 0 && k < len(tok)-1 && char.Run(tok[:k], char.IsDotted) == k {
+	k := -1
+	if len(tok) > 0 && (tok[0] == ',' || char.IsDotted(tok[0])) {
+		k = bytes.IndexByte(tok, ',')
+	}
+	if k >= 0 && k < len(tok)-1 && (k == 0 || char.IsDotted(tok[k-1])) && char.Run(tok[:k], char.IsDotted) == k {
 		for from := 0; k < len(tok); k++ {
 			if tok[k] == ',' && isColumn(t.s.Profile.Key(tok[from:k])) {
 				return ','
