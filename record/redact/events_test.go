@@ -73,3 +73,60 @@ func TestEvents(t *testing.T) {
 		}
 	}
 }
+
+// lineHeads and lineTails are the same of JSON one after the other.
+var (
+	lineHeads = []string{
+		`{"model":"l","created_at":"2026-01-02T03:04:%02d.5Z","message":{"role":"assistant","content":`,
+		`{"model":"l","created_at":"2026-01-02T03:04:05.%dZ","response":`,
+		`{"n":%d,"model":"l","message":{"content":`,
+		`{"delta":{"index":%d,"text":`,
+		`{"message":{"content":`,
+		`{"a":{"delta":{"text":`,
+		`{"name":"2026-%d-01T00:00:00Z","model":"l","message":{"text":`,
+		`{"kind":"Secret","n":%d,"model":"l","message":{"text":`,
+		`{"data":{"x":"T"},"model":"l","response":`,
+		` {"token":%d,"model":"l","response":`,
+		`[{"model":"l","n":%d.5,"response":`,
+	}
+	lineTails = []string{`},"done":false}`, `,"done":false}`, `}}`, `}`, `}}}`, `,"at":"2026-01-02T03:04:05Z"}`, `},"value":"x"}`, `},"name":"password","value":"correct horse"}`,
+		`}, "total": 12}`, `},"kind":"Secret"}`, "}\n}", "}]", "},\n{\"text\":\"abc\"}"}
+)
+
+// lines returns lines of JSON with pieces of text, with a secret in some of them.
+func lines(r *rand.Rand) string {
+	var b strings.Builder
+	head, tail, secret := 0, 0, ""
+	for i := range 30 {
+		if r.IntN(6) == 0 {
+			head, tail = r.IntN(len(lineHeads)), r.IntN(len(lineTails))
+		}
+		text := sentence(r, r.IntN(3)) + " \n\"é"[:r.IntN(6)]
+		if secret == "" && r.IntN(5) == 0 {
+			secret = show([]string{"oauth", "github", "pem", "signature", "userinfo"}[r.IntN(5)])
+		}
+		if n := min(len(secret), r.IntN(20)); n > 0 {
+			text, secret = secret[:n], secret[n:]
+		}
+		before := lineHeads[head]
+		if strings.Contains(before, "%") {
+			before = fmt.Sprintf(before, r.IntN(1+i/8)*max(1, r.IntN(60)))
+		}
+		b.WriteString(before + quote(text) + lineTails[tail] + []string{"\n", "\r\n", ",\n", ""}[max(0, r.IntN(20)-16)])
+	}
+	return post("application/x-ndjson", b.String())
+}
+
+// TestLines holds the same of the lines that begin as one before.
+func TestLines(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 7))
+	for range 200 {
+		in := lines(r)
+		want := redactChunks(t, redact.Secrets, 1, in)
+		for _, n := range []int{64, 300, 1 << 30} {
+			if out := redactChunks(t, redact.Secrets, n, in); out != want {
+				t.Fatalf("in pieces of %d\n%s\nbyte by byte\n%s", n, out, want)
+			}
+		}
+	}
+}

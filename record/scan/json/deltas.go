@@ -11,7 +11,6 @@ import (
 // own, as language models send them: {"index":0,"delta":{"text":"Hel"}}.
 type deltas struct {
 	s     *scan.Finder
-	on    bool   // the event under way is one of a delta
 	path  []byte // the indexes that came in it: they tell strings from one another
 	open  map[string]*delta
 	name  []byte   // memory of a key of open

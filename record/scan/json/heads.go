@@ -93,7 +93,7 @@ func (d *EventData) recall(p []byte) (*head, int) {
 		}
 		if i := match(h.parts, p); i > 0 {
 			d.place, d.lexer.name, d.str = h.place, d.lexer.name[:0], h.str
-			d.deltas.on, d.deltas.series, d.deltas.path = true, h.series, append(d.deltas.path[:0], h.path...)
+			d.deltas.series, d.deltas.path = h.series, append(d.deltas.path[:0], h.path...)
 			return h, i
 		}
 	}

@@ -9,8 +9,9 @@ import (
 )
 
 // A series is what is known of a value of several, one after the other or in a
-// list, each of which has a piece of a string, as in an event.
+// list, each of which has a piece of a string, or of an event.
 type series struct {
+	on     bool // the one under way is a delta
 	each   bool // the values are such
 	model  bool // the key "model" came in the value under way
 	braces int  // open in it

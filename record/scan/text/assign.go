@@ -362,7 +362,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	}
 	chosen := surely && secret.LooksChosen(p[:n])
 	mixed = mixed || chosen || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
-	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && bytes.IndexAny(p[:n], "(),;=") < 0) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
+	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
 		return 0
 	}
 	return n
