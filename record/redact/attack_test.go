@@ -247,7 +247,7 @@ func packed(coding, s string) string {
 
 // shows returns how a part of a secret can be found in out, or "".
 func shows(out, secret string, depth int) string {
-	const window = 12
+	window := min(12, len(secret))
 	for i := 0; i+window <= len(secret); i += 4 {
 		part := secret[i : i+window]
 		if strings.Contains(out, part) {

@@ -22,6 +22,8 @@ func TestStrict(t *testing.T) {
 		{"ids", post("application/json", `{"user_id":"zebra1","organizationId":"zebra2","session_id":"zebra3","device_id":77123,"x":"3f2504e0-4f89-11d3-9a0c-0305e82c3301","y":"mail zebra@example.com now"}`),
 			"zebra 77123 3f2504e0 @example", `"user_id": mail now`},
 		{"paths", post("application/json", `{"cwd":"/home/zebra/src/x.go","p":"see /Users/zebra"}`), "zebra", "/home/ /src/x.go /Users/"},
+		{"paths of Windows", post("application/json", `{"cwd":"C:\\Users\\zebra\\src\\x.go","p":"see:\nC:\\Users\\zebra"}`), "zebra", `C: \\Users\\ \\src\\x.go`},
+		{"a path of Windows", answer("text/plain", `see C:\Users\zebra\x.go`), "zebra", `C:\Users\ x.go`},
 		{"target", "GET /api/organizations/3f2504e0-4f89-11d3-9a0c-0305e82c3301/chat?q=1&email=zebra%40example.com HTTP/1.1\r\n\r\n", "3f2504e0 zebra", "/api/organizations/ /chat?q=1"},
 		{"events", "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + deltas("text_delta", "text", "zebra zebra zebra"), "zebr", "content_block_delta text_delta"},
 		{"events without a type", "HTTP/1.1 200 OK\r\n\r\n" + deltas("text_delta", "text", "zebra zebra zebra"), "zebr", "content_block_delta text_delta"},

@@ -64,6 +64,9 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 		word = secret.LastWord(b)
 	}
 	v := p.Key(word)
+	if v == secret.Stays && filled { // a field or a cookie: "name":"session","value":"…"
+		v = p.Beside(word)
+	}
 	login := len(gap) == 1 && char.IsAny(word, "login", "auth")
 	if v == secret.Stays && !login { // as nearly all
 		return secret.Stays
@@ -206,6 +209,9 @@ func (t *Text) afterOption(tok, before []byte, raw bool) int {
 	}
 	if n := len(before); n > 1 && !char.IsSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
 		return -1
+	}
+	if from := t.hostLogin(tok, before, raw); from >= 0 {
+		return from
 	}
 	end := before
 	if len(end) == 0 {

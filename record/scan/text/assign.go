@@ -21,6 +21,9 @@ const maxTail = 192
 // verdict returns what becomes of a token by the name that stands before it, in
 // before, which may be raw, or what came before that.
 func (t *Text) verdict(before []byte, raw bool) secret.Verdict {
+	if v := t.inserted(before, raw); v != secret.Stays {
+		return v
+	}
 	before = t.context(before, raw)
 	if len(before) == 0 {
 		return secret.Stays
@@ -68,7 +71,7 @@ func mayName(p []byte) bool {
 		if beforeValue[c] || (c == 't' || c == 'n' || c == 'r') && i > 1 && p[i-2] == '\\' {
 			continue
 		}
-		if c == ':' || c == '=' || c == '>' {
+		if c == ':' || c == '=' || c == '>' || c == 'e' && bytes.HasSuffix(p[:i], []byte(`\u003e`)) {
 			return true
 		}
 		if i > secret.MaxName && !standBefore.Has(p[i-2], c) && c != ')' && c != 'b' && (i == len(p) || p[i] != '(') {
@@ -120,7 +123,7 @@ var (
 	blanks     = char.In(" \t")
 	openers    = char.In("\"'`\\[{*")
 	signs      = char.In("=:")
-	nameEnds   = char.In("\"'`\\]*")
+	nameEnds   = char.In("\"'`\\[]*")
 	lineBlanks = char.In(" \t\r\n")
 )
 
@@ -131,6 +134,9 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 	}
 	b := openers.TrimEnd(before)
 	if b = withoutQuote(b); len(b) < len(before) {
+		if v := serialized(p, b); v != secret.Stays {
+			return v
+		}
 		b = withoutWrapper(lineBlanks.TrimEnd(b))
 	}
 	b = blanks.TrimEnd(b)
@@ -170,6 +176,8 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 	}
 	v := wordsName(p, nameEnds.TrimEnd(withoutQuote(blanks.TrimEnd(b))))
 	switch {
+	case v == secret.Stays && inSQL(before): // SET PASSWORD FOR bob = PASSWORD('…')
+		return secret.Goes
 	case v == secret.Words: // in text these are words
 		return secret.Stays
 	case v == secret.Pass && bytes.HasSuffix(b, []byte("PASS")): // of a test
@@ -276,11 +284,13 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		}
 		name := secret.LastWord(tok[:i])
 		if i == 0 { // user[password]=value
-			name = secret.LastWord(bytes.TrimRight(t.context(before, raw), "]\"'` \t"))
+			name = secret.LastWord(bytes.TrimRight(t.context(before, raw), "[]\"'` \t"))
 		}
 		name, escaped := bytes.CutPrefix(name, []byte("u0026")) // an ampersand in a string of a program
 		v := t.s.Profile.Key(name)
 		switch {
+		case v == secret.Stays && isVersion(name) && bytes.Contains(t.last(before, raw), []byte("ignature")):
+			v = secret.Goes
 		case v == secret.Pass && tok[i] == ':', v == secret.Stays && tok[i] == '=' && isKeyVariable(name):
 			v = secret.Remote
 		}
@@ -419,12 +429,6 @@ func beginsLine(b []byte) bool {
 	return len(b) == 0 || b[len(b)-1] == '\n'
 }
 
-// isKeyVariable reports whether name is that of a variable of the environment for
-// a key that may be a secret one.
-func isKeyVariable(name []byte) bool {
-	return bytes.HasSuffix(name, []byte("KEY")) && isVariable(name) && !bytes.Contains(name, []byte("PUB")) && !bytes.Contains(name, []byte("CACHE"))
-}
-
 // minRemote is the length of the shortest value that goes since it looks random.
 const minRemote = 12
 
@@ -435,9 +439,4 @@ func (t *Text) isQuoted(before []byte) bool {
 	}
 	n := len(before)
 	return n > 0 && (before[n-1] == '"' || before[n-1] == '\'' || before[n-1] == '`')
-}
-
-// isVariable reports whether name is one of the environment, or of an option.
-func isVariable(name []byte) bool {
-	return bytes.HasPrefix(name, []byte("--")) || len(name) > 2 && char.Run(name, func(c byte) bool { return c == '_' || char.IsUpperOrDigit(c) }) == len(name)
 }

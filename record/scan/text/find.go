@@ -53,7 +53,7 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 		}
 	}
 	if t.s.Profile == secret.Strict {
-		out = identities(out, tok)
+		out = t.identities(out, tok, before, raw)
 	}
 	if t.finds = out; len(out) == 0 {
 		return nil

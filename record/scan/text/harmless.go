@@ -17,7 +17,7 @@ func mayBeApart(p []byte) bool {
 	for i, c := range p {
 		switch {
 		case char.Classes[c] == 0 || c == ',':
-			if n := i - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && p[start-1] == '\'') {
+			if n := i - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && (p[start-1] == '\'' || p[start-1] == '\t')) {
 				return true
 			}
 			start, digits = i+1, false
@@ -25,7 +25,10 @@ func mayBeApart(p []byte) bool {
 			digits = true
 		}
 	}
-	return start > 0 && digits && len(p)-start >= minRemote || bytes.Contains(p, []byte(" -"))
+	if n := len(p) - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && p[start-1] == '\t') {
+		return true
+	}
+	return bytes.Contains(p, []byte(" -")) || bytes.Contains(p, []byte(netUser))
 }
 
 // Most of JSON is structure and short strings in which there is no secret. Here

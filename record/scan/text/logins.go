@@ -169,3 +169,111 @@ func (t *Text) login(tok, before []byte, raw bool) bool {
 
 // placeholders are what documentation has for passwords.
 var placeholders = char.Set("pass password passwd secret token PASSWORD your-password yourpassword")
+
+// inserted returns what becomes of a token that is a value of INSERT in SQL by the
+// name of its column: INSERT INTO users (email, password) VALUES ('…', '…').
+func (t *Text) inserted(before []byte, raw bool) secret.Verdict {
+	end := t.preceding(before)
+	n := len(end)
+	if n == 0 || end[n-1] != '\'' || n > 1 && end[n-2] != ',' && end[n-2] != '(' && end[n-2] != ' ' {
+		return secret.Stays
+	}
+	b := t.last(before, raw)
+	values := max(bytes.LastIndex(b, []byte("VALUES")), bytes.LastIndex(b, []byte("values")))
+	if values < 0 {
+		return secret.Stays
+	}
+	to := bytes.LastIndexByte(b[:values], ')')
+	from := bytes.LastIndexByte(b[:max(to, 0)], '(') + 1
+	column := columnOf(b[values : len(b)-1])
+	if from == 0 || column < 0 {
+		return secret.Stays
+	}
+	names := bytes.Split(b[from:to], []byte(","))
+	if column >= len(names) {
+		return secret.Stays
+	}
+	return ofString(t.s.Profile.Key(bytes.Trim(names[column], " `\"[]\\\n")))
+}
+
+// columnOf returns which value of the last row in rows, from 0 on, begins at the end
+// of it, or -1 where none does.
+func columnOf(rows []byte) int {
+	column, inside, quoted := 0, false, false
+	for _, c := range rows {
+		switch {
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			column, inside = 0, true
+		case c == ')':
+			inside = false
+		case c == ',':
+			column++
+		}
+	}
+	if !inside || quoted {
+		return -1
+	}
+	return column
+}
+
+// serialized returns what becomes of a string that b stands before by its name, as
+// PHP serializes them: s:8:"password";s:11:"…".
+func serialized(p secret.Profile, b []byte) secret.Verdict {
+	b, ok := bytes.CutSuffix(b, []byte(":"))
+	if n := len(b); !ok || n == 0 || !char.IsDigit(b[n-1]) {
+		return secret.Stays
+	}
+	b, ok = bytes.CutSuffix(bytes.TrimRight(b, "0123456789"), []byte(";s:"))
+	if !ok {
+		return secret.Stays
+	}
+	return ofString(p.Key(secret.LastWord(bytes.TrimRight(b, `"\`))))
+}
+
+// ofString returns what becomes of a string in a program by the verdict on its name.
+func ofString(v secret.Verdict) secret.Verdict {
+	switch v {
+	case secret.Goes, secret.Opaque:
+		return v
+	case secret.Pass:
+		return secret.Remote
+	}
+	return secret.Stays
+}
+
+// hostCommands have user%password after -U.
+var hostCommands = []string{"smbclient ", "rpcclient ", "smbmap ", "smbget ", "winexe ", "net ads ", "wmic "}
+
+// netUser is a command that has a name and a password behind it.
+const netUser = "net user "
+
+// hostLogin returns where in tok the password begins that a command is given for a
+// host of Windows, or -1: -U user%password, net user NAME PASSWORD.
+func (t *Text) hostLogin(tok, before []byte, raw bool) int {
+	if k := bytes.IndexByte(tok, '%'); k > 0 {
+		option := secret.LastWord(afterOptions.TrimEnd(t.last(before, raw)))
+		if string(option) == "-U" && t.isCommand(hostCommands, before, raw) {
+			return passwordAt(tok, k+1)
+		}
+	}
+	end := t.preceding(before)
+	if n := len(end) - 1; n >= 0 {
+		name := secret.LastWord(end[:n])
+		if k := n - len(name); end[n] != ' ' || k > 1 && (end[k-1] != ' ' || end[k-2] != 'r') {
+			return -1
+		}
+	}
+	b := before
+	if len(b) < maxTail {
+		b = t.last(before, raw)
+	}
+	if n := len(b) - 1; n > len(netUser) && b[n] == ' ' && b[n-1] != ' ' {
+		if b = b[:n-len(secret.LastWord(b[:n]))]; len(b) < n && bytes.HasSuffix(b, []byte(netUser)) {
+			return passwordAt(tok, 0)
+		}
+	}
+	return -1
+}

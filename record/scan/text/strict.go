@@ -8,7 +8,13 @@ import (
 
 // identities finds what says who it was: mail addresses, UUIDs (RFC 9562) and
 // the names of home folders.
-func identities(out []find, tok []byte) []find {
+func (t *Text) identities(out []find, tok, before []byte, raw bool) []find {
+	if end := t.preceding(before); len(end) == 0 || end[len(end)-1] == '\\' {
+		b := bytes.TrimRight(t.last(before, raw), `\`)
+		if n := char.Run(tok, isHomeName); n > 0 && bytes.HasSuffix(b, []byte(`\Users`)) {
+			out = append(out, find{from: 0, to: n})
+		}
+	}
 	for i := 0; ; {
 		k := bytes.IndexByte(tok[i:], '@')
 		if k < 0 {

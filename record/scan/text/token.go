@@ -33,7 +33,7 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return true
 	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
-	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before)) && t.verdict(before, raw) != secret.Stays:
+	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
 		return true
 	case m&char.Digit != 0 && (n >= secret.MinKey && t.inField(before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
 		return true
@@ -51,6 +51,17 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return false
 	}
 	return t.mayBeKey(tok, false, false) || n >= minPath && (t.url || tok[0] == '/' || m&char.Colon != 0) && len(t.pathTokens(nil, tok)) > 0
+}
+
+// afterArrow reports whether a token stands after what PHP and Perl print before a
+// value: [password] => …
+func (t *Text) afterArrow(before []byte, raw bool) bool {
+	end := t.preceding(before)
+	n := len(end)
+	if n == 0 || end[n-1] != ' ' || n > 1 && end[n-2] != '>' && end[n-2] != 'e' {
+		return false
+	}
+	return bytes.HasSuffix(t.context(before, raw), []byte("=> "))
 }
 
 // mayBeKey reports whether p may hold a key, or holds a secret in base64, or may
@@ -97,4 +108,21 @@ func (t *Text) mayAssign(tok []byte) bool {
 		}
 	}
 	return false
+}
+
+// isVersion reports whether name is that of a signature among several in a field:
+// t=1700000000,v1=….
+func isVersion(name []byte) bool {
+	return len(name) == 2 && name[0] == 'v' && char.IsDigit(name[1])
+}
+
+// isKeyVariable reports whether name is that of a variable of the environment for
+// a key that may be a secret one.
+func isKeyVariable(name []byte) bool {
+	return bytes.HasSuffix(name, []byte("KEY")) && isVariable(name) && !bytes.Contains(name, []byte("PUB")) && !bytes.Contains(name, []byte("CACHE"))
+}
+
+// isVariable reports whether name is one of the environment, or of an option.
+func isVariable(name []byte) bool {
+	return bytes.HasPrefix(name, []byte("--")) || len(name) > 2 && char.Run(name, func(c byte) bool { return c == '_' || char.IsUpperOrDigit(c) }) == len(name)
 }
