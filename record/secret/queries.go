@@ -25,6 +25,9 @@ var (
 	onceKeys = char.Set("code oobcode ticket sid magic session otp auth nonce invite")
 )
 
+// maxURLKey is the length of the longest of these.
+const maxURLKey = len("oobcode")
+
 // parameterEnds are keyEnds and the last two letters of URLKeys and onceKeys.
 var parameterEnds = func() char.PairSet {
 	ends := keyEnds
@@ -44,9 +47,13 @@ func IsQueryKey(name []byte) bool { return URLKeys[string(name)] }
 
 // IsURLKey reports whether name is one of URLKeys or onceKeys.
 func IsURLKey(name []byte) bool {
-	if len(name) > len("oobcode") {
+	if len(name) > maxURLKey {
 		return false
 	}
-	lower := bytes.ToLower(name)
+	var b [maxURLKey]byte
+	lower := char.Lower(b[:0], name)
+	if !char.IsASCII(lower) {
+		lower = bytes.ToLower(name)
+	}
 	return IsQueryKey(lower) || onceKeys[string(lower)]
 }

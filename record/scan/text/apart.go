@@ -131,8 +131,9 @@ type fieldSearch struct{ to, last int }
 // is from.
 func (s *fieldSearch) reach(p []byte, from int) {
 	from = max(from, s.to-maxFieldName, 0)
-	for _, f := range fieldNames {
-		part := p[from:]
+	part := p[from:]
+	for i := range fieldNames {
+		f := &fieldNames[i]
 		if bytes.IndexByte(part, f.letter) < 0 || !bytes.Contains(part, f.common) {
 			continue
 		}
