@@ -176,6 +176,26 @@ func (t *Text) inField(before []byte, raw bool) bool {
 	return false
 }
 
+// asking is between what is asked for and whom it is of: password for bob.
+const asking = "for "
+
+// mayAsk reports whether asking may be in the end of what stands before a token.
+func (t *Text) mayAsk(before []byte, raw bool) bool {
+	far := len(before) - maxTail
+	if raw {
+		far = len(before) - escape.Max*maxTail
+	}
+	if far < 0 {
+		return true
+	}
+	from := max(far, t.asks.to-len(asking))
+	if part := before[from:]; bytes.Contains(part, []byte(asking)) {
+		t.asks.last = from + bytes.LastIndex(part, []byte(asking))
+	}
+	t.asks.to = len(before)
+	return t.asks.last >= far
+}
+
 // last returns the end of what stands before a token.
 func (t *Text) last(before []byte, raw bool) []byte {
 	if len(before) >= maxTail && (!raw || bytes.IndexByte(before[len(before)-maxTail:], '\\') < 0) {

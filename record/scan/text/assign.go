@@ -24,14 +24,14 @@ func (t *Text) verdict(before []byte, raw bool) secret.Verdict {
 	if v := t.inserted(before, raw); v != secret.Stays {
 		return v
 	}
-	before = t.context(before, raw)
-	if len(before) == 0 {
+	end := t.context(before, raw)
+	if len(end) == 0 {
 		return secret.Stays
 	}
-	if v := named(t.s.Profile, before); v != secret.Stays {
+	if v := named(t.s.Profile, end, func() bool { return t.mayAsk(before, raw) }); v != secret.Stays {
 		return v
 	}
-	return apart(t.s.Profile, before)
+	return apart(t.s.Profile, end)
 }
 
 // context returns what stands before a token if a name can be the end of that.
@@ -127,8 +127,9 @@ var (
 	lineBlanks = char.In(" \t\r\n")
 )
 
-// named returns what becomes of a value by what stands before it.
-func named(p secret.Profile, before []byte) secret.Verdict {
+// named returns what becomes of a value by what stands before it, which may ask for a
+// password if mayAsk says so.
+func named(p secret.Profile, before []byte, mayAsk func() bool) secret.Verdict {
 	if len(before) == 0 {
 		return secret.Stays
 	}
@@ -174,7 +175,7 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 		}
 		return secret.Stays
 	}
-	v := wordsName(p, nameEnds.TrimEnd(withoutQuote(blanks.TrimEnd(b))))
+	v := wordsName(p, nameEnds.TrimEnd(withoutQuote(blanks.TrimEnd(b))), mayAsk)
 	switch {
 	case v == secret.Stays && inSQL(before): // SET PASSWORD FOR bob = PASSWORD('…')
 		return secret.Goes
@@ -190,12 +191,12 @@ func named(p secret.Profile, before []byte) secret.Verdict {
 
 // wordsName returns what becomes of the value of the name that b ends with, which
 // may be of two words, or have more words after it: API key, password for bob.
-func wordsName(p secret.Profile, b []byte) secret.Verdict {
+func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 	word := secret.LastWord(b)
 	if v := p.Key(withoutX(word)); v != secret.Stays {
 		return v
 	}
-	if bytes.Contains(b, []byte("for ")) {
+	if mayAsk() {
 		line := b[bytes.LastIndexByte(b, '\n')+1:]
 		if bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for ")) {
 			return secret.Remote

@@ -32,6 +32,7 @@ type Text struct {
 	short   *Text       // for what is decoded and short; made when it is first needed
 	decoded []byte      // memory of what a token is in another form
 	fields  fieldSearch // in the text that is scanned
+	asks    fieldSearch // the same for asking
 	inTail  fieldSearch // in tail
 }
 
@@ -88,7 +89,7 @@ func (t *Text) Write(p []byte, at int64, n int) {
 // no escapes but those of what separates tokens, and whole means that the
 // string ends with it.
 func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
-	t.fields = fieldSearch{last: -1}
+	t.fields, t.asks = fieldSearch{last: -1}, fieldSearch{last: -1}
 	for i := 0; ; {
 		from, to := t.next(p, i, whole, raw)
 		part := to == len(p) && !whole
