@@ -1,6 +1,8 @@
 package redact_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -36,6 +38,20 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+// A command within a command is looked into.
+func TestCommandWithin(t *testing.T) {
+	secret := random(54, 26, alnum)
+	for _, command := range []string{
+		"curl -s -H 'Authorization: Bearer " + secret + "' https://a.test", `curl -H "x-api-key: ` + secret + `" https://a.test | jq .`,
+		"API_TOKEN=" + secret + " ./run.sh -v", "curl -u bob:" + secret + " https://a.test", "mysql -u root -p" + secret + " db",
+	} {
+		got := redact.Process(&record.ProcessEvent{Kind: record.Exec, Args: []string{"sh", "-c", command}}, redact.Secrets).Args
+		if len(got) != 3 || got[0] != "sh" || got[1] != "-c" || strings.Contains(got[2], secret[:12]) || got[2][:3] != command[:3] {
+			t.Errorf("%s became %q", command, got)
+		}
+	}
+}
+
 func TestTypedLine(t *testing.T) {
 	for _, tt := range []struct{ line, secret, want string }{
 		{"ls -l  | wc", "", "ls -l  | wc"},
@@ -56,6 +72,35 @@ func TestTypedLine(t *testing.T) {
 		}
 		if again := redact.Process(&record.ProcessEvent{Kind: record.Line, Line: got}, redact.Secrets).Line; again != got {
 			t.Errorf("%s\nthe second time became %s", got, again)
+		}
+	}
+}
+
+// What is said of an exchange, and of who had it, is without secrets, too.
+func TestSaidOfExchanges(t *testing.T) {
+	secret := random(53, 30, alnum)
+	conn := &record.Conn{ID: 1, Comm: "sk_live_" + secret, Exe: "/opt/sk_live_" + secret + "/bin/x"}
+	x := &record.Exchange{ID: 1, Conn: conn, Err: errors.New("read: token=sk_live_" + secret), Anomalies: []string{"odd-line", "field: Authorization: Bearer " + secret}}
+	x.Request.Done, x.Response.Done = true, true
+	x.Request.Method, x.Request.Target, x.Response.Reason = "GET", "/a", "no such key sk_live_"+secret
+	x.Response.Comment = "cut: sk_live_" + secret
+	var said string
+	w := redact.Exchanges(exchangeFunc(func(twin *record.Exchange) error {
+		said = fmt.Sprint(twin.Err, twin.Anomalies, twin.Conn.Comm, twin.Conn.Exe, twin.Response.Reason, twin.Response.Comment)
+		if !errors.Is(twin.Err, x.Err) {
+			t.Error("the error is another one")
+		}
+		return nil
+	}), redact.Secrets)
+	if err := w.WriteExchange(x); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(said, secret[:12]) || strings.Count(said, "redacted") < 5 {
+		t.Errorf("said: %s", said)
+	}
+	for _, kept := range []string{"read: token=", "odd-line", "/opt/", "/bin/x", "no such key"} {
+		if !strings.Contains(said, kept) {
+			t.Errorf("%s is gone from %s", kept, said)
 		}
 	}
 }

@@ -203,6 +203,54 @@ func TestChunksDeflated(t *testing.T) {
 	}
 }
 
+// A key that comes in the deltas of many messages that are compressed goes. Of what
+// follows it a message may go, too, that is to be as long as it was and refers to it,
+// but not from exchanges.
+func TestDeflatedDeltas(t *testing.T) {
+	text := "The key is " + show("oauth") + ", which I found in the file."
+	var messages []string
+	for i := 0; i < len(text); i += 5 {
+		messages = append(messages, fmt.Sprintf(`{"type":"response.output_text.delta","item_id":"item_1","output_index":0,"content_index":0,"delta":%s}`, quote(text[i:min(i+5, len(text))])))
+	}
+	delta := regexp.MustCompile(`"delta":"((?:[^"\\]|\\.)*)"`)
+	for _, fresh := range []bool{false, true} {
+		response := switching
+		if fresh {
+			response = strings.Replace(response, "-deflate", "-deflate; server_no_context_takeover", 1)
+		}
+		var got, twins wsMessages
+		a, b := assembly.New(&got, assembly.Options{}), assembly.New(redact.Exchanges(&twins, redact.Secrets), assembly.Options{})
+		w := redact.Chunks(a, redact.Secrets)
+		conn := &record.Conn{ID: 1}
+		for _, k := range []record.Chunk{
+			{Conn: conn, Dir: record.Out, Data: []byte("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")},
+			{Conn: conn, Dir: record.In, Data: []byte(response + deflated("", fresh, messages))},
+		} {
+			if err := errors.Join(w.WriteChunk(k), b.WriteChunk(k)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(w.Close(), a.Close(), b.Close()); err != nil {
+			t.Fatal(err)
+		}
+		for how, in := range map[string][]string{"chunks": got.in, "exchanges": twins.in} {
+			var said strings.Builder
+			for _, m := range in {
+				if part := delta.FindStringSubmatch(m); part != nil {
+					said.WriteString(part[1])
+				}
+			}
+			s, end := said.String(), " file."
+			if how == "exchanges" || fresh {
+				end = ", which I found in the file."
+			}
+			if len(in) != len(messages) || strings.Contains(s, evident["oauth"][20:26]) || !strings.HasPrefix(s, "The key is ") || !strings.HasSuffix(s, end) {
+				t.Errorf("%s, fresh %v: %d messages, %q", how, fresh, len(in), s)
+			}
+		}
+	}
+}
+
 // A key that comes in the deltas of many messages goes, and all else stays.
 func TestWebSocketDeltas(t *testing.T) {
 	text := "The key is " + show("oauth") + ", which I found in the file. Do not share it with anybody."
