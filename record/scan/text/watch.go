@@ -131,7 +131,23 @@ func (t *Text) isKin(tok, before []byte, raw bool) bool {
 		return false
 	}
 	two := len(secret.LastWord(t.key(before, raw))) == 2 // dp, dq and qi are names of nothing else
-	return two && len(tok) > 40 || has(`kty`) || has(`"AQAB"`) || has(`"crv"`)
+	return two && len(tok) > minNumber || has(`kty`) || has(`"AQAB"`) || has(`"crv"`) || len(tok) > minNumber && afterNumber(t.key(before, raw))
+}
+
+// minNumber is the length of the shortest number of a key that is known by where it
+// stands alone.
+const minNumber = 40
+
+// afterNumber reports whether key, with what is before it, ends with a name that
+// follows on another number of a key: {…,"d":"…","p":"…","q":"…"}. What tells that
+// it is a key is far from there.
+func afterNumber(key []byte) bool {
+	b := trimSeparators(key[:len(key)-len(secret.LastWord(key))])
+	n := len(b)
+	for n > 0 && char.IsBase64URL(b[n-1]) {
+		n--
+	}
+	return len(b)-n > minNumber
 }
 
 // A pending is a value of which the name may come: {"value":"…","name":"token"},
