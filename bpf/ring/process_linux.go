@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -65,6 +66,8 @@ const (
 	enough = BlockSize / 4
 	// keep bounds the bytes of free slots of the file that keep their memory.
 	keep = 64 << 20
+	// memory is with how many bytes of its own the process collects its garbage.
+	memory = 64 << 20
 )
 
 // The process does its work while the program is being initialised, so that it
@@ -82,6 +85,7 @@ func init() {
 		return // somebody has typed it
 	}
 	debug.SetGCPercent(-1) // next to nothing is allocated
+	debug.SetMemoryLimit(memory)
 	runtime.GOMAXPROCS(1)
 	goFirst()
 	p := &process{buffer: b, limit: limit, kind: kind, urgent: uint32(urgent), sizes: map[int64]int{}}
@@ -122,48 +126,45 @@ type process struct {
 	waiting int           // the sum of sizes
 
 	marks    []uintptr // positions in the ring buffer that were asked for
+	untold   [][]byte  // what the socket had no room for
 	stopping bool
+	ended    bool // it is told that there is nothing more
 }
 
-// run returns nil when it was asked to stop and the ring buffer is empty, or when
-// nobody is there any more to ask.
+// run returns nil when nobody is there any more to ask. It does not return before
+// that: what is asked for and not read when this process ends would have the other
+// end of the socket forget what it has not read either.
 func (p *process) run() error {
 	wake, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return err
 	}
-	// Edge-triggered, it does not return at once because something was left.
-	var events [1]unix.EpollEvent
-	if err := unix.EpollCtl(wake, unix.EPOLL_CTL_ADD, ringFD, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}); err != nil {
-		return err
+	// Edge-triggered, it does not return at once because something was left. What
+	// comes from the socket can wait, but for its end, which no bit asks for.
+	for fd, bits := range map[int]uint32{ringFD: unix.EPOLLIN | unix.EPOLLET, socketFD: 0} {
+		if err := unix.EpollCtl(wake, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: bits}); err != nil {
+			return err
+		}
 	}
+	var events [1]unix.EpollEvent
 	for {
 		if gone := p.ask(); gone {
 			return nil
 		}
-		if err := p.move(); err != nil {
+		if err := errors.Join(p.tellRest(), p.move(), p.finish()); err != nil {
 			return err
-		}
-		if p.stopping && len(p.marks) == 0 && p.left() == 0 {
-			return p.bye()
 		}
 		_, _ = unix.EpollWait(wake, events[:], int(period/time.Millisecond)) // at worst it was interrupted
 	}
 }
 
-// bye tells that all was told, and returns when nobody is there any more: what is
-// asked for and not read when this process ends would have the other end of the
-// socket forget what it has not read either.
-func (p *process) bye() error {
-	if err := p.tell(message{kind: toldEnd}, nil); err != nil {
-		return err
+// finish tells, once, that all was told, if that is so.
+func (p *process) finish() error {
+	if !p.stopping || p.ended || len(p.marks) > 0 || p.left() > 0 {
+		return nil
 	}
-	for {
-		var q [unsafe.Sizeof(request{})]byte
-		if n, _, err := unix.Recvfrom(socketFD, q[:], 0); n <= 0 && err != unix.EINTR {
-			return nil
-		}
-	}
+	p.ended = true
+	return p.tell(message{kind: toldEnd}, nil)
 }
 
 // ask reads what the process is asked for. It reports whether nobody is there any
@@ -234,14 +235,42 @@ func (p *process) store(content []byte) error {
 	return p.tell(message{kind: toldBlock, size: uint32(len(content)), slot: slot, clock: Clock()}, nil)
 }
 
-// tell sends m and what follows it.
+// tell sends m and what follows it, or keeps it where the recorder has not read
+// what it was told before: nothing may keep this process from the ring buffer.
 func (p *process) tell(m message, event []byte) error {
 	head := unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))
-	_, err := unix.SendmsgBuffers(socketFD, [][]byte{head, event}, nil, nil, unix.MSG_NOSIGNAL)
-	if err != nil {
-		return fmt.Errorf("tell the recorder: %w", err)
+	if len(p.untold) > 0 {
+		p.untold = append(p.untold, slices.Concat(head, event))
+		return nil
+	}
+	sent, err := p.send(head, event)
+	if !sent && err == nil {
+		p.untold = append(p.untold, slices.Concat(head, event))
+	}
+	return err
+}
+
+// tellRest sends what the socket has room for now.
+func (p *process) tellRest() error {
+	for len(p.untold) > 0 {
+		if sent, err := p.send(p.untold[0], nil); !sent {
+			return err
+		}
+		p.untold = p.untold[1:]
 	}
 	return nil
+}
+
+// send sends a message in two pieces, if the socket has room for it.
+func (p *process) send(head, event []byte) (sent bool, err error) {
+	_, err = unix.SendmsgBuffers(socketFD, [][]byte{head, event}, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+	switch err {
+	case nil:
+		return true, nil
+	case unix.EAGAIN, unix.EINTR:
+		return false, nil
+	}
+	return false, fmt.Errorf("tell the recorder: %w", err)
 }
 
 // slot returns one that nothing is in.

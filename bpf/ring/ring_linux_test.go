@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // A kernel writes events into a buffer as the real one does.
@@ -154,6 +157,67 @@ func TestReaderStays(t *testing.T) {
 	}
 	if n, err := r.socket.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("read %d bytes, %v, want nothing for as long as one waits", n, err)
+	}
+}
+
+// What the process has told comes to who asks for so much meanwhile that there is
+// always something that the process has not read.
+func TestReaderFlooded(t *testing.T) {
+	for range 40 {
+		r := startReader(t)
+		fd := int(r.socket.Fd()) // it blocks from now on
+		r.Stop()
+		var flood sync.WaitGroup
+		flood.Go(func() {
+			free := make([]byte, unsafe.Sizeof(request{}))
+			for {
+				if err := unix.Send(fd, free, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL); err != nil && err != unix.EAGAIN {
+					return // the process is gone
+				}
+			}
+		})
+		for told := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}; told[0].Revents&unix.POLLIN == 0; {
+			if _, err := unix.Poll(told, -1); err != nil && err != unix.EINTR {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Millisecond) // a process that goes at its end is gone
+		if news, err := r.Next(); err != io.EOF {
+			t.Errorf("%+v, %v, want an end", news, err)
+		}
+		if err := r.cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		flood.Wait()
+	}
+}
+
+// The process goes on while nobody reads what it tells, and tells it later.
+func TestReaderNotRead(t *testing.T) {
+	r := startReader(t)
+	const n = 5000 // more than a socket has room for
+	for range n {
+		r.Mark()
+	}
+	r.Stop()
+	for i := range n {
+		if news, err := r.Next(); err != nil || !news.Marked {
+			t.Fatalf("%d: %+v, %v, want a mark", i, news, err)
+		}
+	}
+	if news, err := r.Next(); err != io.EOF {
+		t.Errorf("%+v, %v, want an end", news, err)
+	}
+}
+
+// The process is gone when its recorder is.
+func TestReaderOrphaned(t *testing.T) {
+	r := startReader(t)
+	if err := r.socket.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

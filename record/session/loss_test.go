@@ -6,19 +6,43 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"ssltape/record/session/sessiontest"
 )
 
-// A recorder that does not run while a client downloads 256 MB loses most of
-// it. What is lost is counted, in every file, and the last thing that happened.
+// stopped has a shell get size bytes from s while the recorder that it is the
+// child of does not run, and with reader the process that empties the ring buffer.
+func stopped(s *sessiontest.Server, reader bool, size int) string {
+	which := "$PPID"
+	if reader {
+		which += " $(grep -l 'empty-ring-buffe[r]' $(cat /proc/$PPID/task/*/children | sed 's:[0-9][0-9]*:/proc/&/cmdline:g') | cut -d/ -f3)"
+	}
+	// The first curl is there for the recorder to know it: a new one would wait.
+	return fmt.Sprintf(`get() { curl -sS --http1.1 --cacert %s -o /dev/null %s/bytes/$1; }
+		get 5; sleep 1; all="%s"; kill -STOP $all; get %d; kill -CONT $all`, s.CertFile, s.URL, which, size)
+}
+
+// While only the recorder does not run, what happens waits for it.
+func TestStopped(t *testing.T) {
+	needs(t, "curl")
+	const size = 256_000_000 // no machine keeps less
+	r := recordArgs(t, "-s", "2MiB", "--", "sh", "-c", stopped(startServer(t), false, size))
+	if r.code != 0 || strings.Contains(r.stderr, "lost: ") {
+		t.Errorf("exit code %d", r.code)
+	}
+	if e := readHAR(t, r.har).find(t, fmt.Sprint("/bytes/", size)); len(e.Lost) > 0 || e.Response.BodySize != size {
+		t.Errorf("%v lost of %d bytes", e.Lost, e.Response.BodySize)
+	}
+}
+
+// A recorder that does not run at all while a client downloads 256 MB loses most
+// of it. What is lost is counted, in every file, and the last thing that happened.
 func TestLoss(t *testing.T) {
 	needs(t, "curl")
 	s := startServer(t)
 	const size = 256_000_000
-	// The first curl is there for the recorder to know it: a new one would wait.
-	script := fmt.Sprintf(`get() { curl -sS --http1.1 --cacert %s -o /dev/null %s/bytes/$1; }
-		get 5; kill -STOP $PPID; get %d; kill -CONT $PPID`, s.CertFile, s.URL, size)
 	lines := writeFile(t, "a.jsonl", nil)
-	r := recordArgs(t, "--strict", "--buffer", "1MiB", "-s", "2MiB", "-o", lines, "--", "sh", "-c", script)
+	r := recordArgs(t, "--strict", "--buffer", "1MiB", "-s", "2MiB", "-o", lines, "--", "sh", "-c", stopped(s, true, size))
 	if r.code != 5 || !strings.Contains(r.stderr, "lost: ") || !strings.Contains(r.stderr, "ring buffer full") {
 		t.Errorf("exit code %d, want 5", r.code)
 	}
