@@ -73,7 +73,7 @@ func TestTwice(t *testing.T) {
 			all[coding+" "+text] = coded(coding, "text/plain", text)
 		}
 	}
-	for _, text := range []string{"Authorization: AWS @S@", `Authorization: Digest nonce="n", response="@S@"`, "Cookie: a=@S@", "x-api-key @S@", "token=@S@"} {
+	for _, text := range []string{"Authorization: AWS @S@", "Authorization: AWS4 @S@@S@, Signature=@S@", `Authorization: Digest nonce="n", response="@S@"`, "Cookie: a=@S@", "x-api-key @S@", "token=@S@"} {
 		text = strings.ReplaceAll(text, "@S@", secret)
 		all["form "+text] = post("application/x-www-form-urlencoded", "a=1&note="+url.QueryEscape(text)+"&b=2")
 	}

@@ -261,7 +261,7 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		if n := t.keyLike(tok, v, t.valueKind(before, v, raw)); n > 0 {
 			out = append(out, find{from: 0, to: n})
 		}
-	} else if len(tok) >= secret.MinKey && t.inField(before, raw) && !scan.IsStandIn(tok) {
+	} else if len(tok) >= secret.MinKey && t.inField(before, raw) && !scan.IsStandIn(bytes.TrimRight(tok, ",;")) {
 		from := bytes.IndexByte(tok, '=') + 1
 		if len(tok)-from < secret.MinLoose { // it is padding
 			from = 0
