@@ -46,13 +46,17 @@ type objects struct {
 type made[T io.Closer] struct {
 	mu     sync.Mutex
 	byName map[string]func() (T, error)
+	closed bool
 }
 
-// get returns the thing called name, which the first one to ask for it makes.
+// get returns the thing called name, which the first one to ask for it makes. Its
+// error is os.ErrClosed where it came too late for that.
 func (m *made[T]) get(name string, make func(string) (T, error)) (T, error) {
 	m.mu.Lock()
 	thing := m.byName[name]
-	if thing == nil {
+	if thing == nil && m.closed {
+		thing = func() (none T, err error) { return none, os.ErrClosed }
+	} else if thing == nil {
 		thing = sync.OnceValues(func() (T, error) { return make(name) })
 		if m.byName == nil {
 			m.byName = map[string]func() (T, error){}
@@ -67,6 +71,7 @@ func (m *made[T]) get(name string, make func(string) (T, error)) (T, error) {
 func (m *made[T]) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.closed = true
 	var errs []error
 	for _, thing := range m.byName {
 		if t, err := thing(); err == nil {

@@ -71,6 +71,26 @@ func TestNothingLeft(t *testing.T) {
 	}
 }
 
+// What is asked for after the end is not made, since nobody would close it.
+func TestMade(t *testing.T) {
+	var m made[*os.File]
+	count := 0
+	open := func(string) (*os.File, error) { count++; return os.Open(os.DevNull) }
+	f, err := m.get("a", open)
+	if again, _ := m.get("a", open); err != nil || again != f || count != 1 {
+		t.Errorf("made %d times, %v", count, err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("closed again: %v", err)
+	}
+	if late, err := m.get("b", open); late != nil || !errors.Is(err, os.ErrClosed) || count != 1 {
+		t.Errorf("made %v, %v", late, err)
+	}
+}
+
 // A kernelObject is one of the kernel's, by its number, which is not given again.
 type kernelObject struct {
 	kind string
