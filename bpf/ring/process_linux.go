@@ -239,15 +239,13 @@ func (p *process) store(content []byte) error {
 // what it was told before: nothing may keep this process from the ring buffer.
 func (p *process) tell(m message, event []byte) error {
 	head := unsafe.Slice((*byte)(unsafe.Pointer(&m)), unsafe.Sizeof(m))
-	if len(p.untold) > 0 {
-		p.untold = append(p.untold, slices.Concat(head, event))
-		return nil
+	if len(p.untold) == 0 {
+		if sent, err := p.send(head, event); sent || err != nil {
+			return err
+		}
 	}
-	sent, err := p.send(head, event)
-	if !sent && err == nil {
-		p.untold = append(p.untold, slices.Concat(head, event))
-	}
-	return err
+	p.untold = append(p.untold, slices.Concat(head, event))
+	return nil
 }
 
 // tellRest sends what the socket has room for now.
