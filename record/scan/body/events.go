@@ -170,7 +170,7 @@ func (e *events) End() {
 
 // Pending implements [scan.Sink].
 func (e *events) Pending() int64 {
-	return min(e.field.Start(0), e.txt.Pending(), e.data.Pending())
+	return min(e.field.Start(0), e.breaks.Start(0), e.txt.Pending(), e.data.Pending())
 }
 
 // An unlabelled is the sink for a body whose type does not say what it is. If it
