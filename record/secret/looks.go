@@ -133,6 +133,25 @@ func HasNumbersWithin(value []byte) bool {
 	return within && digits > 2 && len(value) >= MinToken
 }
 
+// LooksMade reports whether a value that is too short for a key is no word, name,
+// number or date either: a password that someone was given, or made up by the rules.
+func LooksMade(value []byte) bool {
+	letters, digits := 0, 0
+	for i, c := range value {
+		switch {
+		case char.IsDigit(c):
+			digits++
+		case char.IsLetterOrDigit(c):
+			if letters++; c == 'T' && i > 0 && char.IsDigit(value[i-1]) { // a time
+				return false
+			}
+		case bytes.IndexByte([]byte("!@#$%^&*+?~_.-"), c) < 0:
+			return false
+		}
+	}
+	return letters > 1 && len(value) < MinKey+MinToken && (LooksChosen(value) || HasNumbersWithin(value) || len(value) >= MinOpaque && digits > 1 && IsShuffled(value))
+}
+
 // IsScheme reports whether word is the name of an authentication scheme, which
 // stays when the credentials go.
 func IsScheme(word []byte) bool {

@@ -114,11 +114,13 @@ var fieldNames = []struct {
 	common []byte
 	names  [][]byte
 }{
-	{'k', []byte("ookie"), [][]byte{[]byte("ookie:"), []byte("document.cookie"), []byte("--cookie ")}},
-	{'z', []byte("uthorization:"), [][]byte{[]byte("uthorization:")}},
-	{'Z', []byte("UTHORIZATION:"), [][]byte{[]byte("UTHORIZATION:")}},
-	{'-', []byte("curl -b "), [][]byte{[]byte("curl -b ")}},
+	{'k', []byte("ookie"), split("ookie:|ookie\":|ookie\\\":|ookie':|document.cookie|--cookie ")},
+	{'z', []byte("uthorization:"), split("uthorization:")},
+	{'Z', []byte("UTHORIZATION:"), split("UTHORIZATION:")},
+	{'-', []byte(" -b "), split("curl -b | -b '| -b \"| -b \\\"| -b $'")},
 }
+
+func split(names string) [][]byte { return bytes.Split([]byte(names), []byte("|")) }
 
 // maxFieldName is the length of the longest of these names.
 const maxFieldName = len("document.cookie")
@@ -132,48 +134,68 @@ type fieldSearch struct{ to, last int }
 func (s *fieldSearch) reach(p []byte, from int) {
 	from = max(from, s.to-maxFieldName, 0)
 	part := p[from:]
-	for i := range fieldNames {
-		f := &fieldNames[i]
-		if bytes.IndexByte(part, f.letter) < 0 || !bytes.Contains(part, f.common) {
-			continue
-		}
-		for _, name := range f.names {
-			if i := bytes.LastIndex(part, name); i >= 0 {
-				s.last = max(s.last, from+i)
-			}
-		}
+	if _, i := lastField(part); i >= 0 {
+		s.last = max(s.last, from+i)
 	}
 	s.to = len(p)
 }
 
-// inField reports whether a token is in the line of such a field.
-func (t *Text) inField(before []byte, raw bool) bool {
+// lastField returns the last name of such a field in p, and where it begins, or -1.
+func lastField(p []byte) (name []byte, at int) {
+	at = -1
+	for i := range fieldNames {
+		f := &fieldNames[i]
+		if bytes.IndexByte(p, f.letter) < 0 || !bytes.Contains(p, f.common) {
+			continue
+		}
+		for _, n := range f.names {
+			if k := bytes.LastIndex(p, n); k > at {
+				name, at = n, k
+			}
+		}
+	}
+	return name, at
+}
+
+// inField reports whether tok is in the line of such a field.
+func (t *Text) inField(tok, before []byte, raw bool) bool {
+	f, ok := t.run.(*fieldLine)
+	if !ok || f.over {
+		f = t.fieldBefore(before, raw)
+	}
+	return f != nil && (!f.pairs || bytes.IndexByte(tok, '=') > 0)
+}
+
+// fieldBefore returns the field in the line of which a token is, or nil.
+func (t *Text) fieldBefore(before []byte, raw bool) *fieldLine {
 	far := maxTail // raw text has no escapes that stand for a part of a name
 	if raw {
 		far *= escape.Max
 	}
 	if from := len(before) - far; from >= 0 {
 		if t.fields.reach(before, from); t.fields.last < from {
-			return false
+			return nil
 		}
 	}
 	if len(before) == 0 {
 		if t.inTail.reach(t.tail, 0); t.inTail.last < len(t.tail)-maxTail || t.inTail.last < 0 {
-			return false
+			return nil
 		}
 	}
 	b := t.last(before, raw)
-	for _, f := range fieldNames {
-		if bytes.IndexByte(b, f.letter) < 0 || !bytes.Contains(b, f.common) {
-			continue
-		}
-		for _, name := range f.names {
-			if bytes.Contains(b[bytes.LastIndexByte(b, '\n')+1:], name) {
-				return true
-			}
-		}
+	b = b[bytes.LastIndexByte(b, '\n')+1:]
+	name, at := lastField(b)
+	if at < 0 {
+		return nil
 	}
-	return false
+	f := newFieldLine(b[:at], name)
+	for _, c := range b[at+len(name):] {
+		f.take(c)
+	}
+	if f.over {
+		return nil
+	}
+	return f
 }
 
 // asking is between what is asked for and whom it is of: password for bob.

@@ -261,7 +261,7 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		if n := t.keyLike(tok, v, t.valueKind(before, v, raw)); n > 0 {
 			out = append(out, find{from: 0, to: n})
 		}
-	} else if len(tok) >= secret.MinKey && t.inField(before, raw) && !scan.IsStandIn(bytes.TrimRight(tok, ",;")) {
+	} else if len(tok) >= secret.MinKey && t.inField(tok, before, raw) && !scan.IsStandIn(bytes.TrimRight(tok, ",;")) {
 		from := bytes.IndexByte(tok, '=') + 1
 		if len(tok)-from < secret.MinLoose { // it is padding
 			from = 0
@@ -349,7 +349,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	switch {
 	case v == secret.Remote:
 		least = minRemote
-	case surely && v != secret.Opaque:
+	case surely && v != secret.Opaque && !(kind == setting && !t.Loose && n < minRemote), v == secret.Goes && !t.Loose && secret.LooksMade(p[:n]):
 		least = secret.MinToken
 	case t.Loose:
 		if least = secret.MinLoose; v == secret.Opaque {
@@ -372,7 +372,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 		return 0
 	}
 	chosen := surely && secret.LooksChosen(p[:n])
-	mixed = mixed || chosen || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
+	mixed = mixed || chosen || (surely || least == secret.MinToken) && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
 	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
 		return 0
 	}

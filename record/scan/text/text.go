@@ -318,7 +318,7 @@ func (t *Text) Pause() {
 	}
 	n := settled(t.h.Text)
 	if n > t.done &&
-		t.verdict(nil, false) == secret.Stays && !t.inField(nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 && !isEchoed(t.tail) &&
+		t.verdict(nil, false) == secret.Stays && !t.inField(t.h.Text, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 && !isEchoed(t.tail) &&
 		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
 		t.done = n
 	}

@@ -33,9 +33,9 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return true
 	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
-	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
+	case m&char.Digit != 0 && (t.Loose || n >= secret.MinToken) && t.verdict(before, raw) != secret.Stays:
 		return true
-	case m&char.Digit != 0 && (n >= secret.MinKey && t.inField(before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
+	case m&char.Digit != 0 && (n >= secret.MinToken && t.inField(tok, before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
 		return true
 	case m&char.Digit != 0 && n >= secret.MinKey && (t.mayBeKin(before, raw) || isValueOf(tok)), isManifest(tok):
 		return true

@@ -26,7 +26,12 @@ func (t *Text) watch(h *scan.Held, before []byte, raw bool) stretch {
 			return nil
 		}
 		return &manifest{s: t.s, on: true, key: []byte("apiVersion")}
-	case len(t.finds) > 0:
+	case t.run == nil && len(h.Text) >= secret.MinToken:
+		if f := t.fieldBefore(before, raw); f != nil {
+			return f
+		}
+	}
+	if _, ok := t.run.(*fieldLine); ok || len(t.finds) > 0 {
 		return nil
 	}
 	if w, ok := t.run.(*table); ok && !w.over {
@@ -208,6 +213,73 @@ func (w *pending) end() { w.value.Reset() }
 func (w *pending) held() *scan.Held { return &w.value }
 
 func (w *pending) watching() bool { return len(w.value.Text) > 0 }
+
+// A fieldLine is a field with several values, as far as its line or the quotes
+// around it go.
+type fieldLine struct {
+	pairs  bool // its values have names
+	quoted bool // it is a value of a program: quotes are around it
+	quote  byte // around it, or 0
+	nested bool // a backslash is before that
+	begun  bool // some of the values came
+	last   byte
+	over   bool
+	none   scan.Held
+}
+
+// newFieldLine returns the field that has a name after before.
+func newFieldLine(before, name []byte) *fieldLine {
+	f := &fieldLine{pairs: bytes.HasPrefix(name, []byte(" -b "))}
+	n := len(before)
+	for n > 0 && (char.IsBase64URL(before[n-1])) {
+		n--
+	}
+	switch c := name[len(name)-1]; {
+	case isQuote(c): // it follows on the name
+		f.quote, f.begun, f.nested = c, true, name[len(name)-2] == '\\'
+	case c == ':' && isQuote(name[len(name)-2]), c == 'e': // it is around the value, not the name
+		f.quoted = true
+	case n > 0 && isQuote(before[n-1]):
+		f.quote, f.begun, f.nested = before[n-1], true, n > 1 && before[n-2] == '\\'
+	}
+	return f
+}
+
+func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
+
+// take takes a byte of the line.
+func (f *fieldLine) take(c byte) {
+	switch {
+	case c == '\n' || c == 'n' && f.last == '\\' && f.quote == 0:
+		f.over = true
+	case isQuote(c) && !f.begun:
+		f.quote, f.nested = c, f.last == '\\'
+		f.begun = true
+	case f.quote != 0 && c == f.quote && f.nested == (f.last == '\\'):
+		f.over = true
+	case c != ' ' && c != '=' && c != ':' && c != '\\' && c != '$':
+		f.over = f.over || f.quoted && !f.begun
+		f.begun = true
+	}
+	f.last = c
+}
+
+func (f *fieldLine) token(h *scan.Held) bool {
+	for _, c := range h.Text {
+		f.take(c)
+	}
+	return false
+}
+
+func (f *fieldLine) space(b []byte, _ int64, _ int) {
+	for _, c := range b {
+		f.take(c)
+	}
+}
+
+func (f *fieldLine) end()             {}
+func (f *fieldLine) held() *scan.Held { return &f.none }
+func (f *fieldLine) watching() bool   { return !f.over }
 
 // A manifest is one of Kubernetes, in YAML or JSON. What is under data in a
 // Secret goes. That it is one may come later: then what is text in base64 goes.
