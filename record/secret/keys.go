@@ -3,47 +3,87 @@ package secret
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 
 	"ssltape/record/secret/char"
 )
 
-// A trigramSet tells which three bytes keys begin with, but for the case of
-// letters. It says yes to a few others.
+// A trigramSet tells which three bytes keys begin with, by the lowest five bits of
+// each. What it has there is what the other bits may be: see caseOf.
 type trigramSet [1 << 15]uint8
+
+// anyCase is what a trigramSet has where the first two of three bytes may be of
+// several cases.
+const anyCase = 1
+
+// caseOf tells of three bytes which are small letters, capitals or signs: of the
+// first two in the upper half of what it returns, and of the third one by the bit
+// that is set in the lower half.
+func caseOf(a, b, c byte) uint8 { return a>>5&3<<6 | b>>5&3<<4 | 1<<(c>>5&3) }
 
 // follow returns the trigram that ends with c, where that before it is t.
 func follow(t uint, c byte) uint { return (t<<5 | uint(c&31)) & (1<<15 - 1) }
 
 func (s *trigramSet) add(a, b, c byte) {
-	s[follow(follow(uint(a&31), b), c)] = 1
+	is := &s[follow(follow(uint(a&31), b), c)]
+	switch of := caseOf(a, b, c); {
+	case *is == 0 || *is>>4 == of>>4:
+		*is |= of
+	default:
+		*is |= anyCase
+	}
 }
 
-func (s *trigramSet) has(t uint) bool { return s[t] != 0 }
+// begins reports whether p, of at least three bytes, begins with three that are in s.
+func (s *trigramSet) begins(p []byte) bool {
+	is := s[follow(follow(uint(p[0]&31), p[1]), p[2])]
+	return is != 0 && (is&anyCase != 0 || agree(is, caseOf(p[0], p[1], p[2])))
+}
+
+// agree reports whether bytes of a case are among those that is tells.
+func agree(is, of uint8) bool { return is>>4 == of>>4 && is&of&0xf != 0 }
 
 // next returns the first place from p[i] on where three bytes begin that are in
 // s, or len(p). It looks at six places at a time: those at even and at odd
 // places of eight bytes, in lanes of 16 bits.
 func (s *trigramSet) next(p []byte, i int) int {
-	const low, lanes = 0x1f * char.Ones, 0x00ff00ff00ff00ff
 	for ; i+8 <= len(p); i += 6 {
-		w := binary.LittleEndian.Uint64(p[i:]) & low
-		even, odd := w&lanes, w>>8&lanes
-		a := even<<10 | odd<<5 | even>>16
-		b := odd<<10 | even>>16<<5 | odd>>16
-		if s.bit(a)|s.bit(a>>16)|s.bit(a>>32)|s.bit(b)|s.bit(b>>16)|s.bit(b>>32) != 0 {
-			break
+		if s.any(p[i:]) {
+			if k := s.first(p[:i+8], i); k < i+6 {
+				return k
+			}
 		}
 	}
+	if len(p) >= 8 && !s.any(p[len(p)-8:]) {
+		return len(p)
+	}
+	return s.first(p, i)
+}
+
+// any reports whether three bytes of the first eight of p may be in s.
+func (s *trigramSet) any(p []byte) bool {
+	w := binary.LittleEndian.Uint64(p) & (0x1f * char.Ones)
+	even, odd := w&lanes, w>>8&lanes
+	a := even<<10 | odd<<5 | even>>16
+	b := odd<<10 | even>>16<<5 | odd>>16
+	return s.at(a)|s.at(a>>16)|s.at(a>>32)|s.at(b)|s.at(b>>16)|s.at(b>>32) != 0
+}
+
+// lanes has the lower byte of each lane of 16 bits.
+const lanes = 0x00ff00ff00ff00ff
+
+// first is next, one place at a time.
+func (s *trigramSet) first(p []byte, i int) int {
 	for ; i+3 <= len(p); i++ {
-		if s.has(follow(follow(uint(p[i]&31), p[i+1]), p[i+2])) {
+		if s.begins(p[i:]) {
 			return i
 		}
 	}
 	return len(p)
 }
 
-// bit returns 1 if the trigram in the lowest 15 bits of t is in s, else 0.
-func (s *trigramSet) bit(t uint64) uint8 { return s[t&(1<<15-1)] }
+// at returns what s has for the trigram in the lowest 15 bits of t.
+func (s *trigramSet) at(t uint64) uint8 { return s[t&(1<<15-1)] }
 
 // trigrams are the beginnings of all keys, and of bearer; byPair has keyKinds by the first two bytes.
 var trigrams, byPair = indexKeys()
@@ -72,7 +112,10 @@ func indexKeys() (trigrams trigramSet, byPair [1 << 10][]keyKind) {
 			}
 		}
 	}
-	for _, p := range append([]string{bearer}, oddKeys...) {
+	for _, p := range oddKeys {
+		trigrams.add(p[0], p[1], p[2])
+	}
+	for _, p := range []string{bearer, strings.ToUpper(bearer)} { // of any case
 		trigrams.add(p[0], p[1], p[2])
 	}
 	return trigrams, byPair
@@ -94,7 +137,9 @@ var solid = func() (s solidSet) {
 	}
 	s.add(webToken, isSolid) // which is passed over if it has no dots
 	for t, is := range s.firsts {
-		s.seconds[t] |= is
+		if is != 0 {
+			s.seconds[t] = anyCase
+		}
 	}
 	return s
 }()
@@ -131,45 +176,56 @@ func (s *solidSet) add(prefix string, of func(byte) bool) {
 // that begins at one of six places is seen at an odd place of eight bytes, by its
 // first byte or by its second one. In all text that would be too many.
 func NextSolidKey(p []byte, i int) int {
-	const low, lanes = 0x1f * char.Ones, 0x00ff00ff00ff00ff
 	s := &solid.seconds
 	for ; i+8 <= len(p); i += 6 {
-		w := binary.LittleEndian.Uint64(p[i:]) & low
+		w := binary.LittleEndian.Uint64(p[i:]) & (0x1f * char.Ones)
 		even, odd := w&lanes, w>>8&lanes
-		if b := odd<<10 | even>>16<<5 | odd>>16; s.bit(b)|s.bit(b>>16)|s.bit(b>>32) == 0 {
+		if b := odd<<10 | even>>16<<5 | odd>>16; s.at(b)|s.at(b>>16)|s.at(b>>32) == 0 {
 			continue
 		}
-		if k := solid.first(p[:i+8], i); k < i+6 {
+		if k := solid.firsts.first(p[:i+8], i); k < i+6 {
 			return k
 		}
 	}
-	return solid.first(p, i)
-}
-
-// first returns the first place from p[i] on at which a key may begin, or len(p).
-func (s *solidSet) first(p []byte, i int) int {
-	for ; i+3 <= len(p); i++ {
-		if s.firsts.has(follow(follow(uint(p[i]&31), p[i+1]), p[i+2])) {
-			return i
-		}
-	}
-	return len(p)
+	return solid.firsts.first(p, i)
 }
 
 // OpenKey returns the place in the first n bytes of tok where a key may begin,
 // whole or with what is yet to come, or n.
 func OpenKey(tok []byte, n int) int {
-	for i, t := 0, uint(0); i < n+2 && i < len(tok); i++ {
-		if t = follow(t, tok[i]); i >= 2 && trigrams.has(t) && BeginsKey(tok[i-2:], false) {
-			return i - 2
+	for i := 0; i < n && i+3 <= len(tok); i++ {
+		if trigrams.begins(tok[i:]) && beginsKey(tok[i:], false) {
+			return i
 		}
 	}
 	return n
 }
 
-// BeginsKey reports whether tok, of at least three bytes, may begin with a key, whole
+// MayHoldKey reports whether a key may be in p, or with bear the name of a scheme of
+// authentication and a token after it.
+func MayHoldKey(p []byte, bear bool) bool {
+	last := len(p) - minBorne
+	if last < 0 {
+		return false
+	}
+	for i := 0; ; i++ {
+		if i = trigrams.next(p[:last+3], i); i > last {
+			break
+		}
+		if beginsKey(p[i:], true) || bear && Bears(p[i:]) {
+			return true
+		}
+	}
+	return last >= mailchimpLen-minBorne && bytes.Contains(p[last:], []byte(mailchimp))
+}
+
+// minBorne is the length of the shortest such name and token: no key is shorter. Of
+// those of Mailchimp it is the end that tells.
+const minBorne = len(bearer) + 1 + MinLoose
+
+// beginsKey reports whether tok, of at least three bytes, may begin with a key, whole
 // or with what is yet to come.
-func BeginsKey(tok []byte, whole bool) bool {
+func beginsKey(tok []byte, whole bool) bool {
 	switch string(tok[:3]) {
 	case secretPrefix, webToken, telegramBot:
 		return true
@@ -179,7 +235,7 @@ func BeginsKey(tok []byte, whole bool) bool {
 		}
 	}
 	for _, k := range byPair[lettersOf(tok[0], tok[1])] {
-		if bytes.HasPrefix(tok, []byte(k.prefix)) && (!whole || len(tok) >= len(k.prefix)+k.min) {
+		if (!whole || len(tok) >= len(k.prefix)+k.min) && bytes.HasPrefix(tok, []byte(k.prefix)) {
 			return true
 		}
 	}

@@ -106,16 +106,30 @@ func (s *endSet) add(name string) {
 // endOf returns the place in an endSet of three bytes.
 func endOf(a, b, c byte) uint { return uint(a&31)<<10 | uint(b&31)<<5 | uint(c&31) }
 
-// mayEnd reports whether name, of either case, may end as one in s does: it does, its
-// last three bytes are not all letters or digits, or it has a number at its end.
+// mayEnd reports whether name, of either case, may end as one in s does: its last
+// three bytes do, but for those between words, it has fewer or others than letters
+// and digits, or it has a number at its end.
 func mayEnd[bytes []byte | string](s *endSet, name bytes) bool {
 	n := len(name)
 	if n < 3 {
 		return true
 	}
 	a, b, c := name[n-3], name[n-2], name[n-1]
+	if !alphanumeric[a] || !alphanumeric[b] || !alphanumeric[c] {
+		var end [3]byte
+		for k := len(end); k > 0; n-- {
+			if n == 0 || !alphanumeric[name[n-1]] && !isJoint(name[n-1]) {
+				return true
+			}
+			if alphanumeric[name[n-1]] {
+				k--
+				end[k] = name[n-1]
+			}
+		}
+		a, b, c = end[0], end[1], end[2]
+	}
 	t := endOf(a, b, c)
-	return s[t/32]>>(t%32)&1 != 0 || char.IsDigit(c) || !alphanumeric[a] || !alphanumeric[b] || !alphanumeric[c]
+	return s[t/32]>>(t%32)&1 != 0 || char.IsDigit(c)
 }
 
 // alphanumeric are the letters and digits of ASCII.

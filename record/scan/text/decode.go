@@ -88,7 +88,7 @@ func (t *Text) base64(out []find, tok []byte) []find {
 		i, end = char.LongRunOf(tok, 0, char.Sextet, minBase64)
 	}
 	for ; i >= 0; i, end = char.LongRunOf(tok, end, char.Sextet, minBase64) {
-		if plausible(tok[i:end]) && t.runHoldsSecret(tok[i:end]) {
+		if is := textual(tok[i:end]); plausible(tok[i:end], is) && t.runHoldsSecret(tok[i:end], is) {
 			from := i
 			if t.Soft {
 				from = max(i, softBase64)
@@ -112,13 +112,10 @@ var leads = func() (is [256]byte) {
 	return is
 }()
 
-// plausible reports whether run, of base64, may hold text: it is long, or the
-// first sextets are as those of text in one of the four ways to cut them.
-func plausible(run []byte) bool {
-	if len(run) >= 128 || len(run) >= minHex && mayBeHex(run) || isPacked(run) {
-		return true
-	}
-	return textual(run) != [4]bool{}
+// plausible reports whether run, of base64, which is textual in the ways is, may hold
+// text: it is long, or the first sextets are as those of text in one of these.
+func plausible(run []byte, is [4]bool) bool {
+	return is != [4]bool{} || len(run) >= 128 || len(run) >= minHex && mayBeHex(run) || isPacked(run)
 }
 
 // textual tells for each of the ways to cut run, of base64, whether the first
@@ -168,13 +165,12 @@ func hexRun(p []byte, i int) (from, to int) {
 // maxDepth is how often encodings within encodings are decoded.
 const maxDepth = 3
 
-// runHoldsSecret reports whether p holds a secret in base64 or in hexadecimal
-// digits.
-func (t *Text) runHoldsSecret(p []byte) bool {
+// runHoldsSecret reports whether p, which is textual in the ways is, holds a secret in
+// base64 or in hexadecimal digits.
+func (t *Text) runHoldsSecret(p []byte, is [4]bool) bool {
 	for from, to := hexRun(p, 0); from >= 0; from, to = hexRun(p, to) {
 		digits := p[from : to-(to-from)%2]
-		var first [minHex / 2]byte
-		if hex.Decode(first[:], digits[:minHex]); !printable(first[:]) {
+		if !hexText(digits[:minHex]) {
 			continue
 		}
 		out := make([]byte, len(digits)/2)
@@ -183,23 +179,37 @@ func (t *Text) runHoldsSecret(p []byte) bool {
 			return true
 		}
 	}
-	return t.base64HoldsSecret(p)
+	return t.base64HoldsSecret(p, is)
+}
+
+// hexText reports whether what the hexadecimal digits p stand for is printable.
+func hexText(p []byte) bool {
+	others := len(p) / 20
+	for ; len(p) > 1; p = p[2:] {
+		if !isPrintable(char.HexValue(p[0])<<4 | char.HexValue(p[1])) {
+			if others--; others < 0 { // soon, as a rule
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // minHex is the length of the shortest run of hexadecimal digits that is looked
 // into.
 const minHex = 32
 
-// base64HoldsSecret reports whether run holds a secret. A path before the
+// base64HoldsSecret reports whether run, which is textual in the ways is, holds a
+// secret. A path before the
 // base64 shifts it, so that all four ways to cut it are looked at, as far as
 // they give text.
-func (t *Text) base64HoldsSecret(run []byte) bool {
+func (t *Text) base64HoldsSecret(run []byte, is [4]bool) bool {
 	enc := base64.RawStdEncoding
 	has := func(c byte) bool { return bytes.IndexByte(run, c) >= 0 }
 	if has('-') || has('_') {
 		if has('+') || has('/') { // of a path
 			for part := range bytes.FieldsFuncSeq(run, func(r rune) bool { return r == '+' || r == '/' }) {
-				if len(part) >= minBase64 && t.base64HoldsSecret(part) {
+				if len(part) >= minBase64 && t.base64HoldsSecret(part, textual(part)) {
 					return true
 				}
 			}
@@ -215,10 +225,9 @@ func (t *Text) base64HoldsSecret(run []byte) bool {
 		}
 	}
 	var first [36]byte
-	textLike := textual(run)
 	for shift := range min(4, len(run)) {
 		part := run[shift:]
-		if !textLike[shift] && (shift > 0 || len(part) < 48) {
+		if !is[shift] && (shift > 0 || len(part) < 48) {
 			continue
 		}
 		if len(part)%4 == 1 {
@@ -292,7 +301,7 @@ func (t *Text) HoldsSecret(p []byte) bool {
 func printable(p []byte) bool {
 	others := len(p) / 10 // those that may be there
 	for _, c := range p {
-		if (c < ' ' || c >= 0x7f) && c != '\n' && c != '\r' && c != '\t' {
+		if !isPrintable(c) {
 			if others--; others < 0 {
 				return false
 			}
@@ -300,3 +309,5 @@ func printable(p []byte) bool {
 	}
 	return true
 }
+
+func isPrintable(c byte) bool { return ' ' <= c && c < 0x7f || c == '\n' || c == '\r' || c == '\t' }

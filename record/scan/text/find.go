@@ -156,8 +156,10 @@ func (t *Text) pathTokens(out []find, tok []byte) []find {
 		return out
 	}
 	path := tok
-	if end := bytes.IndexAny(path, "?#"); end >= 0 {
-		path = path[:end]
+	for _, c := range []byte("?#") {
+		if end := bytes.IndexByte(path, c); end >= 0 {
+			path = path[:end]
+		}
 	}
 	var name []byte // the part before, or before a number
 	for from := 0; from < len(path); {
@@ -167,7 +169,7 @@ func (t *Text) pathTokens(out []find, tok []byte) []find {
 		}
 		part := path[from:to]
 		switch {
-		case len(part) > 0 && char.Run(part, char.IsDigit) == len(part): // the number of a webhook
+		case len(part) > 0 && char.IsDigit(part[0]) && char.Run(part, char.IsDigit) == len(part): // the number of a webhook
 		case len(part) >= secret.MinKey && pathNames[string(name)] && isPathToken(part):
 			out = append(out, find{from: from, to: to})
 			name = nil

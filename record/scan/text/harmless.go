@@ -108,7 +108,26 @@ func oddBytes(w uint64) uint64 { return char.Equal(w&(0xf0*char.Ones), '0') | ch
 
 // HarmlessString reports whether nothing of str, which is no JSON and has no escapes,
 // goes by [secret.Secrets] for certain.
-func (t *Text) HarmlessString(str []byte) bool { return t.harmlessText(str, kindsOf(str)) }
+func (t *Text) HarmlessString(str []byte) bool {
+	return len(str) >= minTime && str[10] == 'T' && isTime(str) || t.harmlessText(str, kindsOf(str))
+}
+
+// Lengths of times (RFC 3339, section 5.6): with a fraction they are not longer than
+// what is so called here.
+const (
+	minTime = len("2006-01-02T15:04:05Z")
+	maxTime = len("2006-01-02T15:04:05.999999999+07:00")
+)
+
+// isTime reports whether p, not shorter than minTime, is a time: nothing in it is as
+// long as a key.
+func isTime(p []byte) bool {
+	return len(p) <= maxTime && p[4] == '-' && p[7] == '-' && p[13] == ':' && p[16] == ':' && char.Run(p, isOfTime) == len(p)
+}
+
+func isOfTime(c byte) bool {
+	return char.IsDigit(c) || c == '-' || c == ':' || c == '.' || c == '+' || c == 'T' || c == 'Z'
+}
 
 // harmlessText reports whether nothing of str goes by [secret.Secrets] for certain, in
 // which bytes of the given kinds were seen.

@@ -141,7 +141,7 @@ type block struct {
 // beginBlock returns a block if the token h may be its first line, else nil.
 func (t *Text) beginBlock(h *scan.Held) stretch {
 	n := len(h.Text)
-	if n < minLine || n > secret.MaxName*4 || n%4 != 0 || t.s.Depth >= maxDepth || char.Run(h.Text, char.IsBase64) < n || !plausible(h.Text) {
+	if n < minLine || n > secret.MaxName*4 || n%4 != 0 || t.s.Depth >= maxDepth || char.Run(h.Text, char.IsBase64) < n || !plausible(h.Text, textual(h.Text)) {
 		return nil
 	}
 	b := &block{of: t}
@@ -172,7 +172,8 @@ func (b *block) space(p []byte, _ int64, _ int) {
 func (b *block) held() *scan.Held { return &b.h }
 
 func (b *block) end() {
-	if n := len(b.h.Text); len(b.lines) > 1 && b.of.base64HoldsSecret(bytes.TrimRight(b.h.Text, "=")) {
+	text := bytes.TrimRight(b.h.Text, "=")
+	if n := len(b.h.Text); len(b.lines) > 1 && b.of.base64HoldsSecret(text, textual(text)) {
 		b.of.s.Redact(b.h.Places(0, n), b.h.Text, scan.InText)
 	} else {
 		t := New(b.of.s, b.of.opener)

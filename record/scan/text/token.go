@@ -67,10 +67,8 @@ func (t *Text) afterArrow(before []byte, raw bool) bool {
 // mayBeKey reports whether p may hold a key, or holds a secret in base64, or may
 // be the first line of that unless it is whole, or MayBear if that is asked.
 func (t *Text) mayBeKey(p []byte, whole, bear bool) bool {
-	for i := secret.NextKey(p, 0); i < len(p); i = secret.NextKey(p, i+1) {
-		if secret.BeginsKey(p[i:], true) || bear && secret.Bears(p[i:]) {
-			return true
-		}
+	if secret.MayHoldKey(p, bear) {
+		return true
 	}
 	for from, to := char.LongRunOf(p, 0, char.Sextet, minBase64); from >= 0; from, to = char.LongRunOf(p, to, char.Sextet, minBase64) {
 		if t.runMayHold(p[from:to], whole) {
@@ -83,10 +81,11 @@ func (t *Text) mayBeKey(p []byte, whole, bear bool) bool {
 // runMayHold reports whether a run of base64 may hold a secret. Only short ones
 // are looked into: that of others is looked at later in any case.
 func (t *Text) runMayHold(run []byte, whole bool) bool {
-	if !plausible(run) || t.s.Depth >= maxDepth {
+	is := textual(run)
+	if !plausible(run, is) || t.s.Depth >= maxDepth {
 		return false
 	}
-	return len(run) > MaxQuick || !whole && len(run) >= minLine || t.runHoldsSecret(run)
+	return len(run) > MaxQuick || !whole && len(run) >= minLine || t.runHoldsSecret(run, is)
 }
 
 // minNumbered is the length of the shortest name of a secret with a number.

@@ -48,6 +48,12 @@ func RunOf(p []byte, class byte) (n int, some, all byte) {
 func LongRunOf(p []byte, i int, class byte, min int) (from, to int) {
 	for i+min <= len(p) {
 		k := i + min
+		for k-4 >= i {
+			if q := p[k-4 : k]; Classes[q[0]]&Classes[q[1]]&Classes[q[2]]&Classes[q[3]]&class == 0 {
+				break
+			}
+			k -= 4
+		}
 		for k > i && Classes[p[k-1]]&class != 0 {
 			k--
 		}
