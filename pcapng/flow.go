@@ -48,17 +48,13 @@ type packet struct {
 }
 
 // flow returns what was written of c.
-func (w *Writer) flow(c *record.Conn) (*flow, error) {
+func (w *Writer) flow(c *record.Conn) *flow {
 	if f := w.flows[c]; f != nil {
-		return f, nil
+		return f
 	}
-	i, err := w.iface(c)
-	if err != nil {
-		return nil, err
-	}
-	f := &flow{key: c, iface: i}
+	f := &flow{key: c, iface: w.iface(c)}
 	w.flows[c] = f
-	return f, nil
+	return f
 }
 
 // isn returns an initial sequence number: Wireshark takes a connection that
@@ -406,8 +402,7 @@ func (w *Writer) block(i *iface, d record.Dir, p *packet, s *segment) {
 	b := &w.out
 	b.begin(blockEnhanced)
 	b.uint32(i.id)
-	b.uint32(uint32(p.time >> 32))
-	b.uint32(uint32(p.time))
+	b.time(p.time)
 	size := s.headerSize() + len(p.data)
 	b.uint32(uint32(size))
 	b.uint32(uint32(size + p.missing))
@@ -426,7 +421,7 @@ func (w *Writer) block(i *iface, d record.Dir, p *packet, s *segment) {
 	b.option(optProcess, 8)
 	b.uint32(i.pid)
 	b.uint32(0) // thread
-	b.optionUint32(optDarwin, i.darwin)
+	b.optionUint32(optDarwin, i.id)
 	b.option(optEnd, 0)
 	b.end()
 
