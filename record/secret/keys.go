@@ -89,18 +89,17 @@ func (s *trigramSet) at(t uint64) uint8 { return s[t&(1<<15-1)] }
 var trigrams, byPair = indexKeys()
 
 // secretPrefix and webToken are what secret keys and JSON web tokens begin with;
-// telegramBot is what follows the number of a bot in its token, mailchimp what
-// follows the digits of a key of Mailchimp, which are as many as mailchimpLen.
+// telegramBot is what follows the number of a bot in its token; grafanaKey is what
+// those of Grafana begin with, which are no web tokens.
 const (
 	secretPrefix = "sk-"
 	webToken     = "eyJ"
 	telegramBot  = ":AA"
-	mailchimp    = "-us"
-	mailchimpLen = 32
+	grafanaKey   = "eyJrIjoi"
 )
 
-// oddKeys are the beginnings, or the ends, of keys that have a rule of their own.
-var oddKeys = []string{secretPrefix, webToken, telegramBot, mailchimp}
+// oddKeys are the beginnings of keys that have a rule of their own.
+var oddKeys = []string{secretPrefix, webToken, telegramBot}
 
 func indexKeys() (trigrams trigramSet, byPair [1 << 10][]keyKind) {
 	for _, k := range keyKinds {
@@ -117,6 +116,9 @@ func indexKeys() (trigrams trigramSet, byPair [1 << 10][]keyKind) {
 	}
 	for _, p := range []string{bearer, strings.ToUpper(bearer)} { // of any case
 		trigrams.add(p[0], p[1], p[2])
+	}
+	for _, k := range markedKinds {
+		trigrams.add(k.mark[0], k.mark[1], k.mark[2])
 	}
 	return trigrams, byPair
 }
@@ -229,10 +231,9 @@ func beginsKey(tok []byte, whole bool) bool {
 	switch string(tok[:3]) {
 	case secretPrefix, webToken, telegramBot:
 		return true
-	case mailchimp:
-		if len(tok) == len(mailchimp) || char.IsDigit(tok[len(mailchimp)]) {
-			return true
-		}
+	}
+	if k := markedBy(tok); k != nil && (!whole || len(tok) >= len(k.mark)+k.after) {
+		return true
 	}
 	for _, k := range byPair[lettersOf(tok[0], tok[1])] {
 		if (!whole || len(tok) >= len(k.prefix)+k.min) && bytes.HasPrefix(tok, []byte(k.prefix)) {
@@ -254,11 +255,12 @@ func KeyAt(tok []byte, i int) (from, to, next int) {
 		return signature(tok, i)
 	case telegramBot:
 		return botToken(tok, i)
-	case mailchimp:
-		if i >= mailchimpLen && len(rest) > len(mailchimp) && char.IsDigit(rest[len(mailchimp)]) && char.Run(tok[i-mailchimpLen:i], char.IsHex) == mailchimpLen {
-			return i - mailchimpLen, i, i + len(mailchimp)
+	}
+	if k := markedBy(rest); k != nil && i >= k.before && char.Run(tok[i-k.before:i], k.of) == k.before {
+		if to = i + len(k.mark); char.Run(tok[to:], k.of) >= k.after {
+			to += char.Run(tok[to:], k.of)
+			return i - k.before, to, to
 		}
-		return 0, 0, i + 1
 	}
 	for _, k := range byPair[lettersOf(rest[0], rest[1])] {
 		if len(rest) < len(k.prefix)+k.min || !bytes.HasPrefix(rest, []byte(k.prefix)) {
@@ -344,6 +346,9 @@ func isRandom(key []byte) bool {
 // signature goes, or all that follows the second part of an encrypted one (RFC
 // 7516, section 7.1).
 func signature(tok []byte, i int) (from, to, next int) {
+	if n := char.Run(tok[i:], char.IsPadded); n > minGrafana && bytes.HasPrefix(tok[i:], []byte(grafanaKey)) && (i+n == len(tok) || tok[i+n] != '.') {
+		return i, i + n, i + n
+	}
 	from = i
 	for part := range 2 {
 		n := char.Run(tok[from:], char.IsBase64URL)
@@ -363,6 +368,9 @@ func signature(tok []byte, i int) (from, to, next int) {
 	}
 	return from, from + n, from + n
 }
+
+// minGrafana is the length of the shortest key of Grafana.
+const minGrafana = 60
 
 // botToken judges the tokens of Telegram's bots, of which the number before
 // tok[i] stays.

@@ -37,31 +37,32 @@ var keyKinds = []keyKind{
 	{"xoxe-", 20, char.IsBase64URL, anywhere}, {"xoxe.", 20, char.IsDotted, anywhere}, {"xoxr-", 20, char.IsBase64URL, anywhere},
 	{"xoxs-", 20, char.IsBase64URL, anywhere}, {"xoxo-", 20, char.IsBase64URL, anywhere}, {"xoxc-", 20, char.IsBase64URL, anywhere},
 	{"xoxd-", 20, char.IsBase64, anywhere}, {"xapp-", 20, char.IsBase64URL, anywhere},
-	{"hooks.slack.com/services/", 20, char.IsPath, anywhere}, {"hooks.slack.com/workflows/", 20, char.IsPath, anywhere},
+	{"hooks.slack.com/services/", 20, char.IsPath, anywhere}, {"hooks.slack.com/workflows/", 20, char.IsPath, anywhere}, {"hooks.slack.com/triggers/", 20, char.IsPath, anywhere},
 	{"/api/webhooks/", 40, char.IsPath, anywhere}, {"webhook.office.com/webhookb2/", 40, char.IsPathAt, anywhere},
 	{"sk_live_", 16, char.IsLetterOrDigit, anywhere}, {"sk_test_", 16, char.IsLetterOrDigit, anywhere}, // Stripe
+	{"sk_prod_", 16, char.IsWord, anywhere}, {"rk_prod_", 16, char.IsWord, anywhere},
 	{"rk_live_", 16, char.IsLetterOrDigit, anywhere}, {"rk_test_", 16, char.IsLetterOrDigit, anywhere}, {"whsec_", 24, char.IsBase64, anywhere},
-	{"npm_", 36, char.IsLetterOrDigit, anywhere}, {"pypi-AgE", 50, char.IsBase64URL, anywhere}, {"rubygems_", 48, char.IsHex, anywhere},
+	{"npm_", 36, char.IsLetterOrDigit, anywhere}, {"pypi-AgE", 50, char.IsBase64URL, anywhere}, {"rubygems_", 48, char.IsLetterOrDigit, anywhere},
 	{"hf_", 30, char.IsLetterOrDigit, anywhere}, {"api_org_", 30, char.IsLetterOrDigit, anywhere}, {"gsk_", 40, char.IsLetterOrDigit, anywhere},
 	{"xai-", 40, char.IsLetterOrDigit, anywhere}, {"r8_", 37, char.IsLetterOrDigit, anywhere}, {"pplx-", 40, char.IsLetterOrDigit, anywhere},
 	{"nvapi-", 40, char.IsBase64URL, anywhere}, {"fw_", 22, char.IsLetterOrDigit, exact}, {"tgp_v1_", 40, char.IsBase64URL, anywhere},
-	{"SG.", 60, char.IsDotted, anywhere}, {"key-", 32, char.IsHex, exact}, {"mailchimp-", 32, char.IsHex, anywhere},
+	{"SG.", 60, char.IsDotted, anywhere}, {"key-", 32, char.IsLowerOrDigit, exact}, {"mailchimp-", 32, char.IsHex, anywhere},
 	{"dop_v1_", 64, char.IsHex, anywhere}, {"doo_v1_", 64, char.IsHex, anywhere}, {"dor_v1_", 64, char.IsHex, anywhere},
 	{"shpat_", 32, char.IsHex, anywhere}, {"shpca_", 32, char.IsHex, anywhere}, {"shppa_", 32, char.IsHex, anywhere}, {"shpss_", 32, char.IsHex, anywhere},
 	{"hvs.", 24, char.IsBase64URL, anywhere}, {"hvb.", 60, char.IsBase64URL, anywhere}, {"hvr.", 24, char.IsBase64URL, anywhere}, // Vault
 	{"dckr_pat_", 27, char.IsBase64URL, anywhere}, {"dckr_oat_", 27, char.IsBase64URL, anywhere}, {"glsa_", 32, char.IsWord, anywhere},
-	{"glc_", 40, char.IsBase64, anywhere}, {"lin_api_", 40, char.IsLetterOrDigit, anywhere}, {"lin_oauth_", 40, char.IsHex, anywhere},
+	{"glc_", 32, char.IsPadded, anywhere}, {"lin_api_", 40, char.IsLetterOrDigit, anywhere}, {"lin_oauth_", 40, char.IsHex, anywhere},
 	{"dapi", 32, char.IsHex, exact}, {"ATATT3", 100, char.IsPadded, anywhere}, {"ATCTT3", 100, char.IsPadded, anywhere}, {"ATBB", 28, char.IsLetterOrDigit, exact},
 	{"AGE-SECRET-KEY-1", 58, char.IsUpperOrDigit, anywhere}, {"SK", 32, char.IsHex, exact},
 	{"figd_", 40, char.IsBase64URL, anywhere}, {"ntn_", 40, char.IsLetterOrDigit, anywhere}, {"secret_", 43, char.IsLetterOrDigit, exact},
 	{"sntrys_", 40, char.IsPadded, anywhere}, {"sntryu_", 64, char.IsHex, anywhere}, {"PMAK-", 50, char.IsBase64URL, anywhere},
-	{"pul-", 40, char.IsHex, anywhere}, {"tskey-", 20, char.IsBase64URL, anywhere}, {"sbp_", 40, char.IsHex, anywhere}, {"sb_secret_", 30, char.IsBase64URL, anywhere},
+	{"pul-", 40, char.IsLowerOrDigit, anywhere}, {"tskey-", 20, char.IsBase64URL, anywhere}, {"sbp_", 40, char.IsLowerOrDigit, anywhere}, {"sb_secret_", 30, char.IsBase64URL, anywhere},
 	{"NRAK-", 27, char.IsUpperOrDigit, anywhere}, {"phx_", 40, char.IsLetterOrDigit, anywhere}, {"CFPAT-", 43, char.IsBase64URL, anywhere},
-	{"dt0c01.", 80, char.IsDotted, anywhere}, {"LTAI", 20, char.IsLetterOrDigit, exact}, {"EZAK", 54, char.IsLetterOrDigit, exact},
-	{"ops_eyJ", 100, char.IsBase64URL, anywhere}, {"pscale_tkn_", 32, char.IsDotted, anywhere}, {"pscale_pw_", 32, char.IsDotted, anywhere},
+	{"dt0c01.", 80, char.IsDotted, anywhere}, {"LTAI", 20, char.IsLetterOrDigit, exact}, {"EZAK", 54, char.IsLetterOrDigit, exact}, {"EZTK", 54, char.IsLetterOrDigit, exact},
+	{"ops_eyJ", 100, char.IsPadded, anywhere}, {"pscale_tkn_", 32, char.IsDotted, anywhere}, {"pscale_oauth_", 32, char.IsDotted, anywhere}, {"pscale_pw_", 32, char.IsDotted, anywhere},
 	{"rdme_", 70, char.IsLetterOrDigit, anywhere}, {"cmVmdGtu", 56, char.IsLetterOrDigit, anywhere}, {"AKCp", 65, char.IsLetterOrDigit, anywhere},
 	{"sq0csp-", 40, char.IsBase64URL, anywhere}, {"sq0atp-", 20, char.IsBase64URL, anywhere},
-	{"shippo_live_", 40, char.IsHex, anywhere}, {"duffel_live_", 40, char.IsBase64URL, anywhere}, {"lsv2_pt_", 40, char.IsWord, anywhere},
+	{"shippo_live_", 40, char.IsHex, anywhere}, {"duffel_live_", 40, char.IsBase64URL, anywhere}, {"duffel_test_", 40, char.IsBase64URL, anywhere}, {"lsv2_pt_", 40, char.IsWord, anywhere},
 	{"lsv2_sk_", 40, char.IsWord, anywhere}, {"pat-na1-", 36, char.IsBase64URL, anywhere}, {"pat-eu1-", 36, char.IsBase64URL, anywhere},
 	{"nfp_", 36, char.IsLetterOrDigit, anywhere}, {"pnu_", 36, char.IsLetterOrDigit, anywhere}, {"tfp_", 40, char.IsBase64URL, anywhere},
 	{"dp.pt.", 40, char.IsLetterOrDigit, anywhere}, {"dp.st.", 40, char.IsDotted, anywhere}, {"dp.ct.", 40, char.IsLetterOrDigit, anywhere},
@@ -69,11 +70,11 @@ var keyKinds = []keyKind{
 	{"sk.eyJ", 60, char.IsDotted, anywhere}, {"tvly-", 28, char.IsBase64URL, anywhere}, {"xkeysib-", 64, char.IsBase64URL, anywhere},
 	{"CCIPAT_", 30, char.IsWord, anywhere}, {"CCIPRJ_", 30, char.IsWord, anywhere}, {"sl.", 100, char.IsBase64URL, alone}, {"e2b_", 40, char.IsHex, anywhere},
 	{"1//0", 40, char.IsBase64URL, alone}, {"AQ.Ab", 40, char.IsBase64URL, alone}, {"HRKU-", 36, char.IsBase64URL, anywhere}, {"napi_", 40, char.IsLowerOrDigit, anywhere},
-	{"NRII-", 32, char.IsBase64URL, anywhere}, {"oy2", 43, char.IsLowerOrDigit, exact}, {"pcsk_", 40, char.IsWord, anywhere}, {"re_", 33, char.IsWord, exact},
+	{"NRII-", 25, char.IsBase64URL, anywhere}, {"NRIQ-", 25, char.IsBase64URL, anywhere}, {"NRBR-", 19, char.IsHex, exact}, {"oy2", 43, char.IsLowerOrDigit, exact}, {"pcsk_", 40, char.IsWord, anywhere}, {"re_", 33, char.IsWord, exact},
 	{"access-production-", 36, char.IsBase64URL, anywhere}, {"access-sandbox-", 36, char.IsBase64URL, anywhere}, {"access-development-", 36, char.IsBase64URL, anywhere},
 	{"sqp_", 40, char.IsHex, anywhere}, {"squ_", 40, char.IsHex, anywhere}, {"sqa_", 40, char.IsHex, anywhere}, {"sgp_", 40, char.IsWord, anywhere},
 	{"EAAA", 56, char.IsBase64URL, alone}, {"EAA", 100, char.IsLetterOrDigit, alone}, {"AKID", 32, char.IsLetterOrDigit, exact}, {"aio_", 28, char.IsLetterOrDigit, exact},
-	{"bkua_", 40, char.IsHex, anywhere}, {"csk-", 40, char.IsLowerOrDigit, anywhere}, {"CLOJARS_", 60, char.IsHex, anywhere}, {"key_", 64, char.IsHex, exact},
+	{"bkua_", 40, char.IsLowerOrDigit, anywhere}, {"csk-", 40, char.IsLowerOrDigit, anywhere}, {"CLOJARS_", 60, char.IsLetterOrDigit, anywhere}, {"key_", 64, char.IsHex, exact},
 	{"fc-", 32, char.IsHex, exact}, {"fm1r_", 60, char.IsBase64, anywhere}, {"fm2_", 60, char.IsBase64, anywhere}, {"fo1_", 40, char.IsBase64URL, anywhere}, // Fly
 	{"ico-", 32, char.IsLetterOrDigit, exact}, {"jina_", 40, char.IsLetterOrDigit, anywhere}, {"pa-", 43, char.IsBase64URL, exact},
 	{"vcp_", 40, char.IsLetterOrDigit, anywhere}, {"vck_", 40, char.IsLetterOrDigit, anywhere}, {"vca_", 40, char.IsLetterOrDigit, anywhere}, // Vercel
@@ -81,7 +82,7 @@ var keyKinds = []keyKind{
 	{"y0_", 50, char.IsBase64URL, alone}, {"AQVN", 35, char.IsBase64URL, exact}, {"live_", 35, char.IsHex, exact}, {"test_", 35, char.IsHex, exact},
 	{"cio", 32, char.IsLetterOrDigit, exact}, {"cflt", 60, char.IsBase64, exact}, {"ATBB", 32, char.IsLetterOrDigit, exact}, {"sk_", 48, char.IsHex, exact},
 	{"glagent-", 50, char.IsBase64URL, anywhere}, {"glft-", 20, char.IsBase64URL, anywhere}, {"glimt-", 20, char.IsBase64URL, anywhere},
-	{"gloas-", 64, char.IsHex, anywhere}, {"GR1348941", 20, char.IsBase64URL, anywhere}, {"bb_live_", 20, char.IsBase64URL, anywhere}, {"rpa_", 40, char.IsLetterOrDigit, anywhere},
+	{"gloas-", 64, char.IsBase64URL, anywhere}, {"glffct-", 20, char.IsBase64URL, anywhere}, {"GR1348941", 20, char.IsBase64URL, anywhere}, {"bb_live_", 20, char.IsBase64URL, anywhere}, {"rpa_", 40, char.IsLetterOrDigit, anywhere},
 	{"v1.0-", 100, char.IsBase64URL, anywhere}, {"figo_", 40, char.IsBase64URL, anywhere}, {"figor_", 40, char.IsBase64URL, anywhere},
 	{".atlasv1.", 60, char.IsBase64URL, anywhere}, {"7Q~", 31, char.IsMarked, anywhere}, {"8Q~", 31, char.IsMarked, anywhere}, // Terraform, Azure
 	{"pat", 79, char.IsDotted, dotted}, {"MT", 57, char.IsDotted, dotted}, {"MT", 68, char.IsDotted, dotted}, {"MT", 70, char.IsDotted, dotted}, // Airtable, Discord
@@ -91,11 +92,57 @@ var keyKinds = []keyKind{
 	{"PMAT-", 26, char.IsUpperOrDigit, anywhere}, {"secret-live-", 36, char.IsBase64URL, anywhere}, {"secret-test-", 36, char.IsBase64URL, anywhere}, {"nyk_", 40, char.IsWord, anywhere},
 	{"v1.local.", 40, char.IsDotted, anywhere}, {"v2.local.", 40, char.IsDotted, anywhere}, {"v3.local.", 40, char.IsDotted, anywhere}, {"v4.local.", 40, char.IsDotted, anywhere}, // PASETO
 	{"v1.public.", 86, char.IsDotted, anywhere}, {"v2.public.", 86, char.IsDotted, anywhere}, {"v3.public.", 86, char.IsDotted, anywhere}, {"v4.public.", 86, char.IsDotted, anywhere},
-	{"cfut_", 40, char.IsWord, anywhere}, {"_secret_", 24, char.IsLetterOrDigit, anywhere}, {":APA91b", 100, char.IsBase64URL, anywhere}, {"esecret_", 24, char.IsLetterOrDigit, anywhere},
+	{"cfut_", 40, char.IsWord, anywhere}, {"cfat_", 40, char.IsWord, anywhere}, {"cfk_", 40, char.IsWord, anywhere}, {"_secret_", 24, char.IsLetterOrDigit, anywhere}, {":APA91b", 100, char.IsBase64URL, anywhere}, {"esecret_", 24, char.IsLetterOrDigit, anywhere},
+	{"A3-", 36, char.IsBase64URL, exact}, {"A3-", 37, char.IsBase64URL, exact}, {"p8e-", 32, char.IsLetterOrDigit, exact}, {"4b1d", 38, char.IsLetterOrDigit, exact}, // 1Password, Adobe, ClickHouse
+	{"FLWSECK-", 32, char.IsBase64URL, anywhere}, {"FLWSECK_TEST-", 12, char.IsBase64URL, anywhere}, {"fio-u-", 64, char.IsBase64URL, anywhere}, {"BBDC-", 40, char.IsBase64, anywhere},
+	{"sqco_", 59, char.IsLetterOrDigit, anywhere}, {"slk_", 64, char.IsHex, anywhere}, {"llx-", 40, char.IsLetterOrDigit, anywhere}, {"ctx7sk-", 36, char.IsBase64URL, anywhere},
+	{"rnd_", 28, char.IsLetterOrDigit, exact}, {"xaat-", 36, char.IsBase64URL, anywhere}, {"xapt-", 36, char.IsBase64URL, anywhere}, {"AVNS_", 19, char.IsBase64URL, anywhere},
+	{"mdb_sa_sk_", 40, char.IsBase64URL, anywhere}, {"CCDB1_", 40, char.IsWord, anywhere}, {"dbtc_", 40, char.IsBase64URL, anywhere}, {"dbtu_", 40, char.IsBase64URL, anywhere},
+	{"pnb_", 36, char.IsLetterOrDigit, anywhere}, {"phs_", 40, char.IsLetterOrDigit, anywhere}, {"tr_prod_", 20, char.IsLetterOrDigit, anywhere}, {"tr_dev_", 20, char.IsLetterOrDigit, anywhere},
+	{"tr_pat_", 20, char.IsLetterOrDigit, anywhere}, {"scp-live-", 32, char.IsHex, anywhere}, {"scp-test-", 32, char.IsHex, anywhere}, {"KGAT_", 32, char.IsHex, anywhere}, {"dtn_", 64, char.IsHex, anywhere},
+	{"m0-", 40, char.IsLetterOrDigit, exact}, {"A21AA", 80, char.IsBase64URL, alone}, {"pdl_live_", 40, char.IsWord, anywhere}, {"pdl_sdbx_", 40, char.IsWord, anywhere}, {"n8n_api_", 40, char.IsDotted, anywhere},
+	{"crsr_", 64, char.IsHex, anywhere}, {"sgamp_", 40, char.IsWord, anywhere}, {"hcaik_", 50, char.IsLetterOrDigit, anywhere}, {"hcbik_", 50, char.IsLetterOrDigit, anywhere}, // Honeycomb
+	{"hcxik_", 50, char.IsLetterOrDigit, anywhere}, {"hcxmk_", 50, char.IsLetterOrDigit, anywhere}, {"hcamk_", 50, char.IsLetterOrDigit, anywhere}, {"access_token$", 40, char.IsCrypt, anywhere},
+	{"YmVkcm9jay5hbWF6b25hd3MuY29t", 28, char.IsPadded, anywhere}, {"CfDJ8", 60, char.IsBase64URL, alone}, {"base64:", 43, char.IsBase64, exact}, // AWS, what ASP.NET protects, Laravel
 	{"b3BlbnNzaC1rZXktdjE", 60, char.IsBase64, anywhere}, {"IBADANBgkqhkiG9w0BAQEFAASC", 60, char.IsBase64, anywhere}, {"IBAAKCAQEA", 200, char.IsBase64, anywhere}, // private keys
 	{"MHcCAQEEI", 60, char.IsBase64, anywhere}, {"AgEAMBMGByqGSM49AgEGCCqGSM49AwEH", 60, char.IsBase64, anywhere}, {"MC4CAQAwBQYDK2VwBCIEI", 40, char.IsBase64, anywhere},
 	{"$2a$", 56, char.IsCrypt, anywhere}, {"$2b$", 56, char.IsCrypt, anywhere}, {"$2x$", 56, char.IsCrypt, anywhere}, {"$2y$", 56, char.IsCrypt, anywhere}, // of passwords
 	{"$1$", 24, char.IsCrypt, anywhere}, {"$5$", 44, char.IsCrypt, anywhere}, {"$6$", 87, char.IsCrypt, anywhere}, {"$y$", 48, char.IsCrypt, anywhere},
 	{"$gy$", 48, char.IsCrypt, anywhere}, {"$7$", 48, char.IsCrypt, anywhere}, {"$apr1$", 24, char.IsCrypt, anywhere}, {"$argon2", 40, char.IsCrypt, anywhere},
 	{"$scrypt$", 40, char.IsCrypt, anywhere}, {"$pbkdf2", 40, char.IsCrypt, anywhere}, {"pbkdf2_sha", 50, char.IsCrypt, anywhere},
+}
+
+// A markedKind is a kind of key that is known by what stands within, or at its end.
+type markedKind struct {
+	mark   string
+	before int             // bytes that stand before that
+	after  int             // bytes that follow it at least
+	of     func(byte) bool // what they are
+}
+
+var markedKinds = []markedKind{
+	{"-us", 32, 1, char.IsHex}, {"NRAL", 36, 0, char.IsLetterOrDigit}, {"_mmk", 36, 0, char.IsWord}, // Mailchimp, New Relic, MaxMind
+	{"JQQJ9", 52, 27, char.IsLetterOrDigit}, {"+ASt", 76, 8, char.IsBase64}, {"+ACR", 42, 6, char.IsBase64}, // Azure
+	{"AzFu", 44, 8, char.IsBase64}, {"AzSe", 42, 6, char.IsBase64}, {"AzCa", 33, 8, char.IsBase64},
+}
+
+// firstOfMark are the first bytes of their marks.
+var firstOfMark = func() (is char.Table) {
+	for _, k := range markedKinds {
+		is[k.mark[0]] = true
+	}
+	return is
+}()
+
+// markedBy returns the kind whose mark p begins with, or nil.
+func markedBy(p []byte) *markedKind {
+	if !firstOfMark[p[0]] {
+		return nil
+	}
+	for i := range markedKinds {
+		if k := &markedKinds[i]; len(p) >= len(k.mark) && string(p[:len(k.mark)]) == k.mark {
+			return k
+		}
+	}
+	return nil
 }

@@ -134,8 +134,12 @@ func HasNumbersWithin(value []byte) bool {
 }
 
 // LooksMade reports whether a value that is too short for a key is no word, name,
-// number or date either: a password that someone was given, or made up by the rules.
+// number or date either: a password that someone was given, or made up by the rules. What
+// ends a value in text is no part of it.
 func LooksMade(value []byte) bool {
+	if n := bytes.IndexAny(value, ",;&()"); n >= 0 {
+		value = value[:n]
+	}
 	letters, digits := 0, 0
 	for i, c := range value {
 		switch {

@@ -4,6 +4,7 @@ package text
 
 import (
 	"bytes"
+	"unicode"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -395,12 +396,18 @@ var inParameters = char.In("?&#=%:,")
 // starts, whatever tok is continued with. The first letters of a key that are
 // the same in all keys are harmless.
 func settled(tok []byte) int {
+	if len(tok) >= minHexPiece && char.Run(tok, char.IsHex) == len(tok) && bytes.IndexFunc(tok, unicode.IsDigit) >= 0 {
+		return 0 // keys are known by what follows on it
+	}
 	n, limit := 0, min(len(tok), softBase64)
 	for n < limit && !inParameters[tok[n]] {
 		n++
 	}
 	return secret.OpenKey(tok, n)
 }
+
+// minHexPiece is the length from which on hexadecimal digits are held back.
+const minHexPiece = 4
 
 // softBase64 is where base64 that comes in pieces is held back from, and taken
 // out from: less than that says too little, and each longer word would wait for

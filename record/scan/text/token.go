@@ -33,9 +33,9 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return true
 	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
-	case m&char.Digit != 0 && (t.Loose || n >= secret.MinToken) && t.verdict(before, raw) != secret.Stays:
+	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.afterSign(before) && secret.LooksMade(tok) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
 		return true
-	case m&char.Digit != 0 && (n >= secret.MinToken && t.inField(tok, before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
+	case m&char.Digit != 0 && ((n >= secret.MinKey || n >= secret.MinToken && m&char.Equals != 0) && t.inField(tok, before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
 		return true
 	case m&char.Digit != 0 && n >= secret.MinKey && (t.mayBeKin(before, raw) || isValueOf(tok)), isManifest(tok):
 		return true
@@ -51,6 +51,12 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return false
 	}
 	return t.mayBeKey(tok, false, false) || n >= minPath && (t.url || tok[0] == '/' || m&char.Colon != 0) && len(t.pathTokens(nil, tok)) > 0
+}
+
+// afterSign reports whether a token stands after what separates a value from its name.
+func (t *Text) afterSign(before []byte) bool {
+	b := blanks.TrimEnd(t.preceding(before))
+	return len(b) > 0 && (b[len(b)-1] == ':' || b[len(b)-1] == '=' || b[len(b)-1] == '*' || b[len(b)-1] == '>')
 }
 
 // afterArrow reports whether a token stands after what PHP and Perl print before a

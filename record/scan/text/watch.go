@@ -26,7 +26,7 @@ func (t *Text) watch(h *scan.Held, before []byte, raw bool) stretch {
 			return nil
 		}
 		return &manifest{s: t.s, on: true, key: []byte("apiVersion")}
-	case t.run == nil && len(h.Text) >= secret.MinToken:
+	case t.run == nil && (len(h.Text) >= secret.MinKey || len(h.Text) >= secret.MinToken && bytes.IndexByte(h.Text, '=') > 0):
 		if f := t.fieldBefore(before, raw); f != nil {
 			return f
 		}
