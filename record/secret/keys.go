@@ -218,11 +218,11 @@ func MayHoldKey(p []byte, bear bool) bool {
 			return true
 		}
 	}
-	return last >= mailchimpLen-minBorne && bytes.Contains(p[last:], []byte(mailchimp))
+	return len(p) > minMarked && hasMark(p[last:])
 }
 
 // minBorne is the length of the shortest such name and token: no key is shorter. Of
-// those of Mailchimp it is the end that tells.
+// markedKinds it is the end that may tell.
 const minBorne = len(bearer) + 1 + MinLoose
 
 // beginsKey reports whether tok, of at least three bytes, may begin with a key, whole

@@ -134,6 +134,19 @@ var firstOfMark = func() (is char.Table) {
 	return is
 }()
 
+// minMarked is how many bytes stand before a mark at least.
+const minMarked = 32
+
+// hasMark reports whether a mark is in p.
+func hasMark(p []byte) bool {
+	for i := range p {
+		if markedBy(p[i:]) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // markedBy returns the kind whose mark p begins with, or nil.
 func markedBy(p []byte) *markedKind {
 	if !firstOfMark[p[0]] {
