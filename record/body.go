@@ -2,6 +2,8 @@ package record
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -20,10 +22,11 @@ const spoolSize = 1 << 20
 // and ready to use. A Body must not be copied once it was written to, but to be
 // read while the original is there.
 type Body struct {
-	mem  []byte
-	buf  *buffer // that mem is in, nil where it is not of the pool
-	file *os.File
-	size int64
+	mem   []byte
+	buf   *buffer // that mem is in, nil where it is not of the pool
+	file  *os.File
+	tried uint8 // of spoolDirs: those for a file before this one, and its own
+	size  int64
 }
 
 // A buffer is memory of bodies that is used again: the first touch of new
@@ -81,7 +84,7 @@ func (b *Body) Grow(n int64) {
 	b.mem, b.buf = mem, buf
 }
 
-// Write appends p. It fails only where a temporary file cannot be written.
+// Write appends p. It fails only where no temporary file can be written.
 func (b *Body) Write(p []byte) (int, error) {
 	if b.file == nil && b.size+int64(len(p)) <= spoolSize {
 		b.Grow(int64(len(p)))
@@ -91,30 +94,57 @@ func (b *Body) Write(p []byte) (int, error) {
 	}
 	if b.file == nil {
 		if err := b.spill(); err != nil {
-			return 0, err
+			return 0, fmt.Errorf("keep body: %w", err)
 		}
 	}
 	n, err := b.file.WriteAt(p, b.size)
-	b.size += int64(n)
-	if err != nil {
-		err = fmt.Errorf("keep body: %w", err)
+	for err != nil {
+		if b.spill() != nil {
+			err = fmt.Errorf("keep body: %w", err)
+			break
+		}
+		n, err = b.file.WriteAt(p, b.size)
 	}
+	b.size += int64(n)
 	return n, err
 }
 
-// spill moves what is in memory to a temporary file.
+// errNoRoom is the error of a body for which no folder is left to try.
+var errNoRoom = errors.New("no folder has room for it")
+
+// spill moves b to a temporary file in the next folder that has room for it. Its
+// error is that of the first one.
 func (b *Body) spill() error {
-	f, err := spoolFile()
-	if err != nil {
-		return fmt.Errorf("keep body: %w", err)
+	var errs []error
+	for ; int(b.tried) < len(spoolDirs); b.tried++ {
+		f, err := spoolFile(spoolDirs[b.tried])
+		if err == nil {
+			if err = b.copyTo(f); err != nil {
+				_ = closeSpool(f)
+			}
+		}
+		if err == nil {
+			if b.file != nil {
+				_ = closeSpool(b.file) // nothing in it is missed
+			}
+			b.buf.drop()
+			b.file, b.mem, b.buf = f, nil, nil
+			b.tried++
+			return nil
+		}
+		errs = append(errs, err)
 	}
-	if _, err := f.WriteAt(b.mem, 0); err != nil {
-		f.Close()
-		return fmt.Errorf("keep body: %w", err)
+	return cmp.Or(append(errs, errNoRoom)...)
+}
+
+// copyTo writes what b holds to f, which is empty.
+func (b *Body) copyTo(f *os.File) (err error) {
+	if b.file == nil {
+		_, err = f.WriteAt(b.mem, 0)
+	} else {
+		_, err = io.Copy(f, b.Reader())
 	}
-	b.buf.drop()
-	b.file, b.mem, b.buf = f, nil, nil
-	return nil
+	return err
 }
 
 // ReadAt implements [io.ReaderAt].
