@@ -125,6 +125,7 @@ func (l Loss) Bytes() uint64 { return l.RingBytes + l.FaultBytes + l.TableBytes 
 var (
 	ErrSystem    = errors.New("recording needs Linux")
 	ErrKernel    = errors.New("the kernel cannot record")
+	ErrProcess   = errors.New("this process cannot record")
 	ErrPrivilege = errors.New("no privilege to record")
 )
 
@@ -137,7 +138,7 @@ var ErrNoTLS = tlslib.ErrNoTLS
 
 // A SupportError says why recording is not possible.
 type SupportError struct {
-	Kind   error  // ErrSystem, ErrKernel or ErrPrivilege
+	Kind   error  // ErrSystem, ErrKernel, ErrProcess or ErrPrivilege
 	Reason string // what exactly is missing
 	Hint   string // the way out, "" where there is none
 }

@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +172,8 @@ func (k *objects) table(name string) *ebpf.Map {
 }
 
 // makeTables makes those of the tables that are not there yet, all at once: the
-// kernel takes milliseconds for a large one.
+// kernel takes milliseconds for a large one. Its error is that of the first one that
+// it does not make, for all have the same cause.
 func (k *objects) makeTables(names ...string) error {
 	errs := make([]error, len(names))
 	var all sync.WaitGroup
@@ -179,7 +181,7 @@ func (k *objects) makeTables(names ...string) error {
 		all.Go(func() { _, errs[i] = k.tables.get(name, k.makeTable) })
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }
 
 func (k *objects) makeTable(name string) (*ebpf.Map, error) {

@@ -3,8 +3,15 @@
 package bpf
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ssltape/record"
 )
@@ -132,5 +139,83 @@ func TestLoss(t *testing.T) {
 	}
 	if last := tp.news[len(tp.news)-1]; last.Kind != Exited {
 		t.Errorf("last news %+v", last)
+	}
+}
+
+// readers returns the processes that empty ring buffers for this one.
+func readers(t *testing.T) (pids []int) {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil || len(lists) == 0 {
+		t.Fatalf("no list of children: %v", err)
+	}
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // a thread that has ended has none
+		for pid := range strings.FieldsSeq(string(text)) {
+			if args, _ := os.ReadFile("/proc/" + pid + "/cmdline"); strings.Contains(string(args), "empty-ring-buffer") {
+				n, _ := strconv.Atoi(pid)
+				pids = append(pids, n)
+			}
+		}
+	}
+	return pids
+}
+
+// Nothing is lost, and nothing comes twice, where what empties the ring buffer is
+// killed again and again.
+func TestReaderKilled(t *testing.T) {
+	p := open(t, Options{Buffer: 256 << 20})
+	p.attachLibssl(t, libssl(t), true)
+	goOn, wait := start(t, p, buildPair(t).args("new "+strings.Repeat("w1000000 r ", 40)+"free")...)
+	goOn()
+	ended := make(chan struct{})
+	killed := map[int]bool{}
+	var killer sync.WaitGroup
+	killer.Go(func() {
+		for len(killed) < 8 {
+			select {
+			case <-ended:
+				return
+			case <-time.After(30 * time.Millisecond): // while something passes
+			}
+			for _, pid := range readers(t) {
+				killed[pid] = true
+				_ = unix.Kill(pid, unix.SIGKILL) // it may have been, and not be gone yet
+			}
+		}
+	})
+	wait()
+	close(ended)
+	killer.Wait()
+	p.Stop()
+	tp := read(t, p)
+	if lost := account(t, p, tp); len(lost) != 2 || lost[0] != [2]int64{} || lost[1] != [2]int64{} {
+		t.Errorf("lost %v of each connection", lost)
+	}
+	if len(killed) < 3 {
+		t.Errorf("killed %d times only", len(killed))
+	}
+	if got := tp.streams[tp.conns[0]][record.Out].Len(); got != 40_000_000 {
+		t.Errorf("%d bytes written", got)
+	}
+}
+
+// A queue for which there is no memory is one that is full.
+func TestNoMemory(t *testing.T) {
+	p := open(t, Options{Buffer: 1 << 20})
+	for _, pid := range readers(t) {
+		if err := unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 5 << 20, Max: 5 << 20}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.attachLibssl(t, libssl(t), true)
+	goOn, wait := start(t, p, buildPair(t).args("new "+strings.Repeat("w1000000 r ", 30)+"free")...)
+	goOn()
+	wait()
+	p.Stop()
+	tp := read(t, p)
+	account(t, p, tp)
+	if l := p.Loss(); l.RingEvents == 0 || l.Captured == 0 {
+		t.Errorf("counted %+v", l)
 	}
 }

@@ -65,5 +65,8 @@ func (p *Probe) Stop() error { return nil }
 // Loss returns nothing here.
 func (p *Probe) Loss() Loss { return Loss{} }
 
+// Drop does nothing here.
+func (p *Probe) Drop() error { return nil }
+
 // Close does nothing here.
 func (p *Probe) Close() error { return nil }

@@ -211,6 +211,9 @@ func TestSessionRefused(t *testing.T) {
 	lib, prog := libssl(t), buildPair(t)
 	for name, refuse := range map[string]func(*objects){
 		"load": func(k *objects) {
+			if loaded, err := k.program(object.TlsProgTlsCall); err == nil {
+				loaded.Close() // nobody else will
+			}
 			k.programs.mu.Lock()
 			k.programs.byName[object.TlsProgTlsCall] = func() (*ebpf.Program, error) { return nil, unix.EINVAL }
 			k.programs.mu.Unlock()
@@ -219,7 +222,7 @@ func TestSessionRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t, Options{Buffer: 128 << 20})
-			_, _ = p.program(object.TlsProgTlsCall) // by now it is loaded, or is not to be
+			_, _ = p.program(object.TlsProgTlsCall) // by now it is loaded, or cannot be
 			p.sessions.Store(true)
 			refuse(p.objects)
 			p.attachLibssl(t, lib, true)

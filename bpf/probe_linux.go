@@ -213,11 +213,17 @@ func (p *Probe) Loss() Loss {
 	return sum
 }
 
-// Close stops p, drops what has not been read and frees what it holds.
-func (p *Probe) Close() error {
+// Drop stops p and drops what has not been read: [Probe.Events] ends with how far
+// each connection has come.
+func (p *Probe) Drop() error {
 	err := p.Stop()
 	p.queue.close()
-	err = errors.Join(err, p.reader.Close())
+	return errors.Join(err, p.reader.Close())
+}
+
+// Close drops what has not been read and frees what p holds.
+func (p *Probe) Close() error {
+	err := p.Drop()
 	p.workers.Wait()
 	return errors.Join(err, p.objects.Close())
 }

@@ -17,19 +17,6 @@ import (
 	"ssltape/bpf/ring"
 )
 
-const minQueue = 256 << 20
-
-// queueLimit bounds what waits for a consumer that is slower than the recorded
-// processes: a sixteenth of the memory that the machine has. Beyond it the ring
-// buffer fills up and the kernel counts what is lost.
-func queueLimit() int {
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return minQueue
-	}
-	return max(minQueue, int(uint64(info.Totalram)*uint64(info.Unit)/16))
-}
-
 // A block holds events on their way from the ring buffer to the consumer.
 type block struct {
 	*ring.Block           // nil where there are none
@@ -52,7 +39,7 @@ type queue struct {
 
 func newQueue(limit int) *queue {
 	if limit == 0 {
-		limit = queueLimit()
+		limit = queueLimit(usableMemory())
 	}
 	q := &queue{limit: limit}
 	q.cond.L = &q.mu
@@ -282,8 +269,10 @@ func (p *Probe) receive() {
 			return
 		case news.Block != nil:
 			p.queue.put(block{Block: news.Block, lossy: p.Loss().RingEvents > 0})
-		case news.Marked:
-			p.queue.put(block{lossy: true, after: <-p.snapshots})
+		case news.Marked > 0:
+			for range news.Marked {
+				p.queue.put(block{lossy: true, after: <-p.snapshots})
+			}
 		default:
 			p.examine(news.Urgent)
 		}

@@ -23,6 +23,9 @@ func Supported() error {
 		return &SupportError{ErrPrivilege, "neither root nor cap_bpf and cap_perfmon",
 			"run with sudo, or setcap cap_bpf,cap_perfmon+ep on the program"}
 	}
+	if _, err := os.Stat("/proc/self/exe"); err != nil {
+		return &SupportError{ErrProcess, "/proc is not mounted", "mount -t proc proc /proc"}
+	}
 	if err := hasTypes(); err != nil {
 		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
 	}
@@ -42,6 +45,9 @@ func hasTypes() error {
 func explain(err error) error {
 	if rejected := new(ebpf.VerifierError); errors.As(err, &rejected) {
 		return &SupportError{ErrKernel, err.Error(), "use a kernel of a current distribution"}
+	}
+	if errors.Is(err, unix.EMFILE) {
+		return &SupportError{ErrProcess, "too many open files", "ulimit -n 1024 allows enough of them"}
 	}
 	if !errors.Is(err, unix.EPERM) {
 		return err

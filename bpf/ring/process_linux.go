@@ -5,7 +5,9 @@ package ring
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -38,8 +40,10 @@ const (
 
 // A message is what the process tells; an urgent event follows it.
 type message struct {
-	kind, size  uint32
-	slot, clock int64
+	kind, size uint32
+	slot       int64 // or the number of a mark
+	from       int64 // position in the ring buffer of the block
+	clock      int64
 }
 
 // maxUrgent bounds the size of an urgent event.
@@ -53,8 +57,8 @@ const (
 )
 
 type request struct {
-	kind, _ uint32
-	slot    int64
+	kind, size uint32 // of the block
+	slot       int64  // or the number of a mark
 }
 
 const (
@@ -73,24 +77,28 @@ const (
 // The process does its work while the program is being initialised, so that it
 // is there soon, and returns where this is another one.
 func init() {
-	if len(os.Args) != 6 || os.Args[1] != command {
+	if len(os.Args) != 7 || os.Args[1] != command {
 		return
 	}
-	size, e1 := strconv.Atoi(os.Args[2])
-	limit, e2 := strconv.Atoi(os.Args[3])
-	kind, e3 := strconv.Atoi(os.Args[4])
-	urgent, e4 := strconv.ParseUint(os.Args[5], 10, 32)
-	b, err := openBuffer(ringFD, size)
-	if err := errors.Join(err, e1, e2, e3, e4); err != nil {
+	var args [5]int
+	var errs [len(args) + 1]error
+	for i := range args {
+		args[i], errs[i] = strconv.Atoi(os.Args[i+2])
+	}
+	p := &process{limit: args[1], kind: args[2], urgent: uint32(args[3]), older: args[4], sizes: map[int64]int{}}
+	p.buffer, errs[len(args)] = openBuffer(ringFD, args[0])
+	if errors.Join(errs[:]...) != nil {
 		return // somebody has typed it
 	}
 	debug.SetGCPercent(-1) // next to nothing is allocated
 	debug.SetMemoryLimit(memory)
 	runtime.GOMAXPROCS(1)
+	// Who ends all processes of a service or of a session (systemd.kill(5)) asks
+	// the recorder, too, which ends this one when it has what there is.
+	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
 	goFirst()
-	p := &process{buffer: b, limit: limit, kind: kind, urgent: uint32(urgent), sizes: map[int64]int{}}
-	if err := p.run(); err != nil {
-		fmt.Fprintf(os.Stderr, "ssltape: reader of the ring buffer: %v\n", err)
+	if err := errors.Join(p.growing(), p.run()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
@@ -120,20 +128,47 @@ type process struct {
 	urgent uint32 // bits
 
 	slots   int64         // that the file has had
+	most    int64         // that it may have
 	ready   []int64       // those that nothing is in
 	empty   []int64       // likewise, and without memory
 	sizes   map[int64]int // of what is in the others
 	waiting int           // the sum of sizes
+	older   int           // bytes that wait since before this process was there
 
-	marks    []uintptr // positions in the ring buffer that were asked for
-	untold   [][]byte  // what the socket had no room for
+	marks    []mark
+	untold   [][]byte // what the socket had no room for
 	stopping bool
 	ended    bool // it is told that there is nothing more
 }
 
+// A mark is a position in the ring buffer that was asked for.
+type mark struct {
+	number   int64
+	position uintptr
+}
+
+// growing gets the file ready to grow behind what a process before this one has
+// left in it. How long the files of the user may be says nothing of it, but only
+// where that can be changed (setrlimit(2)).
+func (p *process) growing() error {
+	most := unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY}
+	if unix.Setrlimit(unix.RLIMIT_FSIZE, &most) != nil && unix.Getrlimit(unix.RLIMIT_FSIZE, &most) == nil {
+		most.Cur = most.Max
+		_ = unix.Setrlimit(unix.RLIMIT_FSIZE, &most)
+	}
+	if p.most = int64(min(most.Cur/BlockSize, math.MaxInt64)); p.most == 0 {
+		return errors.New("what waits needs files of 1 MiB, which are not allowed (ulimit -f)")
+	}
+	var file unix.Stat_t
+	if err := unix.Fstat(fileFD, &file); err != nil {
+		return fmt.Errorf("size of what waits: %w", err)
+	}
+	p.slots = (file.Size + BlockSize - 1) / BlockSize
+	return nil
+}
+
 // run returns nil when nobody is there any more to ask. It does not return before
-// that: what is asked for and not read when this process ends would have the other
-// end of the socket forget what it has not read either.
+// that: who has told all may be asked for something yet.
 func (p *process) run() error {
 	wake, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -181,9 +216,9 @@ func (p *process) ask() (gone bool) {
 		}
 		switch q.kind {
 		case askFree:
-			p.release(q.slot)
+			p.release(q)
 		case askMark:
-			p.marks = append(p.marks, p.end())
+			p.marks = append(p.marks, mark{q.slot, p.end()})
 		case askStop:
 			p.stopping = true
 		}
@@ -192,7 +227,7 @@ func (p *process) ask() (gone bool) {
 
 // move moves what is complete in the ring buffer, if it is worth it.
 func (p *process) move() error {
-	for p.waiting < p.limit {
+	for p.waiting+p.older < p.limit {
 		full, err := p.scan(p.seen)
 		if err != nil {
 			return err
@@ -202,14 +237,17 @@ func (p *process) move() error {
 		if len(content) == 0 || !full && atWork && len(content) < enough && !p.stopping && len(p.marks) == 0 {
 			break
 		}
-		if err := p.store(content); err != nil {
+		if stored, err := p.store(content); err != nil {
 			return err
+		} else if !stored {
+			break
 		}
 		p.free()
 	}
-	for len(p.marks) > 0 && p.passed(p.marks[0]) {
+	for len(p.marks) > 0 && p.passed(p.marks[0].position) {
+		number := p.marks[0].number
 		p.marks = p.marks[1:]
-		if err := p.tell(message{kind: toldMark}, nil); err != nil {
+		if err := p.tell(message{kind: toldMark, slot: number}, nil); err != nil {
 			return err
 		}
 	}
@@ -224,15 +262,27 @@ func (p *process) seen(event []byte) error {
 	return p.tell(message{kind: toldUrgent}, event[:min(len(event), maxUrgent)])
 }
 
-// store puts a block into the file and tells of it.
-func (p *process) store(content []byte) error {
-	slot := p.slot()
-	if _, err := unix.Pwrite(fileFD, content, slot*BlockSize); err != nil {
-		return fmt.Errorf("write what waits: %w", err)
+// store puts a block into the file and tells of it. Where the file has no room
+// that is tried again when some of what is in it is not needed any more.
+func (p *process) store(content []byte) (stored bool, err error) {
+	slot, ok := p.slot()
+	if !ok {
+		return false, nil
+	}
+	n, err := unix.Pwrite(fileFD, content, slot*BlockSize)
+	if err == nil && n < len(content) {
+		err = unix.ENOSPC
+	}
+	if err != nil {
+		p.empty = append(p.empty, slot)
+		if p.waiting+p.older > 0 {
+			return false, nil
+		}
+		return false, fmt.Errorf("write what waits: %w", err)
 	}
 	p.sizes[slot] = len(content)
 	p.waiting += len(content)
-	return p.tell(message{kind: toldBlock, size: uint32(len(content)), slot: slot, clock: Clock()}, nil)
+	return true, p.tell(message{kind: toldBlock, size: uint32(len(content)), slot: slot, from: int64(p.from), clock: Clock()}, nil)
 }
 
 // tell sends m and what follows it, or keeps it where the recorder has not read
@@ -271,27 +321,34 @@ func (p *process) send(head, event []byte) (sent bool, err error) {
 	return false, fmt.Errorf("tell the recorder: %w", err)
 }
 
-// slot returns one that nothing is in.
-func (p *process) slot() int64 {
+// slot returns one that nothing is in, if there may be one.
+func (p *process) slot() (slot int64, ok bool) {
 	for _, free := range []*[]int64{&p.ready, &p.empty} {
 		if n := len(*free); n > 0 {
 			slot := (*free)[n-1]
 			*free = (*free)[:n-1]
-			return slot
+			return slot, true
 		}
 	}
+	if p.slots >= p.most {
+		return 0, false
+	}
 	p.slots++
-	return p.slots - 1
+	return p.slots - 1, true
 }
 
-// release frees a slot.
-func (p *process) release(slot int64) {
-	p.waiting -= p.sizes[slot]
-	delete(p.sizes, slot)
+// release frees the slot that q is about.
+func (p *process) release(q request) {
+	if size, mine := p.sizes[q.slot]; mine {
+		p.waiting -= size
+		delete(p.sizes, q.slot)
+	} else {
+		p.older = max(0, p.older-int(q.size))
+	}
 	const hole = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
 	if len(p.ready) < keep/BlockSize {
-		p.ready = append(p.ready, slot)
-	} else if unix.Fallocate(fileFD, hole, slot*BlockSize, BlockSize) == nil {
-		p.empty = append(p.empty, slot)
+		p.ready = append(p.ready, q.slot)
+	} else if unix.Fallocate(fileFD, hole, q.slot*BlockSize, BlockSize) == nil {
+		p.empty = append(p.empty, q.slot)
 	}
 }

@@ -13,6 +13,8 @@
 package ring
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -41,14 +44,34 @@ type Options struct {
 	Urgent []byte
 }
 
+// restarts is how often another process takes the place of one that was killed.
+const restarts = 10
+
 // A Reader is the process that empties a ring buffer. Next is for one goroutine,
 // Load and Free for another; the rest may be called at any time.
+//
+// Where the process is killed, as a kernel short of memory does it, another one
+// goes on with what is in the ring buffer. Both ends of the socket stay with the
+// Reader, so that what one has told, and was asked for and did not read, is there
+// for the next.
 type Reader struct {
-	cmd     *exec.Cmd
-	socket  *os.File
-	file    *os.File
-	closing sync.Once
-	buf     [int(unsafe.Sizeof(message{})) + maxUrgent]byte
+	o      Options
+	socket *os.File
+	files  [3]*os.File // the descriptors of the process, from firstFD on
+	gone   chan struct{}
+	buf    [int(unsafe.Sizeof(message{})) + maxUrgent]byte
+	next   int64 // position in the ring buffer behind the blocks that were told
+	closed sync.Once
+
+	mu       sync.Mutex
+	cmd      *exec.Cmd
+	stderr   *bytes.Buffer // of cmd
+	err      error         // why there is no process
+	stopping bool
+	closing  bool
+	waiting  int   // bytes of blocks that were told and not freed
+	asked    int64 // marks
+	answered int64 // likewise
 }
 
 // A Block is a piece of the ring buffer that waits.
@@ -56,13 +79,14 @@ type Block struct {
 	Size  int   // of it in bytes
 	Clock int64 // what to add to the kernel's time for ns since the epoch
 	slot  int64
+	known int // bytes that a block before it holds, too
 }
 
 // News is what a [Reader] tells: one of these.
 type News struct {
 	Block  *Block
 	Urgent []byte // an event, which will be in a block, too; valid until the next call
-	Marked bool   // all that was in the ring buffer when [Reader.Mark] was called has been told
+	Marked int    // so many calls of [Reader.Mark] ago all has been told that was in the ring buffer then
 }
 
 // Start empties the ring buffer that fd is, of which there must be no other
@@ -76,45 +100,111 @@ func Start(fd int, o Options) (*Reader, error) {
 }
 
 func start(fd int, o Options) (*Reader, error) {
-	var files [3]*os.File // become the descriptors of the command
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
+	r := &Reader{o: o, gone: make(chan struct{})}
 	memory, err := unix.MemfdCreate("ssltape queue", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("memfd_create: %w", err)
 	}
-	r := &Reader{file: os.NewFile(uintptr(memory), "queue")}
-	for i, fd := range map[int]int{ringFD: fd, fileFD: memory} {
-		if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, firstFD); err != nil {
-			return nil, errors.Join(err, r.file.Close())
-		}
-		files[i-firstFD] = os.NewFile(uintptr(fd), "")
+	r.files[fileFD-firstFD] = os.NewFile(uintptr(memory), "queue")
+	if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, firstFD); err != nil {
+		return nil, errors.Join(err, r.closeFiles())
 	}
+	r.files[ringFD-firstFD] = os.NewFile(uintptr(fd), "")
 	// Messages keep their bounds; the end here does not block, for the poller of Go.
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, errors.Join(err, r.file.Close())
+		return nil, errors.Join(err, r.closeFiles())
 	}
-	files[socketFD-firstFD] = os.NewFile(uintptr(pair[1]), "")
+	r.files[socketFD-firstFD] = os.NewFile(uintptr(pair[1]), "")
 	_ = unix.SetNonblock(pair[0], true)
 	r.socket = os.NewFile(uintptr(goesFirst(pair[0])), "reader")
+	if err := r.spawn(); err != nil {
+		return nil, errors.Join(err, r.socket.Close(), r.closeFiles())
+	}
+	go r.keep()
+	return r, nil
+}
 
+func (r *Reader) closeFiles() error {
+	var errs []error
+	for _, f := range r.files {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// spawn starts the process; mu is held, or nobody else has r yet.
+func (r *Reader) spawn() error {
 	urgent := uint32(0)
-	for _, kind := range o.Urgent {
+	for _, kind := range r.o.Urgent {
 		urgent |= 1 << kind
 	}
-	r.cmd = exec.Command("/proc/self/exe", command, strconv.Itoa(o.Size), strconv.Itoa(o.Limit), strconv.Itoa(o.Kind), fmt.Sprint(urgent))
-	r.cmd.ExtraFiles = files[:]
-	// The terminal's signals, and those for the recorder's group, are not for it.
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	r.cmd.Dir = "/"
-	if err := r.cmd.Start(); err != nil {
-		return nil, errors.Join(err, r.file.Close(), r.socket.Close())
+	cmd := exec.Command("/proc/self/exe", command)
+	cmd.Args[0] = "ssltape"
+	for _, arg := range []int{r.o.Size, r.o.Limit, r.o.Kind, int(urgent), r.waiting} {
+		cmd.Args = append(cmd.Args, strconv.Itoa(arg))
 	}
-	return r, nil
+	cmd.ExtraFiles = r.files[:]
+	r.stderr = new(bytes.Buffer)
+	cmd.Stderr = r.stderr
+	// The terminal's signals, and those for the recorder's group, are not for it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.Dir = "/"
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	r.cmd = cmd
+	return nil
+}
+
+// keep has another process go on where one was killed, until r is closed or that
+// does not help.
+func (r *Reader) keep() {
+	defer close(r.gone)
+	for n := 0; ; n++ {
+		err := r.cmd.Wait()
+		r.mu.Lock()
+		status, _ := r.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		switch {
+		case r.closing:
+			r.mu.Unlock()
+			return
+		case !status.Signaled():
+			line, _, _ := strings.Cut(r.stderr.String(), "\n")
+			err = errors.New(cmp.Or(line, fmt.Sprint(err)))
+		case n < restarts:
+			err = r.spawn()
+		}
+		answered, asked, stopping := r.answered, r.asked, r.stopping
+		r.err = err
+		r.mu.Unlock()
+		if err != nil {
+			r.endSocket()
+			return
+		}
+		for number := answered + 1; number <= asked; number++ {
+			r.tell(request{kind: askMark, slot: number})
+		}
+		if stopping {
+			r.tell(request{kind: askStop})
+		}
+	}
+}
+
+// endSocket has Next come to an end after what it has not read yet: what was
+// asked for and not read would have the kernel take that back.
+func (r *Reader) endSocket() {
+	far := r.files[socketFD-firstFD]
+	unread := make([]byte, unsafe.Sizeof(request{}))
+	for {
+		n, _, err := unix.Recvfrom(int(far.Fd()), unread, unix.MSG_DONTWAIT)
+		if err != unix.EINTR && n <= 0 {
+			break
+		}
+	}
+	_ = unix.Shutdown(int(far.Fd()), unix.SHUT_RDWR)
 }
 
 // goesFirst returns fd under a high number. Of a process that is killed the kernel
@@ -130,33 +220,66 @@ func goesFirst(fd int) int {
 }
 
 // Next returns what comes next. Its error is [io.EOF] when all was told after
-// [Reader.Stop], and another one when the process is gone. It blocks until there
-// is something to return.
+// [Reader.Stop], and another one when the process is gone and no other takes its
+// place. It blocks until there is something to return.
 func (r *Reader) Next() (News, error) {
-	n, err := r.socket.Read(r.buf[:])
-	if err == nil && n < int(unsafe.Sizeof(message{})) {
-		err = io.ErrUnexpectedEOF
+	for {
+		n, err := r.socket.Read(r.buf[:])
+		if err == nil && n < int(unsafe.Sizeof(message{})) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return News{}, fmt.Errorf("the reader of the ring buffer is gone: %w", cmp.Or(r.err, err))
+		}
+		m := (*message)(unsafe.Pointer(&r.buf))
+		switch m.kind {
+		case toldUrgent:
+			return News{Urgent: r.buf[unsafe.Sizeof(*m):n]}, nil
+		case toldEnd:
+			return News{}, io.EOF
+		case toldMark:
+			if n := r.answer(m.slot); n > 0 {
+				return News{Marked: n}, nil
+			}
+		case toldBlock:
+			if b := r.block(m); b.known < b.Size {
+				return News{Block: b}, nil
+			} else {
+				r.Free(b)
+			}
+		}
 	}
-	if err != nil {
-		return News{}, fmt.Errorf("the reader of the ring buffer is gone: %w", err)
-	}
-	m := (*message)(unsafe.Pointer(&r.buf))
-	switch m.kind {
-	case toldUrgent:
-		return News{Urgent: r.buf[unsafe.Sizeof(*m):n]}, nil
-	case toldMark:
-		return News{Marked: true}, nil
-	case toldEnd:
-		return News{}, io.EOF
-	}
-	return News{Block: &Block{Size: int(m.size), Clock: m.clock, slot: m.slot}}, nil
+}
+
+// answer returns how many marks are answered with that of the given number: those
+// before it, too, which somebody may have been killed over.
+func (r *Reader) answer(number int64) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := max(0, number-r.answered)
+	r.answered += n
+	return int(n)
+}
+
+// block returns the block that m tells of. Who was killed before the kernel might
+// write over what a block was made of has left that to the next one.
+func (r *Reader) block(m *message) *Block {
+	b := &Block{Size: int(m.size), Clock: m.clock, slot: m.slot}
+	b.known = int(min(max(0, r.next-m.from), int64(b.Size)))
+	r.next = m.from + int64(b.Size)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting += b.Size
+	return b
 }
 
 // Load reads b into p, which has room for BlockSize bytes, and returns it. It
 // can be walked with [Event].
 func (r *Reader) Load(b *Block, p []byte) ([]byte, error) {
-	p = p[:b.Size]
-	if _, err := r.file.ReadAt(p, b.slot*BlockSize); err != nil {
+	p = p[:b.Size-b.known]
+	if _, err := r.files[fileFD-firstFD].ReadAt(p, b.slot*BlockSize+int64(b.known)); err != nil {
 		return nil, fmt.Errorf("read what waits: %w", err)
 	}
 	return p, nil
@@ -175,25 +298,46 @@ func Event(p []byte, at int) (event []byte, next int) {
 }
 
 // Free says that b is not needed any more.
-func (r *Reader) Free(b *Block) { r.tell(request{kind: askFree, slot: b.slot}) }
+func (r *Reader) Free(b *Block) {
+	r.mu.Lock()
+	r.waiting -= b.Size
+	r.mu.Unlock()
+	r.tell(request{kind: askFree, size: uint32(b.Size), slot: b.slot})
+}
 
-// Mark asks for news when all has been told that the ring buffer holds now.
-func (r *Reader) Mark() { r.tell(request{kind: askMark}) }
+// Mark asks for news when all has been told that the ring buffer holds now. It
+// must not be called by two goroutines at once.
+func (r *Reader) Mark() {
+	r.mu.Lock()
+	r.asked++
+	number := r.asked
+	r.mu.Unlock()
+	r.tell(request{kind: askMark, slot: number})
+}
 
 // Stop asks for an end as soon as the ring buffer is empty.
-func (r *Reader) Stop() { r.tell(request{kind: askStop}) }
+func (r *Reader) Stop() {
+	r.mu.Lock()
+	r.stopping = true
+	r.mu.Unlock()
+	r.tell(request{kind: askStop})
+}
 
-// tell sends q. Where that fails the process is gone, which Next says.
+// tell sends q. Where that fails nobody is there any more, which Next says.
 func (r *Reader) tell(q request) {
 	_, _ = r.socket.Write(unsafe.Slice((*byte)(unsafe.Pointer(&q)), unsafe.Sizeof(q)))
 }
 
 // Close ends the process and frees what waits. Next and Load return errors then.
 func (r *Reader) Close() (err error) {
-	r.closing.Do(func() {
+	r.closed.Do(func() {
+		r.mu.Lock()
+		r.closing = true
 		_ = r.cmd.Process.Kill() // it may have come to its end
-		_ = r.cmd.Wait()
-		err = errors.Join(r.socket.Close(), r.file.Close())
+		r.mu.Unlock()
+		err = r.socket.Close()
+		<-r.gone
+		err = errors.Join(err, r.closeFiles())
 	})
 	return err
 }

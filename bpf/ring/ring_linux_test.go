@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -132,7 +133,7 @@ func TestReader(t *testing.T) {
 	for range 100 { // more than it reads before it has come to its end
 		r.Free(&Block{})
 	}
-	if news, err := r.Next(); err != nil || !news.Marked {
+	if news, err := r.Next(); err != nil || news.Marked != 1 {
 		t.Errorf("%+v, %v, want a mark", news, err)
 	}
 	if news, err := r.Next(); err != io.EOF {
@@ -143,8 +144,8 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// The process stays until the reader is closed: if it went with something unread
-// that it was asked for, the kernel would give an error for what it has told.
+// The process stays until the reader is closed: one that goes by itself is taken
+// for one that has failed.
 func TestReaderStays(t *testing.T) {
 	r := startReader(t)
 	r.Stop()
@@ -185,7 +186,7 @@ func TestReaderFlooded(t *testing.T) {
 		if news, err := r.Next(); err != io.EOF {
 			t.Errorf("%+v, %v, want an end", news, err)
 		}
-		if err := r.cmd.Process.Kill(); err != nil {
+		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
 		flood.Wait()
@@ -201,7 +202,7 @@ func TestReaderNotRead(t *testing.T) {
 	}
 	r.Stop()
 	for i := range n {
-		if news, err := r.Next(); err != nil || !news.Marked {
+		if news, err := r.Next(); err != nil || news.Marked != 1 {
 			t.Fatalf("%d: %+v, %v, want a mark", i, news, err)
 		}
 	}
@@ -216,19 +217,105 @@ func TestReaderOrphaned(t *testing.T) {
 	if err := r.socket.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.cmd.Wait(); err != nil {
-		t.Error(err)
+	<-r.gone
+	if code := r.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d, %s", code, r.stderr)
 	}
 }
 
-// A process that is killed has not come to its end.
+// pid returns that of the process.
+func (r *Reader) pid() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cmd.Process.Pid
+}
+
+// Another process goes on where one is killed, with what that was asked for; but
+// not for ever.
 func TestReaderKilled(t *testing.T) {
 	r := startReader(t)
-	if err := r.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
+	kill := func() {
+		if err := unix.Kill(r.pid(), unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if news, err := r.Next(); err == nil || err == io.EOF {
-		t.Errorf("%+v, %v, want an error", news, err)
+	for n := range restarts {
+		before := r.pid()
+		if n == restarts/2 {
+			r.Stop()
+			if news, err := r.Next(); err != io.EOF {
+				t.Fatalf("%+v, %v, want an end", news, err)
+			}
+		}
+		if n%2 == 0 { // that it has read
+			if err := unix.Kill(before, unix.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Mark()
+		r.Mark()
+		kill()
+		for marks := 0; marks < 2; {
+			news, err := r.Next()
+			if err == io.EOF && n >= restarts/2 {
+				continue // it is told again
+			}
+			if err != nil || news.Marked == 0 {
+				t.Fatalf("%d: %+v, %v, want a mark", n, news, err)
+			}
+			marks += news.Marked
+		}
+		if n%2 == 0 && r.pid() == before {
+			t.Fatalf("%d: the process is the same", n)
+		}
+		for r.pid() == before {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	kill()
+	for {
+		news, err := r.Next()
+		if err == io.EOF {
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Errorf("%+v, %v, want an error", news, err)
+		}
+		return
+	}
+}
+
+// Who ends all that belongs to a service does not end this process.
+func TestReaderSignals(t *testing.T) {
+	r := startReader(t)
+	r.Mark() // it has begun
+	if news, err := r.Next(); err != nil || news.Marked != 1 {
+		t.Fatalf("%+v, %v, want a mark", news, err)
+	}
+	pid := r.pid()
+	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP} {
+		if err := unix.Kill(pid, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Mark()
+	if news, err := r.Next(); err != nil || news.Marked != 1 || r.pid() != pid {
+		t.Errorf("%+v, %v, process %d, want a mark of %d", news, err, r.pid(), pid)
+	}
+}
+
+// What a block before it holds, too, is left out of one.
+func TestBlockKnown(t *testing.T) {
+	var r Reader
+	for _, c := range []struct {
+		from  int64
+		size  uint32
+		known int
+	}{{0, 100, 0}, {100, 50, 0}, {100, 80, 50}, {100, 80, 80}, {180, 20, 0}, {300, 10, 0}} {
+		b := r.block(&message{from: c.from, size: c.size})
+		if b.known != c.known {
+			t.Errorf("%d bytes from %d: %d known, want %d", c.size, c.from, b.known, c.known)
+		}
 	}
 }
 
