@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,10 +28,13 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 		return commandCode(o, err)
 	}
 	o.Version = version
-	r := &recorder{o: o, stdout: stdout, stderr: &status{w: stderr}}
+	r := &recorder{o: o, stdout: stdout, stderr: &status{w: stderr}, stopped: make(chan struct{})}
 	code, err := r.run(ctx)
-	if err != nil {
+	if err != nil && !r.begun {
 		return commandCode(o, err)
+	}
+	if err != nil {
+		return err
 	}
 	if code != 0 {
 		return &replay.Error{Code: code}
@@ -41,10 +44,10 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 
 // commandCode turns the exit codes that say why nothing was recorded into the
 // one that stands for them where the code belongs to a command: 125, as of
-// env(1) and timeout(1). That something was lost is said in any case.
+// env(1) and timeout(1).
 func commandCode(o *Options, err error) error {
-	e := new(replay.Error)
-	if o == nil || len(o.Command) == 0 || !errors.As(err, &e) || e.Code == 5 || e.Code >= 125 {
+	e := &replay.Error{Err: err}
+	if o == nil || len(o.Command) == 0 || errors.As(err, &e) && e.Code >= 125 {
 		return err
 	}
 	return &replay.Error{Code: 125, Err: e.Err, Hint: e.Hint}
@@ -63,17 +66,20 @@ type recorder struct {
 	asm    *assembly.Assembler
 
 	stopping sync.Once
-	exited   chan int // the exit code of the command
+	stopped  chan struct{} // closed when the probes are
+	exited   chan int      // the exit code of the command
 
 	alive   map[int]bool    // processes that are recorded; nil where others may come, or the command tells
 	refused map[string]bool // programs of which refuse has said it
 
-	ended      bool          // the files are; under mu
-	interrupts int           // signals that asked to stop
+	begun      bool          // something may have been recorded
+	ended      atomic.Bool   // the files are
+	interrupts atomic.Int32  // signals that asked to stop
+	dropped    atomic.Bool   // somebody did not want to wait for what was left
+	writing    int           // times that progress saw it: what was recorded, after the end of that
 	start      time.Time     // when the probes were attached
 	took       time.Duration // from then until they were stopped
-	delivered  uint64        // bytes that the probes have handed over; under mu
-	final      *bpf.Loss     // counters at the moment from which nothing was waited for; under mu
+	delivered  atomic.Uint64 // bytes that the probes have handed over
 
 	mu sync.Mutex // held while an event is passed on, and by who looks at counters
 }
@@ -99,11 +105,16 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 		r.abandon()
 		return 0, errors.Join(err, out.remove())
 	}
+	r.begun = true
 	stop := r.watch(ctx)
 	err = r.copy()
 	r.took = time.Since(r.start)
+	r.stop() // where copy has failed; else it was
 	if e := r.end(); err == nil {
 		err = e
+	}
+	if len(r.exited) == 0 && err != nil && !errors.Is(err, errNoOutput) {
+		fmt.Fprintf(r.stderr, "ssltape: %v; nothing more is recorded\n", err)
 	}
 	code := 0
 	if r.exited != nil {
@@ -119,7 +130,7 @@ func (r *recorder) end() error {
 	defer r.mu.Unlock()
 	err := r.asm.Close()
 	r.out.close()
-	r.ended = true
+	r.ended.Store(true)
 	return err
 }
 
@@ -226,6 +237,7 @@ func (r *recorder) begin() (err error) {
 // stop detaches the probes and lets copy come to its end, once.
 func (r *recorder) stop() {
 	r.stopping.Do(func() {
+		defer close(r.stopped)
 		if err := r.probe.Stop(); err != nil {
 			r.logf("stop: %v", err)
 		}
@@ -250,7 +262,7 @@ func (r *recorder) event(e bpf.Event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e.Process == nil {
-		r.delivered += uint64(len(e.Chunk.Data))
+		r.delivered.Add(uint64(len(e.Chunk.Data)))
 	}
 	if r.limitReached() { // what came after it is not wanted
 		return nil
@@ -314,96 +326,6 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 		return nil
 	}
 	return r.out.WriteProcess(e)
-}
-
-// watch stops the recording on signals, at the time limit and at the end of
-// ctx, and shows the status meanwhile. The function that it returns ends it.
-func (r *recorder) watch(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	// A closed stdout is an error of the live view, not the end of the process.
-	// Ignored, the signal would be ignored by the command too.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
-	var limit <-chan time.Time
-	if r.o.Time > 0 {
-		limit = time.After(r.o.Time)
-	}
-	var done sync.WaitGroup
-	done.Go(func() { r.showStatus(ctx) })
-	done.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				r.stop()
-				return
-			case <-limit:
-				go r.stop()
-			case s := <-signals:
-				if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 {
-					go r.signal(s.(syscall.Signal)) // it waits for outputs
-				} else {
-					r.signal(s.(syscall.Signal))
-				}
-			}
-		}
-	})
-	return func() {
-		cancel() // signals stay caught: they are not to cut off the totals
-		done.Wait()
-	}
-}
-
-// signal does what the command line contract says of signal s.
-func (r *recorder) signal(s syscall.Signal) {
-	running := r.cmd != nil && len(r.exited) == 0 // else there is no command to end
-	switch {
-	case s == syscall.SIGUSR1:
-		r.mu.Lock()
-		fmt.Fprintln(r.stderr, r.counters())
-		r.mu.Unlock()
-	case s == syscall.SIGUSR2:
-		r.mu.Lock()
-		if !r.ended {
-			r.out.flush()
-		}
-		r.mu.Unlock()
-	case running && r.interrupts == 0:
-		r.interrupts++
-		if s != syscall.SIGINT { // which the terminal has sent to the command too
-			r.cmd.cmd.Process.Signal(s)
-		}
-	case r.interrupts == 0 || running && r.interrupts == 1:
-		r.interrupts++
-		go r.stop()
-	default: // wait for nothing: not for what is still in the ring, and not for the command
-		r.drop()
-		select {
-		case r.exited <- 128 + int(s):
-		default: // there is none, or it has ended
-		}
-	}
-}
-
-// drop closes the probes with what they have not handed over yet.
-func (r *recorder) drop() {
-	r.out.giveUp()
-	r.stop()
-	loss := r.probe.Loss()
-	r.probe.Close()
-	r.mu.Lock() // last: a slow output may hold it
-	defer r.mu.Unlock()
-	if r.final == nil {
-		r.final = &loss
-	}
-}
-
-// loss returns the kernel's counters, and how many bytes were dropped.
-func (r *recorder) loss() (l bpf.Loss, dropped uint64) {
-	if r.final == nil {
-		return r.probe.Loss(), 0
-	}
-	return *r.final, r.final.Captured - min(r.final.Captured, r.delivered)
 }
 
 func (r *recorder) logf(format string, args ...any) {

@@ -46,11 +46,15 @@ func (s *status) clear() {
 	}
 }
 
-// show puts line in the place of the last one, cut to the terminal's width of
+// show puts line, which may be empty, in the place of the last one, cut to the terminal's width of
 // this moment: what is longer would scroll.
 func (s *status) show(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if line == "" {
+		s.clear()
+		return
+	}
 	width := 80
 	if f, ok := s.w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
@@ -64,16 +68,13 @@ func (s *status) show(line string) {
 
 // showStatus shows the status line until ctx is done.
 func (r *recorder) showStatus(ctx context.Context) {
-	if r.cmd != nil || r.o.Quiet || r.o.Print || !isTerminal(r.stderr.w) {
+	if r.o.Quiet || r.o.Print || !isTerminal(r.stderr.w) {
 		return
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		r.mu.Lock()
-		line := r.counters()
-		r.mu.Unlock()
-		r.stderr.show(line)
+		r.stderr.show(r.progress())
 		select {
 		case <-ctx.Done():
 			r.stderr.Write(nil)
@@ -81,6 +82,32 @@ func (r *recorder) showStatus(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// progress returns the status line, if there is to be one: not while a command has
+// the terminal. It is called once a second. Once the probes are stopped it waits for
+// nobody: an output may.
+func (r *recorder) progress() string {
+	select {
+	case <-r.stopped:
+	default:
+		if r.cmd == nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.counters()
+		}
+	}
+	if r.ended.Load() || r.cmd != nil && len(r.exited) == 0 {
+		return ""
+	}
+	if r.writing++; r.cmd != nil && r.writing == 1 { // it may be done at once
+		return ""
+	}
+	twice := " twice"
+	if r.interrupts.Load() > 0 {
+		twice = ""
+	}
+	return fmt.Sprintf("writing what was recorded: %s left (Ctrl-C%s drops it)", bytesText(int64(r.waiting())), twice)
 }
 
 func isTerminal(w io.Writer) bool {
@@ -169,8 +196,10 @@ func (r *recorder) summary() {
 	if loss.Bytes() > 0 {
 		fmt.Fprintf(&b, "ssltape: %s lost: %s\n", bytesText(int64(loss.Bytes())), causes(loss))
 	}
-	if dropped > 0 {
+	if dropped > 0 && r.dropped.Load() {
 		fmt.Fprintf(&b, "ssltape: %s not waited for\n", bytesText(int64(dropped)))
+	} else if dropped > 0 {
+		fmt.Fprintf(&b, "ssltape: %s lost on the way from the kernel\n", bytesText(int64(dropped)))
 	}
 	if loss.Unseen > 0 {
 		fmt.Fprintf(&b, "ssltape: lost without a trace: %s\n", plural(int(loss.Unseen), "call"))

@@ -119,6 +119,39 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// What takes long to be written after the end of a command is told on the terminal,
+// with the way out, which leaves good files and says what is not in them.
+func TestLongEnd(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	dir := t.TempDir()
+	har, fifo := filepath.Join(dir, "a.har"), filepath.Join(dir, "fifo")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(fifo, os.O_RDWR, 0) // nobody reads it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	args := []string{binary, "record", "-o", har, "-o", "jsonl:" + fifo, "--", "curl", "-s", "--cacert", s.CertFile}
+	for range 4 {
+		args = append(args, "-o", "/dev/null", s.URL+"/bytes/1000000")
+	}
+	p := startTerminal(t, args...)
+	p.wait(t, "MiB left (Ctrl-C twice drops it)")
+	p.master.WriteString("\x03")
+	p.wait(t, "MiB left (Ctrl-C drops it)")
+	p.master.WriteString("\x03")
+	p.end(t, 1)
+	if text := p.text(); !strings.Contains(text, "MiB not waited for\r\n") || !strings.Contains(text, "ssltape: wrote "+har) {
+		t.Errorf("what is missing is not said:\n%s", text)
+	}
+	if n := len(readHAR(t, har).Log.Entries); n == 0 {
+		t.Error("the other file has no exchange")
+	}
+}
+
 // The status line says what there is to say, fits the terminal also when that
 // becomes narrower, and is taken away at the end.
 func TestStatusLine(t *testing.T) {

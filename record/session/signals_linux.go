@@ -1,0 +1,107 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"ssltape/bpf"
+)
+
+// watch stops the recording on signals, at the time limit and at the end of
+// ctx, and shows the status meanwhile. The function that it returns ends it.
+func (r *recorder) watch(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	// A closed stdout is an error of the live view, not the end of the process.
+	// Ignored, the signal would be ignored by the command too.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	var limit <-chan time.Time
+	if r.o.Time > 0 {
+		limit = time.After(r.o.Time)
+	}
+	var done sync.WaitGroup
+	done.Go(func() { r.showStatus(ctx) })
+	done.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				r.stop()
+				return
+			case <-limit:
+				go r.stop()
+			case s := <-signals:
+				if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 {
+					go r.signal(s.(syscall.Signal)) // it waits for outputs
+				} else {
+					r.signal(s.(syscall.Signal))
+				}
+			}
+		}
+	})
+	return func() {
+		cancel() // signals stay caught: they are not to cut off the totals
+		done.Wait()
+	}
+}
+
+// signal does what the command line contract says of signal s.
+func (r *recorder) signal(s syscall.Signal) {
+	running := r.cmd != nil && len(r.exited) == 0 // else there is no command to end
+	switch {
+	case s == syscall.SIGUSR1:
+		r.mu.Lock()
+		fmt.Fprintln(r.stderr, r.counters())
+		r.mu.Unlock()
+	case s == syscall.SIGUSR2:
+		r.mu.Lock()
+		if !r.ended.Load() {
+			r.out.flush()
+		}
+		r.mu.Unlock()
+	case running && r.interrupts.Load() == 0:
+		r.interrupts.Add(1)
+		if s != syscall.SIGINT { // which the terminal has sent to the command too
+			r.cmd.cmd.Process.Signal(s)
+		}
+	case r.interrupts.Load() == 0 || running && r.interrupts.Load() == 1:
+		r.interrupts.Add(1)
+		go r.stop()
+	default: // wait for nothing: not for what is still in the ring, and not for the command
+		r.drop()
+		select {
+		case r.exited <- 128 + int(s):
+		default: // there is none, or it has ended
+		}
+	}
+}
+
+// drop drops what the probes have not handed over yet.
+func (r *recorder) drop() {
+	r.dropped.Store(true)
+	r.out.giveUp()
+	r.stop()
+	if err := r.probe.Drop(); err != nil {
+		r.logf("drop: %v", err)
+	}
+}
+
+// waiting returns how many bytes the probes have and have not handed over.
+func (r *recorder) waiting() uint64 {
+	captured := r.probe.Loss().Captured
+	return captured - min(captured, r.delivered.Load())
+}
+
+// loss returns the kernel's counters, and how many bytes were dropped: those that
+// nothing came of before the recording ended.
+func (r *recorder) loss() (l bpf.Loss, dropped uint64) {
+	if r.ended.Load() {
+		dropped = r.waiting()
+	}
+	return r.probe.Loss(), dropped
+}
