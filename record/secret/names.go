@@ -286,6 +286,9 @@ func (p Profile) IsSecretField(name string) bool {
 // Beside returns what becomes of the value beside name, as in
 // {"name": "Authorization", "value": "…"}.
 func (p Profile) Beside(name []byte) Verdict {
+	if n := len(name); p != Strict && n > 1 && name[1] != '-' && !mayEnd(&fieldsEnd, name) { // as nearly all
+		return Stays
+	}
 	if v := p.Key(name); v == Goes || v == Opaque || v == Pass {
 		return v
 	}

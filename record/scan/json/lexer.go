@@ -42,6 +42,8 @@ type lexer struct {
 	early  scan.Held // a "value", or values, that came before the key that tells what they are
 	ends   []int     // where these end
 	query  *graphql  // made when it is first needed
+	keys   *keyTable // those that came, if there were many; else nil
+	count  uint8     // of keys, as long as they are not remembered
 	place
 }
 
@@ -245,15 +247,17 @@ func (l *lexer) comma() {
 	l.last = false
 }
 
-// colon takes what was before for a key.
-func (l *lexer) colon() {
+// colon takes what was before for a key, and reports whether this tells no more than
+// the name of its value, whatever came before.
+func (l *lexer) colon() (plain bool) {
 	l.after, l.last, l.beside = true, false, secret.Stays
-	l.verdict = l.s.Profile.Key(l.name)
-	l.isName, l.isValue = false, false
+	v := l.s.Profile.Key(l.name)
 	if n := len(l.name); !l.isData && (n == 0 || n < 32 && telling[l.name[0]]>>n&1 == 0) {
-		l.isMember, l.isKind, l.data = false, false, secret.Stays
-		return
+		l.plainKey()
+		l.verdict = v
+		return v == secret.Stays
 	}
+	l.verdict, l.isName, l.isValue = v, false, false
 	switch len(l.name) {
 	case len("key"), len("name"):
 		l.isName = bytes.EqualFold(l.name, []byte("name")) || bytes.EqualFold(l.name, []byte("key"))
@@ -270,6 +274,13 @@ func (l *lexer) colon() {
 	if l.deltas != nil {
 		l.deltas.key(l.name)
 	}
+	return false
+}
+
+// plainKey takes what is said of the value that follows for nothing.
+func (l *lexer) plainKey() {
+	l.verdict, l.isName, l.isValue = secret.Stays, false, false
+	l.isMember, l.isKind, l.data = false, false, secret.Stays
 }
 
 // nest counts the braces of what a tool is called with.

@@ -1,6 +1,9 @@
 package json
 
 import (
+	"bytes"
+	"math/bits"
+
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
 	"ssltape/record/secret"
@@ -29,7 +32,7 @@ type step struct{ raw, text int }
 // while something before it is not decided.
 const (
 	stepLen = 1 << 10
-	partLen = 1 << 8
+	heldLen = 1 << 8
 )
 
 func newNested(s *scan.Finder, level int) *nested {
@@ -50,16 +53,28 @@ func (k *nested) Write(p []byte, at int64, n int) {
 // escaped takes p, which stands at at, up to a quote or what is no escape. It
 // returns the length of that, and name with as much of its text as a name has.
 func (k *nested) escaped(p []byte, at int64, name []byte) (n int, longer []byte) {
-	for n < len(p) {
+	for n < len(p) && p[n] != '"' {
+		room := secret.MaxName + 1 - len(name)
+		if q := k.quick(p[n:], 1); q > 0 {
+			if room > 0 {
+				name = escape.Append(name, p[n:n+min(q, 2*room)], secret.MaxName+1)
+			}
+			n += q
+			continue
+		}
 		part := p[n:]
-		if held := len(k.h.Text); held > 0 && len(part) > max(held, partLen) {
-			part = part[:max(held, partLen)]
+		if room > 0 {
+			part = part[:min(len(part), 2*secret.MaxName)]
+		}
+		part = part[:k.partLen(part)]
+		if held := len(k.h.Text); held > 0 {
+			part = part[:min(len(part), max(held, heldLen))]
 		}
 		size := k.unescape(part)
 		if size == 0 {
 			break
 		}
-		if room := secret.MaxName + 1 - len(name); room > 0 {
+		if room > 0 {
 			name = append(name, k.buf[:min(room, len(k.buf))]...)
 		}
 		if k.raw, k.at = part[:size], at+int64(n); len(k.h.Text) > 0 {
@@ -71,6 +86,61 @@ func (k *nested) escaped(p []byte, at int64, name []byte) (n int, longer []byte)
 		n += size
 	}
 	return n, name
+}
+
+// quick takes what of p, which is within depth strings, has no secrets for certain,
+// and returns how much that is. The text of that is not made, so that places in the
+// text after it are not those that they would be, but they are in order.
+func (k *nested) quick(p []byte, depth int) (n int) {
+	if len(k.h.Text) > 0 {
+		return 0
+	}
+	if inner := k.json.within(); inner != nil && len(k.json.name) > secret.MaxName {
+		n = inner.quick(p, depth+1)
+	} else if k.json.state == outside {
+		n = k.json.quickWithin(p, 0, 1<<depth-1)
+	}
+	k.next += int64(n)
+	k.base = k.next
+	return n
+}
+
+// within returns the JSON in the string under way, or nil.
+func (l *lexer) within() *nested {
+	if v := l.value; l.state == inString && l.str == scan.Sink(v) && !l.keeps && v.kind == isJSON && v.level < MaxNesting {
+		return v.nested()
+	}
+	return nil
+}
+
+// partLen returns how much of p is taken at once: up to the end of the string in the
+// text that is under way in it, or begins first.
+func (k *nested) partLen(p []byte) int {
+	depth := 1
+	l := k.json
+	for inner := l.within(); inner != nil; inner = l.within() {
+		l = inner.json
+		depth++
+	}
+	begins := l.state == outside
+	for i := 0; i < len(p); i++ {
+		n := bytes.IndexByte(p[i:], '"')
+		if n < 0 {
+			break
+		}
+		from := i + n
+		for i += n; from > 0 && p[from-1] == '\\'; {
+			from--
+		}
+		switch {
+		case bits.TrailingZeros(uint(i-from)+1) > depth: // a quote in the string
+		case begins:
+			begins = false
+		default:
+			return i + 1
+		}
+	}
+	return len(p)
 }
 
 // give hands text on, and forgets what is decided.

@@ -12,28 +12,43 @@ import (
 
 // quick takes what of p from p[i] on has no secrets for certain, and returns
 // the place of what it leaves.
-func (l *lexer) quick(p []byte, i int) int {
+func (l *lexer) quick(p []byte, i int) int { return l.quickWithin(p, i, 0) }
+
+// quickWithin is quick where p is written within strings, so that so many backslashes
+// stand before each quote.
+func (l *lexer) quickWithin(p []byte, i, slashes int) int {
 	if l.s.Profile != secret.Secrets {
 		return i
 	}
 	own := l.name
-	if i = l.quickTokens(p, i); l.lent {
+	if i = l.quickTokens(p, i, slashes); l.lent {
 		l.name, l.lent = append(own[:0], l.name...), false
 	}
 	return i
 }
 
-// quickTokens is quick, but may leave a part of p as the name.
-func (l *lexer) quickTokens(p []byte, i int) int {
+// quickTokens is quickWithin, but may leave a part of p as the name.
+func (l *lexer) quickTokens(p []byte, i, slashes int) int {
 	for i < len(p) {
 		from := i
 		switch c := p[i]; c {
 		case ' ', '\t', '\r', '\n':
 			i++
 			continue
-		case '"':
-			if i = l.quickString(p, i); i == from {
+		case '"', '\\':
+			if (c == '"') != (slashes == 0) {
 				return i
+			}
+			if l.keys != nil {
+				if n := l.known(p[i:], slashes); n > 0 {
+					i += n
+					continue
+				}
+			}
+			if i = l.quickString(p, i, slashes); i == from {
+				if i += blank(p[i:], slashes); i == from {
+					return i
+				}
 			}
 		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 't', 'f', 'n':
 			if i = l.quickBare(p, i); i == from {
@@ -52,25 +67,49 @@ func (l *lexer) quickTokens(p []byte, i int) int {
 	return i
 }
 
-// quickString takes the string that begins with the quote p[i], if it is one of
+// isQuote reports whether p[i] begins a quote with so many backslashes before it.
+func isQuote(p []byte, i, slashes int) bool {
+	end := i + slashes
+	for ; i < end && i < len(p); i++ {
+		if p[i] != '\\' {
+			return false
+		}
+	}
+	return i < len(p) && p[i] == '"'
+}
+
+// blank returns the length of the escape that p begins with, if that is white space
+// there where a quote has so many backslashes, else 0.
+func blank(p []byte, slashes int) int {
+	n := (slashes + 1) / 2
+	if len(p) <= n || p[n] != 'n' && p[n] != 't' && p[n] != 'r' || bytes.Count(p[:n], []byte{'\\'}) < n {
+		return 0
+	}
+	return n + 1
+}
+
+// quickString takes the string that begins with the quote at p[i], if it is one of
 // those that quick takes, and returns where it got to.
-func (l *lexer) quickString(p []byte, i int) int {
+func (l *lexer) quickString(p []byte, i, slashes int) int {
 	if l.beside != secret.Stays || !l.after && l.deltas != nil && l.deltas.root != 0 || l.after && (l.verdict != secret.Stays || l.isValue || l.isMember || l.deltas != nil && l.deltas.on && isPieceKey(l.name)) {
 		return i
 	}
-	from := i + 1
-	n, harmless := text.Glance(p[from:])
-	to := from + n
-	if to == len(p) || p[to] != '"' {
+	if slashes > 0 && !isQuote(p, i, slashes) {
 		return i
 	}
+	from := i + 1 + slashes
+	n, harmless := text.Glance(p[from:])
+	to := from + n
+	if to == len(p) || slashes == 0 && p[to] != '"' || slashes > 0 && !isQuote(p, to, slashes) {
+		return i
+	}
+	str := p[from:to]
 	for char.IsLead(p[from]) { // up to the quote at most
 		from++
 	}
 	if p[from] == '{' || p[from] == '[' {
 		return i
 	}
-	str := p[i+1 : to]
 	if !harmless && !l.value.txt.HarmlessString(str) {
 		return i
 	}
@@ -78,11 +117,14 @@ func (l *lexer) quickString(p []byte, i int) int {
 	if l.after && l.isName {
 		l.pair()
 	}
-	if l.after, l.last = l.lists > 0, true; to+1 < len(p) && p[to+1] == ':' {
-		l.colon()
-		return to + 2
+	l.after, l.last = l.lists > 0, true
+	if to += 1 + slashes; to < len(p) && p[to] == ':' {
+		to++
+		if l.colon() && len(str) > 0 {
+			l.remember(p[i:], to-i, slashes)
+		}
 	}
-	return to + 1
+	return to
 }
 
 // quickBare takes the number or literal that p[i] begins with, if that is whole
@@ -91,11 +133,7 @@ func (l *lexer) quickBare(p []byte, i int) int {
 	n := number(p[i:])
 	isNumber := n > 0
 	if !isNumber {
-		for _, word := range []string{"true", "false", "null"} {
-			if bytes.HasPrefix(p[i:], []byte(word)) {
-				n = len(word)
-			}
-		}
+		n = literalLen(p[i:])
 	}
 	if n == 0 || n >= maxBare || i+n == len(p) || !endsBare(p[i+n]) || isNumber && l.after && l.verdict == secret.Goes {
 		return i
@@ -105,6 +143,21 @@ func (l *lexer) quickBare(p []byte, i int) int {
 	}
 	l.after, l.last = l.lists > 0, false
 	return i + n
+}
+
+// literalLen returns the length of the literal that p begins with, or 0.
+func literalLen(p []byte) int {
+	word := "null"
+	switch p[0] {
+	case 't':
+		word = "true"
+	case 'f':
+		word = "false"
+	}
+	if len(p) < len(word) || string(p[:len(word)]) != word {
+		return 0
+	}
+	return len(word)
 }
 
 // endsBare reports whether c may follow a number or literal.
