@@ -3,7 +3,6 @@ package pcapng
 import (
 	"encoding/binary"
 	"io"
-	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,7 +18,6 @@ const (
 	blockPacket    = 2 // obsolete
 	blockSimple    = 3
 	blockNames     = 4
-	blockStats     = 5
 	blockEnhanced  = 6
 	blockSecrets   = 10
 	blockProcess   = 0x80000001 // Darwin's process information
@@ -98,6 +96,12 @@ func (b *blockBuffer) fill(at, room int) int {
 	return at + room
 }
 
+// Write implements [io.Writer] for whole blocks made elsewhere.
+func (b *blockBuffer) Write(p []byte) (int, error) {
+	b.buf = append(b.buf, p...)
+	return len(p), b.err
+}
+
 // begin starts a block.
 func (b *blockBuffer) begin(typ uint32) {
 	b.start = len(b.buf)
@@ -116,12 +120,6 @@ func (b *blockBuffer) end() {
 
 func (b *blockBuffer) uint32(n uint32) { b.buf = binary.LittleEndian.AppendUint32(b.buf, n) }
 
-// time adds nanoseconds since 1970.
-func (b *blockBuffer) time(ns int64) {
-	b.uint32(uint32(ns >> 32))
-	b.uint32(uint32(ns))
-}
-
 // pad fills up a field of n bytes to a multiple of four.
 func (b *blockBuffer) pad(n int) {
 	b.buf = append(b.buf, zeros[:-n&3]...)
@@ -136,13 +134,6 @@ func (b *blockBuffer) optionBytes(code int, p []byte) {
 	b.option(code, len(p))
 	b.buf = append(b.buf, p...)
 	b.pad(len(p))
-}
-
-// optionText adds an option, but for an empty text.
-func (b *blockBuffer) optionText(code int, s string) {
-	if s != "" {
-		b.optionBytes(code, []byte(s))
-	}
 }
 
 func (b *blockBuffer) optionUint32(code int, n uint32) {
@@ -220,66 +211,6 @@ func (b *blockBuffer) secrets(keyLog []byte) {
 	b.uint32(typeTLS)
 	b.uint32(uint32(len(keyLog)))
 	b.buf = append(b.buf, keyLog...)
-	b.end()
-}
-
-// An about is what a section says of itself.
-type about struct{ application, comment, hardware, system string }
-
-// section adds the header of a section whose length is not known.
-func (b *blockBuffer) section(a about) {
-	const magic, version = 0x1A2B3C4D, 1 // 1.0: the minor one is the other half
-	const optHardware, optSystem, optApplication = 2, 3, 4
-	b.begin(blockSection)
-	b.uint32(magic)
-	b.uint32(version)
-	b.uint32(math.MaxUint32)
-	b.uint32(math.MaxUint32)
-	b.optionText(optApplication, a.application)
-	b.optionText(optComment, a.comment)
-	b.optionText(optHardware, a.hardware)
-	b.optionText(optSystem, a.system)
-	b.option(optEnd, 0)
-	b.end()
-}
-
-// A description is what an interface says of itself.
-type description struct{ name, text, filter, system string }
-
-// device adds the description of an interface of Ethernet, whose times are in
-// nanoseconds.
-func (b *blockBuffer) device(d description) {
-	const ethernet = 1
-	const optName, optText, optResolution, optFilter, optSystem = 2, 3, 9, 11, 12
-	b.begin(blockInterface)
-	b.uint32(ethernet)
-	b.uint32(0) // packets of any length
-	b.optionText(optName, d.name)
-	b.optionText(optText, d.text)
-	if d.filter != "" {
-		b.optionText(optFilter, "\x00"+d.filter) // 0 is for a text
-	}
-	b.optionText(optSystem, d.system)
-	b.optionBytes(optResolution, []byte{9})
-	b.option(optEnd, 0)
-	b.end()
-}
-
-// statistics adds those of i, as of the time now.
-func (b *blockBuffer) statistics(i *iface, now int64) {
-	const optFirst, optLast, optReceived, optDropped = 2, 3, 4, 5
-	b.begin(blockStats)
-	b.uint32(i.id)
-	b.time(now)
-	if i.packets > 0 {
-		b.option(optFirst, 8)
-		b.time(i.first)
-		b.option(optLast, 8)
-		b.time(i.last)
-	}
-	b.optionUint64(optDropped, i.holes)
-	b.optionUint64(optReceived, i.packets+i.holes)
-	b.option(optEnd, 0)
 	b.end()
 }
 

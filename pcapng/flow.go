@@ -48,13 +48,17 @@ type packet struct {
 }
 
 // flow returns what was written of c.
-func (w *Writer) flow(c *record.Conn) *flow {
+func (w *Writer) flow(c *record.Conn) (*flow, error) {
 	if f := w.flows[c]; f != nil {
-		return f
+		return f, nil
 	}
-	f := &flow{key: c, iface: w.iface(c)}
+	i, err := w.iface(c)
+	if err != nil {
+		return nil, err
+	}
+	f := &flow{key: c, iface: i}
 	w.flows[c] = f
-	return f
+	return f, nil
 }
 
 // isn returns an initial sequence number: Wireshark takes a connection that
@@ -402,7 +406,8 @@ func (w *Writer) block(i *iface, d record.Dir, p *packet, s *segment) {
 	b := &w.out
 	b.begin(blockEnhanced)
 	b.uint32(i.id)
-	b.time(p.time)
+	b.uint32(uint32(p.time >> 32))
+	b.uint32(uint32(p.time))
 	size := s.headerSize() + len(p.data)
 	b.uint32(uint32(size))
 	b.uint32(uint32(size + p.missing))
@@ -421,7 +426,7 @@ func (w *Writer) block(i *iface, d record.Dir, p *packet, s *segment) {
 	b.option(optProcess, 8)
 	b.uint32(i.pid)
 	b.uint32(0) // thread
-	b.optionUint32(optDarwin, i.id)
+	b.optionUint32(optDarwin, i.darwin)
 	b.option(optEnd, 0)
 	b.end()
 

@@ -58,6 +58,9 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
+
 	"ssltape/record"
 )
 
@@ -102,6 +105,7 @@ const maxStep = int64(time.Second)
 // A Writer is not safe for concurrent use.
 type Writer struct {
 	out     blockBuffer
+	ng      *pcapgo.NgWriter
 	opts    Options
 	ifaces  []*iface
 	procs   map[process]*iface
@@ -125,8 +129,8 @@ type process struct {
 
 // An iface is an interface of the file.
 type iface struct {
-	id             uint32 // and number of the process block
-	pid            uint32
+	id, pid        uint32
+	darwin         uint32 // number of the process block
 	packets, holes uint64
 	first, last    int64 // times of packets
 }
@@ -154,11 +158,20 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 		servers: map[string]uint32{},
 		named:   map[nameRecord]struct{}{},
 	}
-	pw.out.section(section(o))
 	// libpcap opens no file without an interface, so there is one for
 	// connections of unknown processes.
-	pw.out.device(description{application, "connections of unknown processes", "", runtime.GOOS})
-	if err := pw.out.flush(); err != nil {
+	first := pcapgo.NgInterface{Name: application, Description: "connections of unknown processes",
+		LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
+	var err error
+	pw.ng, err = pcapgo.NewNgWriterInterface(&pw.out, first, pcapgo.NgWriterOptions{
+		SectionInfo: section(o)})
+	if err == nil {
+		err = pw.ng.Flush()
+	}
+	if err == nil {
+		err = pw.Flush()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("write pcapng header: %w", err)
 	}
 	unknown := &iface{}
@@ -180,7 +193,7 @@ func position(w io.Writer) int {
 }
 
 // section returns what a file says of itself.
-func section(o Options) about {
+func section(o Options) pcapgo.NgSectionInfo {
 	comment := o.Comment
 	if comment != "" {
 		comment += "\n"
@@ -193,13 +206,16 @@ func section(o Options) about {
 	if o.Version != "" {
 		app += " " + o.Version
 	}
-	return about{text(app), text(comment), runtime.GOARCH, runtime.GOOS}
+	return pcapgo.NgSectionInfo{Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: text(app), Comment: text(comment)}
 }
 
 // WriteChunk implements [record.ChunkWriter]. Bytes that were written before
 // are left out.
 func (w *Writer) WriteChunk(c record.Chunk) error {
-	f := w.flow(c.Conn)
+	f, err := w.flow(c.Conn)
+	if err != nil {
+		return err
+	}
 	h := &f.half[c.Dir]
 	if h.ended {
 		return w.out.err
@@ -255,7 +271,10 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 	if x.Conn == nil || !x.Request.Seen() || x.Response.Seen() || x.Err != nil {
 		return nil
 	}
-	f := w.flow(x.Conn)
+	f, err := w.flow(x.Conn)
+	if err != nil {
+		return err
+	}
 	e := announced{x.ID, nanos(x.Request.Start)}
 	if n := len(f.announced); n == 0 || f.announced[n-1].id < e.id {
 		f.announced = append(f.announced[max(0, n+1-maxAnnounced):], e)
@@ -278,31 +297,52 @@ func (w *Writer) Close() error {
 		w.release(f, record.Out, w.clock)
 		w.release(f, record.In, w.clock)
 	}
+	start := len(w.out.buf)
 	for _, i := range w.ifaces {
-		w.out.statistics(i, w.clock)
+		stats := pcapgo.NgInterfaceStatistics{PacketsReceived: i.packets + i.holes, PacketsDropped: i.holes}
+		if i.packets > 0 {
+			stats.StartTime, stats.EndTime = time.Unix(0, i.first), time.Unix(0, i.last)
+		}
+		stats.LastUpdate = time.Unix(0, w.clock)
+		if err := w.ng.WriteInterfaceStats(int(i.id), stats); err != nil {
+			return fmt.Errorf("write pcapng statistics: %w", err)
+		}
 	}
+	if err := w.ng.Flush(); err != nil {
+		return fmt.Errorf("write pcapng statistics: %w", err)
+	}
+	w.out.settle(start)
 	return w.Flush()
 }
 
 // iface returns the interface of c's process, which it adds if it is new.
-func (w *Writer) iface(c *record.Conn) *iface {
+func (w *Writer) iface(c *record.Conn) (*iface, error) {
 	p := process{c.PID, c.Comm, c.Exe}
 	if i := w.procs[p]; i != nil {
-		return i
+		return i, nil
 	}
-	d := description{text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)), text(c.Exe), "", runtime.GOOS}
+	d := pcapgo.NgInterface{Name: text(fmt.Sprintf("%s[%d]", c.Comm, c.PID)),
+		Description: text(c.Exe), LinkType: layers.LinkTypeEthernet, OS: runtime.GOOS}
 	if c.Library != "" {
-		d.text = text(c.Exe + ", " + c.Library)
+		d.Description = text(c.Exe + ", " + c.Library)
 	}
 	if !c.Plain {
-		d.filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
+		d.Filter = fmt.Sprintf("uprobes of TLS functions, pid %d", c.PID)
 	}
-	w.out.device(d)
-	i := &iface{id: uint32(len(w.ifaces)), pid: uint32(c.PID)}
+	start := len(w.out.buf)
+	id, err := w.ng.AddInterface(d)
+	if err == nil {
+		err = w.ng.Flush()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write pcapng interface: %w", err)
+	}
+	w.out.settle(start)
+	i := &iface{id: uint32(id), pid: uint32(c.PID), darwin: uint32(len(w.ifaces))}
 	w.out.process(i.pid, c.Comm)
 	w.ifaces = append(w.ifaces, i)
 	w.procs[p] = i
-	return i
+	return i, nil
 }
 
 // name writes that addr is called name, once.

@@ -1,12 +1,13 @@
 // Package shim is the child of the recorder that becomes the command to record
 // once the probes are attached.
 //
-// It does so while the program is still being initialised, which otherwise takes
-// as long as the command itself may, and competes with the recorder. Of the
+// It does so while the program is still being initialised. Package layers of
+// gopacket fills tables of megabytes then, which takes as long as all else that
+// the recorder does before the command may run, and competes with it. Of the
 // packages whose imports are initialised the one with the least import path is
-// next (Go specification, "Program initialization"): what is called ssltape/ and
-// imports little comes before those of the network, which wait for
-// vendor/golang.org/x/net. A test holds it.
+// next (Go specification, "Program initialization"), and layers waits for package
+// net, hence for vendor/golang.org/x/net: what is called ssltape/ and imports
+// little comes before that. A test holds it.
 package shim
 
 import (
