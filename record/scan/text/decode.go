@@ -121,19 +121,14 @@ func plausible(run []byte, is [4]bool) bool {
 // textual tells for each of the ways to cut run, of base64, whether the first
 // sextets are as those of text.
 func textual(run []byte) (is [4]bool) {
-	var n [4]int
+	var a, b, c, d uint8
 	whole := min(len(run), 48) &^ 3
 	for i := 0; i+4 <= whole; i += 4 {
-		q := run[i : i+4]
-		n[0] += int(leads[q[0]])
-		n[1] += int(leads[q[1]])
-		n[2] += int(leads[q[2]])
-		n[3] += int(leads[q[3]])
+		q := (*[4]byte)(run[i:])
+		a, b, c, d = a+leads[q[0]], b+leads[q[1]], c+leads[q[2]], d+leads[q[3]]
 	}
-	for i := range is {
-		is[i] = n[i] >= whole/4*3/4
-	}
-	return is
+	least := uint8(whole / 4 * 3 / 4)
+	return [4]bool{a >= least, b >= least, c >= least, d >= least}
 }
 
 // mayBeHex reports whether there are hexadecimal digits that stand for text.

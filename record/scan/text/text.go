@@ -102,7 +102,7 @@ func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
 			return
 		case part || to-from > scan.MaxToken:
 			t.pass(p[:from], raw)
-			if t.extend(p[from:to], at+int64(from)); part {
+			if t.add(p[from:to], at+int64(from), t.some, t.all); part {
 				return
 			}
 			t.endToken()
@@ -164,6 +164,7 @@ func (t *Text) next(p []byte, i int, whole, raw bool) (from, to int) {
 		if raw && from < len(p) {
 			from += escape.Rest(p, from)
 		}
+		_, t.some, t.all = char.RunOf(p[from:], char.Plain)
 	}
 	return from, len(p)
 }
@@ -215,12 +216,19 @@ const overlap = 4 << 10
 // extend adds what p continues the token under way with and returns its length.
 func (t *Text) extend(p []byte, at int64) int {
 	i, some, all := char.RunOf(p, char.Plain)
-	if len(t.h.Text) == 0 {
-		t.all = 0xff
+	if len(t.h.Text) > 0 {
+		all &= t.all
 	}
-	t.flags, t.all = t.flags|some, t.all&all
-	for from := 0; from < i; {
-		k := min(i-from, scan.MaxToken-len(t.h.Text))
+	t.add(p[:i], at, some, all)
+	return i
+}
+
+// add adds p to the token under way: all of it has the classes all by now, and some
+// of p those of some.
+func (t *Text) add(p []byte, at int64, some, all byte) {
+	t.flags, t.all = t.flags|some, all
+	for from := 0; from < len(p); {
+		k := min(len(p)-from, scan.MaxToken-len(t.h.Text))
 		t.h.Add(p[from:from+k], at+int64(from), k)
 		if from += k; len(t.h.Text) == scan.MaxToken {
 			t.judgeHeld()
@@ -228,7 +236,6 @@ func (t *Text) extend(p []byte, at int64) int {
 			t.done = overlap
 		}
 	}
-	return i
 }
 
 // slowly writes p where it is an escape or may belong to a stretch.
@@ -364,8 +371,10 @@ func (t *Text) judgeHeld() {
 		if len(tok) < t.shortest() {
 			return
 		}
-		if _, m, _ := char.RunOf(tok, char.Plain); !t.mayHold(tok, nil, m, false) {
-			return
+		if len(tok) <= MaxQuick {
+			if _, m, _ := char.RunOf(tok, char.Plain); !t.mayHold(tok, nil, m, false) {
+				return
+			}
 		}
 	}
 	for _, f := range t.find(tok, t.flags, nil, false) {

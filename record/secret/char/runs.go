@@ -27,18 +27,42 @@ func Run(p []byte, ok func(byte) bool) int {
 func RunOf(p []byte, class byte) (n int, some, all byte) {
 	all = 0xff
 	for ; n+4 <= len(p); n += 4 {
-		q := p[n : n+4]
+		q := (*[4]byte)(p[n:])
 		a, b, c, d := Classes[q[0]], Classes[q[1]], Classes[q[2]], Classes[q[3]]
 		each := a & b & c & d
 		if each&class == 0 {
 			break
 		}
 		some |= a | b | c | d
-		all &= each
+		if all &= each; n >= longRun {
+			k, more, most := longRunOf(p[n+4:], class)
+			n, some, all = n+k, some|more, all&most
+		}
 	}
 	for ; n < len(p) && Classes[p[n]]&class != 0; n++ {
 		some |= Classes[p[n]]
 		all &= Classes[p[n]]
+	}
+	return n, some, all
+}
+
+// longRun is the length from which on a run is taken for one of thousands, as that of
+// an image.
+const longRun = 128
+
+// longRunOf is RunOf, but may stop up to 8 bytes early. It takes eight at a time.
+func longRunOf(p []byte, class byte) (n int, some, all byte) {
+	all = 0xff
+	for ; n+8 <= len(p); n += 8 {
+		q := (*[8]byte)(p[n:])
+		a, b, c, d := Classes[q[0]], Classes[q[1]], Classes[q[2]], Classes[q[3]]
+		e, f, g, h := Classes[q[4]], Classes[q[5]], Classes[q[6]], Classes[q[7]]
+		each := a & b & c & d & e & f & g & h
+		if each&class == 0 {
+			break
+		}
+		some |= a | b | c | d | e | f | g | h
+		all &= each
 	}
 	return n, some, all
 }

@@ -68,6 +68,16 @@ func (t *Table) Index(p []byte) int {
 	return -1
 }
 
+// Len returns the length of the beginning of p whose bytes are in t.
+func (t *Table) Len(p []byte) int {
+	for i, c := range p {
+		if !t[c] {
+			return i
+		}
+	}
+	return len(p)
+}
+
 // TrimEnd returns p without the bytes at its end that are in t.
 func (t *Table) TrimEnd(p []byte) []byte {
 	n := len(p)
