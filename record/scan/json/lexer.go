@@ -111,18 +111,20 @@ func (l *lexer) Write(p []byte, at int64, n int) {
 // quote at p[quote], if that is not escaped. It returns where it got to, and
 // the next quote.
 func (l *lexer) inside(p []byte, i, quote int, at int64) (next, nextQuote int) {
-	if t := l.plainText(p[i:]); t != nil && !l.keeps {
-		end, quote := escape.Simple(p, i, quote)
-		if end > i {
-			if len(l.name) <= secret.MaxName {
-				l.name = escape.Append(l.name, p[i:min(end, i+escape.Max*secret.MaxName)], secret.MaxName+1)
+	if l.str == scan.Sink(l.value) && !l.keeps {
+		if t := l.plainText(p[i:]); t != nil {
+			end, quote := escape.Simple(p, i, quote)
+			if end > i {
+				if len(l.name) <= secret.MaxName {
+					l.name = escape.Append(l.name, p[i:min(end, i+escape.Max*secret.MaxName)], secret.MaxName+1)
+				}
+				t.Scan(p[i:end], at+int64(i), end < len(p) && end == quote, true)
+				return end, quote
 			}
-			t.Scan(p[i:end], at+int64(i), end < len(p) && end == quote, true)
-			return end, quote
 		}
-	}
-	if n := l.nestedText(p[i:], at+int64(i)); n > 0 {
-		return i + n, -1
+		if n := l.nestedText(p[i:], at+int64(i)); n > 0 {
+			return i + n, -1
+		}
 	}
 	end := quote
 	if k := bytes.IndexByte(p[i:quote], '\\'); k >= 0 {

@@ -3,7 +3,6 @@ package json
 import (
 	"bytes"
 
-	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
 	"ssltape/record/scan/text"
 	"ssltape/record/secret"
@@ -198,13 +197,10 @@ func number(p []byte) int {
 	return i
 }
 
-// plainText returns the sink for the string under way, which goes on with p, if
+// plainText returns the sink for the string under way, a value that goes on with p, if
 // that is text and no token is under way, else nil.
 func (l *lexer) plainText(p []byte) *text.Text {
 	v := l.value
-	if l.str != scan.Sink(v) {
-		return nil
-	}
 	if v.kind == unknown && len(v.lead.Text) == 0 && len(p) > 0 && recognise(p[:1]) == isText && !mayLead(p) {
 		v.kind = isText
 	}
@@ -223,11 +219,11 @@ func mayLead(p []byte) bool {
 	return char.IsLead(p[0])
 }
 
-// nestedText takes what it can of p, which the string under way goes on with, if
-// that has JSON in it, and returns how much.
+// nestedText takes what it can of p, which the string under way, a value, goes on
+// with, if that has JSON in it, and returns how much.
 func (l *lexer) nestedText(p []byte, at int64) int {
 	v := l.value
-	if l.str != scan.Sink(v) || l.keeps || v.level >= MaxNesting {
+	if v.level >= MaxNesting {
 		return 0
 	}
 	if v.kind == unknown && len(v.lead.Text) == 0 && (p[0] == '{' || p[0] == '[' || p[0] == '\\' && len(p) > 1 && p[1] == '"') {

@@ -198,7 +198,7 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 	}
 	if mayAsk() {
 		line := b[bytes.LastIndexByte(b, '\n')+1:]
-		if bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for ")) {
+		if bytes.Contains(line, []byte(asking)) && (bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for "))) {
 			return secret.Remote
 		}
 	}
@@ -208,7 +208,7 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 		word = secret.LastWord(rest)
 		rest = rest[:len(rest)-len(word)]
 	}
-	if n := len(rest); n > 1 && rest[n-1] == ' ' && len(word) > 0 && char.IsAny(word, "key", "code", "token", "secret", "password") {
+	if n := len(rest); n > 1 && rest[n-1] == ' ' && len(word) > 2 && secret.EndsName(word[len(word)-2], word[len(word)-1]) && char.IsAny(word, "key", "code", "token", "secret", "password") {
 		two := secret.LastWord(rest[:n-1])
 		if v := p.Key(b[n-1-len(two) : n+len(word)]); v == secret.Goes || v == secret.Opaque {
 			return secret.Remote
