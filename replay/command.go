@@ -93,6 +93,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return &Error{exitUnreadable, err, "name a recording, or - for stdin"}
 		}
 		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return &Error{exitUnreadable, fmt.Errorf("%s: is a folder", o.file), "name a recording in it"}
+		}
 		in, name = f, o.file
 	}
 	src, err := Open(in)
@@ -143,10 +146,10 @@ func parse(args []string) (*options, error) {
 	o.file, o.viewSet = fs.Arg(0), fs.Changed("view")
 	o.Realtime = o.Realtime || fs.Changed("speed")
 	for name, allowed := range map[string][]string{
-		"side": {"", "request", "response"}, "sort": {"", "time", "size", "duration"}, "color": {"auto", "always", "never"},
+		"side": {"request", "response"}, "sort": {"time", "size", "duration"}, "color": {"auto", "always", "never"},
 	} {
-		if v := fs.Lookup(name).Value.String(); !slices.Contains(allowed, v) {
-			return nil, usage(fmt.Errorf("--%s %s: unknown", name, v), "one of "+fmt.Sprint(allowed))
+		if v := fs.Lookup(name).Value.String(); fs.Changed(name) && !slices.Contains(allowed, v) {
+			return nil, usage(fmt.Errorf("--%s %s: unknown", name, v), "one of "+strings.Join(allowed, ", "))
 		}
 	}
 	switch {

@@ -39,7 +39,7 @@ func TestErrors(t *testing.T) {
 		{"", 2, "replay: no file"},
 		{"--nonsense ok.har", 2, "unknown flag: --nonsense"},
 		{"missing.har", 4, "open missing.har: no such file or directory"},
-		{".", 4, "is a directory"},
+		{".", 4, "is a folder"},
 		{"text", 4, "text: not a capture: an HTTP message as text"},
 		{"empty", 4, "empty: not a capture: empty"},
 		{"other", 4, `other: read HAR: not an HTTP archive: an object without log; it has ["name"]`},

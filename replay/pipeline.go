@@ -60,7 +60,11 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 		sorted = &sorter{w: first, by: o.Sort, reverse: o.Reverse}
 		first = sorted
 	}
+	read := 0 // exchanges, those that do not match too
 	first = filter.Exchanges(first, func(x *record.Exchange) filter.Verdict {
+		if x.Done() {
+			read++
+		}
 		if len(o.IDs) > 0 && !o.IDs.has(x.ID) {
 			return filter.No
 		}
@@ -74,7 +78,21 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 	if sorted != nil {
 		err = errors.Join(err, sorted.Close())
 	}
+	if err == nil && end.err == nil && end.n == 0 {
+		o.noteNone(src, name, read)
+	}
 	return p.finish(name, end, err)
+}
+
+// noteNone says why there is nothing to show of the read exchanges of src,
+// where [Source.leftOut] does not.
+func (o *options) noteNone(src *Source, name string, read int) {
+	switch {
+	case read > 0:
+		o.notice(fmt.Sprintf("%s: none of its exchanges (%d) matches", name, read))
+	case !src.Bytes():
+		o.notice(name + ": no exchanges in it")
+	}
 }
 
 // pipeline makes the outputs, or the view, that o asks for.

@@ -21,7 +21,7 @@ func (v *ids) Set(s string) error {
 		}
 		a, err := strconv.ParseUint(from, 10, 64)
 		b, err2 := strconv.ParseUint(to, 10, 64)
-		if err != nil || err2 != nil || a > b {
+		if err != nil || err2 != nil || a == 0 || a > b {
 			return fmt.Errorf("%q is no number of an exchange and no range such as 7-9", part)
 		}
 		*v = append(*v, [2]uint64{a, b})

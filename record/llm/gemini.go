@@ -83,7 +83,7 @@ func (p *geminiPart) part() Part {
 	case p.FunctionResponse != nil:
 		return Part{Kind: Result, Name: p.FunctionResponse.Name, ID: p.FunctionResponse.ID, Text: string(p.FunctionResponse.Response)}
 	case p.InlineData != nil:
-		return Part{Kind: Media, Name: "data", Text: describe(p.InlineData.MimeType, p.InlineData.Data)}
+		return Part{Kind: Media, Name: mediaName(p.InlineData.MimeType), Text: describe(p.InlineData.MimeType, p.InlineData.Data)}
 	case p.FileData != nil:
 		return Part{Kind: Media, Name: "file", Text: cite(p.FileData.MimeType, p.FileData.FileURI)}
 	case p.ExecutableCode != nil:

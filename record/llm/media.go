@@ -12,6 +12,15 @@ func describe(mediaType, base64 string) string {
 	return strings.TrimPrefix(fmt.Sprintf("%s, %d bytes", mediaType, len(strings.TrimRight(base64, "="))*3/4), ", ")
 }
 
+// mediaName returns what people call bytes of a media type: "image", "audio".
+func mediaName(mediaType string) string {
+	switch kind, _, _ := strings.Cut(mediaType, "/"); kind {
+	case "image", "audio", "video":
+		return kind
+	}
+	return "data"
+}
+
 // located says what a URL points to. What a data URL holds is only described
 // (RFC 2397).
 func located(url string) string {

@@ -3,6 +3,7 @@ package llm
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"ssltape/record"
 )
@@ -21,7 +22,7 @@ type Delta struct {
 	Stop   string // set where not ""
 	Error  string // set where not ""
 	Usage  *Usage // overwrites, but for what is -1
-	Answer *Chat  // the whole answer, which replaces all parts before it
+	Answer *Chat  // the whole answer, which replaces the parts before it where it has no fewer
 	Last   bool   // the stream is complete
 }
 
@@ -36,6 +37,24 @@ func Deltas(x *record.Exchange, e record.Event) []Delta {
 		return a.event(e)
 	}
 	return nil
+}
+
+// FirstToken returns when the first of what the model said, thought or asked of
+// a tool came, which is after the events that only announce an answer; ok is
+// false where nothing did, and of answers that are not streamed.
+func FirstToken(x *record.Exchange) (t time.Time, ok bool) {
+	a, known := find(x)
+	if !known {
+		return t, false
+	}
+	for _, e := range x.Response.Events {
+		for _, d := range a.event(e) {
+			if d.Part != "" && (d.Text != "" || d.Kind == ToolUse && d.Name != "") {
+				return e.Time, true
+			}
+		}
+	}
+	return t, false
 }
 
 // A stream puts deltas together.
@@ -60,7 +79,9 @@ func (s *stream) add(d Delta) {
 		c.Usage.update(*d.Usage)
 	}
 	s.last = s.last || d.Last
-	if d.Answer != nil && len(d.Answer.Answer.Parts) > 0 { // one that failed may have nothing
+	// One that failed may have nothing, and some servers leave out what they
+	// streamed, such as the reasoning.
+	if d.Answer != nil && len(d.Answer.Answer.Parts) >= max(1, len(c.Answer.Parts)) {
 		c.Answer.Parts, s.text = d.Answer.Answer.Parts, nil
 		clear(s.part)
 	}

@@ -78,7 +78,7 @@ func ParseOptions(args []string) (*Options, error) {
 	filters, _ := fs.GetStringArray("filter")
 	var err error
 	if o.Filter, err = filter.Parse(filters...); err != nil {
-		return nil, usageError(err.Error(), "ssltape help filters; as in host:api.example.com status:4xx,5xx -path:/health")
+		return o, usageError(err.Error(), "ssltape help filters; as in host:api.example.com status:4xx,5xx -path:/health")
 	}
 	o.Filtered = len(filters) > 0
 	return o, o.check(fs)

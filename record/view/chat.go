@@ -180,7 +180,9 @@ func facts(x *record.Exchange, c *llm.Chat) string {
 	if s := tokens(c.Usage); s != "" {
 		facts = append(facts, s)
 	}
-	if t, ok := firstEvent(x); ok {
+	if t, ok := firstToken(x); ok {
+		facts = append(facts, "first token after "+span(t))
+	} else if t, ok := firstEvent(x); ok {
 		facts = append(facts, "first event after "+span(t))
 	}
 	if r, ok := rate(x, c); ok {
@@ -220,7 +222,8 @@ func label(p llm.Part) string {
 	return "[" + s + "]"
 }
 
-// part shows p, of its text no more than limit lines, or all for 0.
+// part shows p, of its text no more than limit lines, or all for 0. What has a
+// label is further in, so that the text after it is not taken for it.
 func (v *chat) part(p llm.Part, limit int) {
 	st, label, text := style(""), Escape(label(p)), p.Text
 	switch p.Kind {
@@ -239,10 +242,12 @@ func (v *chat) part(p llm.Part, limit int) {
 			return
 		}
 	}
+	indent := "  "
 	if label != "" {
-		v.WriteString("  " + v.paint(cyan, label) + "\n")
+		v.WriteString(indent + v.paint(cyan, label) + "\n")
+		indent += "  "
 	}
-	v.lines("  ", EscapeText(text), st, limit)
+	v.lines(indent, EscapeText(text), st, limit)
 	for i, c := range p.Cites {
 		v.lines("  ", fmt.Sprintf("[%d] %s", i+1, Escape(c)), dim, 0)
 	}

@@ -30,7 +30,7 @@ type hostStats struct {
 
 type streamStats struct {
 	n, events  int
-	first, gap sample // time to the first event, and between events
+	first, gap sample // time to the first event, or token of a model, and between events
 }
 
 type modelStats struct {
@@ -69,7 +69,7 @@ func (v *stats) WriteExchange(x *record.Exchange) error {
 	}
 	at(v.hosts, x.Host()).add(x)
 	if isEventStream(x) {
-		at(v.streams, x.Host()).add(x)
+		at(v.streams, x.Host()).add(x, firstEvent)
 	}
 	if c, ok := llm.Read(x); ok {
 		at(v.models, c.Model).add(x, c)
@@ -104,10 +104,10 @@ func (s *hostStats) add(x *record.Exchange) {
 	s.total = append(s.total, x.Duration())
 }
 
-func (s *streamStats) add(x *record.Exchange) {
+func (s *streamStats) add(x *record.Exchange, first func(*record.Exchange) (time.Duration, bool)) {
 	s.n++
 	s.events += len(x.Response.Events)
-	if t, ok := firstEvent(x); ok {
+	if t, ok := first(x); ok {
 		s.first = append(s.first, t)
 	}
 	for i := 1; i < len(x.Response.Events); i++ {
@@ -116,7 +116,7 @@ func (s *streamStats) add(x *record.Exchange) {
 }
 
 func (s *modelStats) add(x *record.Exchange, c *llm.Chat) {
-	s.streamStats.add(x)
+	s.streamStats.add(x, firstToken)
 	if c.Broken != "" || c.Error != "" {
 		s.broken++
 	}
@@ -145,6 +145,16 @@ func firstEvent(x *record.Exchange) (time.Duration, bool) {
 		return 0, false
 	}
 	return max(0, es[0].Time.Sub(x.Request.End)), true
+}
+
+// firstToken returns the time from the end of the request to the first of what
+// a model said.
+func firstToken(x *record.Exchange) (time.Duration, bool) {
+	t, ok := llm.FirstToken(x)
+	if !ok || x.Request.End.IsZero() {
+		return 0, false
+	}
+	return max(0, t.Sub(x.Request.End)), true
 }
 
 // rate returns the tokens of a whole answer per second of its stream.
@@ -194,7 +204,7 @@ func (v *stats) Close() error {
 	table(v.printer, "MODEL", v.models, func(s *modelStats) int { return s.n }, []cell[modelStats]{
 		{"COUNT", 6, number(func(s *modelStats) int { return s.n })},
 		{"BROKEN", 6, number(func(s *modelStats) int { return s.broken })},
-		{"FIRST p50/p95/max", times, func(s *modelStats) string { return s.first.String() }},
+		{"1ST TOKEN p50/95/max", times, func(s *modelStats) string { return s.first.String() }},
 		{"GAP p50/p95/max", times, func(s *modelStats) string { return s.gap.String() }},
 		{"TOK/S", 5, (*modelStats).speed},
 		{"IN", 6, func(s *modelStats) string { return size(s.in) }},
