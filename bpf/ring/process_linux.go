@@ -97,7 +97,11 @@ func init() {
 	// the recorder, too, which ends this one when it has what there is.
 	signal.Ignore(unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2)
 	goFirst()
-	if err := errors.Join(p.growing(), p.run()); err != nil {
+	// Not here: this goroutine has its thread to itself, and another thread would
+	// have to let it go on each time that Go's scheduler has been at it.
+	done := make(chan error)
+	go func() { done <- errors.Join(p.growing(), p.run()) }()
+	if err := <-done; err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -181,7 +185,6 @@ func (p *process) run() error {
 			return err
 		}
 	}
-	var events [1]unix.EpollEvent
 	for {
 		if gone := p.ask(); gone {
 			return nil
@@ -189,7 +192,7 @@ func (p *process) run() error {
 		if err := errors.Join(p.tellRest(), p.move(), p.finish()); err != nil {
 			return err
 		}
-		_, _ = unix.EpollWait(wake, events[:], int(period/time.Millisecond)) // at worst it was interrupted
+		wait(wake, int(period/time.Millisecond))
 	}
 }
 
@@ -207,7 +210,7 @@ func (p *process) finish() error {
 func (p *process) ask() (gone bool) {
 	for {
 		var q request
-		n, _, err := unix.Recvfrom(socketFD, unsafe.Slice((*byte)(unsafe.Pointer(&q)), unsafe.Sizeof(q)), unix.MSG_DONTWAIT)
+		n, err := receive(socketFD, unsafe.Slice((*byte)(unsafe.Pointer(&q)), unsafe.Sizeof(q)))
 		switch {
 		case err == unix.EAGAIN || err == unix.EINTR:
 			return false
@@ -269,7 +272,7 @@ func (p *process) store(content []byte) (stored bool, err error) {
 	if !ok {
 		return false, nil
 	}
-	n, err := unix.Pwrite(fileFD, content, slot*BlockSize)
+	n, err := write(fileFD, content, slot*BlockSize)
 	if err == nil && n < len(content) {
 		err = unix.ENOSPC
 	}
@@ -311,8 +314,7 @@ func (p *process) tellRest() error {
 
 // send sends a message in two pieces, if the socket has room for it.
 func (p *process) send(head, event []byte) (sent bool, err error) {
-	_, err = unix.SendmsgBuffers(socketFD, [][]byte{head, event}, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-	switch err {
+	switch err = send(socketFD, head, event); err {
 	case nil:
 		return true, nil
 	case unix.EAGAIN, unix.EINTR:

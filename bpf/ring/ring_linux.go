@@ -152,6 +152,8 @@ func (r *Reader) spawn() error {
 	// The terminal's signals, and those for the recorder's group, are not for it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Dir = "/"
+	// No signal is needed to stop a goroutine for another: there is none.
+	cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1")
 	if err := cmd.Start(); err != nil {
 		return err
 	}
