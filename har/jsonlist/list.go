@@ -173,6 +173,11 @@ func (l *List) Commit(p []byte, ends ...int) error {
 			return nil
 		}
 	}
+	if l.mark == 0 && len(l.held) == 0 && len(ends) > 1 {
+		if done, err := l.commitPages(p, ends); done {
+			return err
+		}
+	}
 	if len(l.held) == 0 {
 		l.ends = ends
 	}

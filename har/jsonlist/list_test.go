@@ -99,6 +99,15 @@ func value(r *rand.Rand, depth int) string {
 	}
 }
 
+// shortValue returns a value of which a page holds several.
+func shortValue(r *rand.Rand, depth int) string {
+	for {
+		if v := value(r, depth); len(v) < 900 {
+			return v
+		}
+	}
+}
+
 // text is what the tests write.
 type text struct {
 	Log struct {
@@ -139,7 +148,11 @@ func TestEveryMoment(t *testing.T) {
 		d.after = check
 		var want []string
 		for range 1 + r.IntN(8) {
-			v := value(r, 0)
+			next := value
+			if r.IntN(2) == 0 {
+				next = shortValue
+			}
+			v := next(r, 0)
 			if r.IntN(3) == 0 { // as a body is
 				long := value(r, 99)
 				for len(long) > 2 && len(long) < 50_000 {
@@ -157,7 +170,7 @@ func TestEveryMoment(t *testing.T) {
 			if batch = 1; r.IntN(2) == 0 {
 				ends = append(ends, len(rest))
 				for batch = 1 + r.IntN(30); len(ends) < batch; ends = append(ends, len(rest)) {
-					want = append(want, value(r, 0))
+					want = append(want, next(r, 0))
 					rest = append(append(rest, ",\n"...), want[len(want)-1]...)
 				}
 			}
@@ -256,20 +269,29 @@ func TestDeep(t *testing.T) {
 // is no failure where there was no room but for what is yet to come.
 func TestFailures(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	var values []string
-	for range 12 {
-		values = append(values, value(r, 0))
+	var values []string // what is committed at once, with the ends of its elements
+	var ends [][]int
+	for i := range 18 {
+		v, at := value(r, 0), []int(nil)
+		for n := 20; i%3 == 2 && n > 0; n-- {
+			v += ",\n" + shortValue(r, 0)
+			if n == 20 {
+				v = shortValue(r, 0)
+			}
+			at = append(at, len(v))
+		}
+		values, ends = append(values, v), append(ends, at)
 	}
 	for fail := 2; ; fail++ {
 		d := &disk{fail: fail, after: func([]byte) {}}
 		l, err := Create(d, 0, []byte(`{"log":{"head":""`), "entries")
 		done := 0
-		for _, v := range values {
+		for i, v := range values {
 			if err != nil {
 				break
 			}
-			if err = l.Commit([]byte(v)); err == nil {
-				done++
+			if err = l.Commit([]byte(v), ends[i]...); err == nil {
+				done += max(1, len(ends[i]))
 			}
 		}
 		if err == nil && d.calls < fail {
