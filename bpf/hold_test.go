@@ -167,6 +167,44 @@ func TestKnownProgram(t *testing.T) {
 	}
 }
 
+// All libraries of a program are told of when it first loads them, and not again.
+func TestKnownLibraries(t *testing.T) {
+	curl := program(t, "curl")
+	fresh := make(chan Program, 32)
+	p := open(t, Options{Follow: true, Fresh: func(pr Program) { fresh <- pr }})
+	if !p.cookies {
+		t.Skip("no cookies before Linux 5.15")
+	}
+	loaders, _ := filepath.Glob("/lib*/ld-*.so*")
+	for _, path := range loaders {
+		if err := p.AttachLoader(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	most, times := 0, map[int]int{} // by process
+	var examiner sync.WaitGroup
+	examiner.Go(func() {
+		for pr := range fresh {
+			if pr.Loaded {
+				most = max(most, len(pr.files))
+				times[pr.PID]++
+			}
+			p.Release(pr, true)
+		}
+	})
+	goOn, wait := start(t, p, "sh", "-c", "for i in 1 2 3; do "+curl+" -V; done")
+	goOn()
+	wait()
+	p.Stop()
+	read(t, p)
+	close(fresh)
+	examiner.Wait()
+	// The shell and the first curl have some that are new.
+	if most <= 16 || len(times) != 2 {
+		t.Errorf("%d libraries told of at most, new ones in %d processes, want more than 16 in 2", most, len(times))
+	}
+}
+
 // A parent that would report that its child was stopped is not told so.
 func TestNotHeld(t *testing.T) {
 	prog, copies := newPrograms(t, 1)

@@ -109,7 +109,8 @@ func newObjects(o Options) (*objects, error) {
 	}
 	k.spec, k.types = read.Spec, read.Types
 	if features.HaveProgramHelper(ebpf.Kprobe, asm.FnLoop) != nil {
-		k.old = map[string]string{object.TlsProgTlsReturn: object.TlsProgTlsReturnOld, object.TlsProgGoReturn: object.TlsProgGoReturnOld}
+		k.old = map[string]string{object.TlsProgTlsReturn: object.TlsProgTlsReturnOld, object.TlsProgGoReturn: object.TlsProgGoReturnOld,
+			object.TlsProgLoaderChanged: object.TlsProgLoaderChangedOld}
 	}
 	for _, prog := range k.spec.Programs {
 		if strings.HasPrefix(prog.SectionName, "uprobe/") && k.multi {

@@ -85,7 +85,10 @@ func (p *Probe) loadUsual() {
 	if p.sessions.Load() {
 		calls = []string{object.TlsProgTlsCall}
 	}
-	for _, name := range append(calls, object.TlsProgTlsFree, object.TlsProgTlsClear, object.TlsProgTlsCtrl, object.TlsProgLoaderChanged) {
+	if p.cookies {
+		calls = append(calls, object.TlsProgLoaderChanged)
+	}
+	for _, name := range append(calls, object.TlsProgTlsFree, object.TlsProgTlsClear, object.TlsProgTlsCtrl) {
 		_, _ = p.program(name) // who needs it gets the error
 	}
 }

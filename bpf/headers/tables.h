@@ -61,7 +61,7 @@ struct line { /* LINE: head.len bytes that were typed, cut where there are more 
 	__u8 text[4096];
 };
 
-#define LOADED 4 /* a power of two */
+#define LOADED 64 /* a power of two: most programs have fewer */
 
 struct loaded {
 	__u32 n;    /* libraries that are not in examined */

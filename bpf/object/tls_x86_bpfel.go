@@ -173,7 +173,7 @@ type TlsLoadedEvent struct {
 		_     structs.HostLayout
 		N     uint32
 		More  uint32
-		Files [4]TlsFileId
+		Files [64]TlsFileId
 	}
 	Held uint32
 	Pad  uint32
@@ -291,73 +291,74 @@ type TlsThread struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TlsMapConns            = "conns"
-	TlsMapEnds             = "ends"
-	TlsMapEvents           = "events"
-	TlsMapExamined         = "examined"
-	TlsMapExecutables      = "executables"
-	TlsMapGoCalls          = "go_calls"
-	TlsMapGoUses           = "go_uses"
-	TlsMapHeld             = "held"
-	TlsMapLosses           = "losses"
-	TlsMapPatterns         = "patterns"
-	TlsMapProcesses        = "processes"
-	TlsMapRustCalls        = "rust_calls"
-	TlsMapRustLayout       = "rust_layout"
-	TlsMapRustShown        = "rust_shown"
-	TlsMapThreads          = "threads"
-	TlsMapWanted           = "wanted"
-	TlsProgGoClose         = "go_close"
-	TlsProgGoRead          = "go_read"
-	TlsProgGoReturn        = "go_return"
-	TlsProgGoReturnOld     = "go_return_old"
-	TlsProgGoUsesSock      = "go_uses_sock"
-	TlsProgGoUsesTcp       = "go_uses_tcp"
-	TlsProgGoWrite         = "go_write"
-	TlsProgLoaderChanged   = "loader_changed"
-	TlsProgProcessExec     = "process_exec"
-	TlsProgProcessExit     = "process_exit"
-	TlsProgProcessFork     = "process_fork"
-	TlsProgRustBegin       = "rust_begin"
-	TlsProgRustChunk       = "rust_chunk"
-	TlsProgRustConsume     = "rust_consume"
-	TlsProgRustFree        = "rust_free"
-	TlsProgRustFreeState   = "rust_free_state"
-	TlsProgRustRead        = "rust_read"
-	TlsProgRustReturn      = "rust_return"
-	TlsProgRustWrite       = "rust_write"
-	TlsProgRustWriteSlices = "rust_write_slices"
-	TlsProgShellLine       = "shell_line"
-	TlsProgSocketRecv      = "socket_recv"
-	TlsProgSocketSend      = "socket_send"
-	TlsProgTcpReceive      = "tcp_receive"
-	TlsProgTcpReceived     = "tcp_received"
-	TlsProgTcpSend         = "tcp_send"
-	TlsProgTlsCall         = "tls_call"
-	TlsProgTlsClear        = "tls_clear"
-	TlsProgTlsCtrl         = "tls_ctrl"
-	TlsProgTlsFree         = "tls_free"
-	TlsProgTlsHandshake    = "tls_handshake"
-	TlsProgTlsHandshake0   = "tls_handshake0"
-	TlsProgTlsRead         = "tls_read"
-	TlsProgTlsReadEx       = "tls_read_ex"
-	TlsProgTlsReadInner    = "tls_read_inner"
-	TlsProgTlsRecv         = "tls_recv"
-	TlsProgTlsReturn       = "tls_return"
-	TlsProgTlsReturnOld    = "tls_return_old"
-	TlsProgTlsWrite        = "tls_write"
-	TlsProgTlsWriteEx      = "tls_write_ex"
-	TlsProgTlsWriteEx2     = "tls_write_ex2"
-	TlsVarAll              = "all"
-	TlsVarAwaits           = "awaits"
-	TlsVarCookies          = "cookies"
-	TlsVarFollow           = "follow"
-	TlsVarHolds            = "holds"
-	TlsVarNested           = "nested"
-	TlsVarPatternsLen      = "patterns_len"
-	TlsVarPidns            = "pidns"
-	TlsVarUid              = "uid"
-	TlsVarWatermark        = "watermark"
+	TlsMapConns             = "conns"
+	TlsMapEnds              = "ends"
+	TlsMapEvents            = "events"
+	TlsMapExamined          = "examined"
+	TlsMapExecutables       = "executables"
+	TlsMapGoCalls           = "go_calls"
+	TlsMapGoUses            = "go_uses"
+	TlsMapHeld              = "held"
+	TlsMapLosses            = "losses"
+	TlsMapPatterns          = "patterns"
+	TlsMapProcesses         = "processes"
+	TlsMapRustCalls         = "rust_calls"
+	TlsMapRustLayout        = "rust_layout"
+	TlsMapRustShown         = "rust_shown"
+	TlsMapThreads           = "threads"
+	TlsMapWanted            = "wanted"
+	TlsProgGoClose          = "go_close"
+	TlsProgGoRead           = "go_read"
+	TlsProgGoReturn         = "go_return"
+	TlsProgGoReturnOld      = "go_return_old"
+	TlsProgGoUsesSock       = "go_uses_sock"
+	TlsProgGoUsesTcp        = "go_uses_tcp"
+	TlsProgGoWrite          = "go_write"
+	TlsProgLoaderChanged    = "loader_changed"
+	TlsProgLoaderChangedOld = "loader_changed_old"
+	TlsProgProcessExec      = "process_exec"
+	TlsProgProcessExit      = "process_exit"
+	TlsProgProcessFork      = "process_fork"
+	TlsProgRustBegin        = "rust_begin"
+	TlsProgRustChunk        = "rust_chunk"
+	TlsProgRustConsume      = "rust_consume"
+	TlsProgRustFree         = "rust_free"
+	TlsProgRustFreeState    = "rust_free_state"
+	TlsProgRustRead         = "rust_read"
+	TlsProgRustReturn       = "rust_return"
+	TlsProgRustWrite        = "rust_write"
+	TlsProgRustWriteSlices  = "rust_write_slices"
+	TlsProgShellLine        = "shell_line"
+	TlsProgSocketRecv       = "socket_recv"
+	TlsProgSocketSend       = "socket_send"
+	TlsProgTcpReceive       = "tcp_receive"
+	TlsProgTcpReceived      = "tcp_received"
+	TlsProgTcpSend          = "tcp_send"
+	TlsProgTlsCall          = "tls_call"
+	TlsProgTlsClear         = "tls_clear"
+	TlsProgTlsCtrl          = "tls_ctrl"
+	TlsProgTlsFree          = "tls_free"
+	TlsProgTlsHandshake     = "tls_handshake"
+	TlsProgTlsHandshake0    = "tls_handshake0"
+	TlsProgTlsRead          = "tls_read"
+	TlsProgTlsReadEx        = "tls_read_ex"
+	TlsProgTlsReadInner     = "tls_read_inner"
+	TlsProgTlsRecv          = "tls_recv"
+	TlsProgTlsReturn        = "tls_return"
+	TlsProgTlsReturnOld     = "tls_return_old"
+	TlsProgTlsWrite         = "tls_write"
+	TlsProgTlsWriteEx       = "tls_write_ex"
+	TlsProgTlsWriteEx2      = "tls_write_ex2"
+	TlsVarAll               = "all"
+	TlsVarAwaits            = "awaits"
+	TlsVarCookies           = "cookies"
+	TlsVarFollow            = "follow"
+	TlsVarHolds             = "holds"
+	TlsVarNested            = "nested"
+	TlsVarPatternsLen       = "patterns_len"
+	TlsVarPidns             = "pidns"
+	TlsVarUid               = "uid"
+	TlsVarWatermark         = "watermark"
 )
 
 // LoadTls returns the embedded CollectionSpec for Tls.
@@ -402,47 +403,48 @@ type TlsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TlsProgramSpecs struct {
-	GoClose         *ebpf.ProgramSpec `ebpf:"go_close"`
-	GoRead          *ebpf.ProgramSpec `ebpf:"go_read"`
-	GoReturn        *ebpf.ProgramSpec `ebpf:"go_return"`
-	GoReturnOld     *ebpf.ProgramSpec `ebpf:"go_return_old"`
-	GoUsesSock      *ebpf.ProgramSpec `ebpf:"go_uses_sock"`
-	GoUsesTcp       *ebpf.ProgramSpec `ebpf:"go_uses_tcp"`
-	GoWrite         *ebpf.ProgramSpec `ebpf:"go_write"`
-	LoaderChanged   *ebpf.ProgramSpec `ebpf:"loader_changed"`
-	ProcessExec     *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit     *ebpf.ProgramSpec `ebpf:"process_exit"`
-	ProcessFork     *ebpf.ProgramSpec `ebpf:"process_fork"`
-	RustBegin       *ebpf.ProgramSpec `ebpf:"rust_begin"`
-	RustChunk       *ebpf.ProgramSpec `ebpf:"rust_chunk"`
-	RustConsume     *ebpf.ProgramSpec `ebpf:"rust_consume"`
-	RustFree        *ebpf.ProgramSpec `ebpf:"rust_free"`
-	RustFreeState   *ebpf.ProgramSpec `ebpf:"rust_free_state"`
-	RustRead        *ebpf.ProgramSpec `ebpf:"rust_read"`
-	RustReturn      *ebpf.ProgramSpec `ebpf:"rust_return"`
-	RustWrite       *ebpf.ProgramSpec `ebpf:"rust_write"`
-	RustWriteSlices *ebpf.ProgramSpec `ebpf:"rust_write_slices"`
-	ShellLine       *ebpf.ProgramSpec `ebpf:"shell_line"`
-	SocketRecv      *ebpf.ProgramSpec `ebpf:"socket_recv"`
-	SocketSend      *ebpf.ProgramSpec `ebpf:"socket_send"`
-	TcpReceive      *ebpf.ProgramSpec `ebpf:"tcp_receive"`
-	TcpReceived     *ebpf.ProgramSpec `ebpf:"tcp_received"`
-	TcpSend         *ebpf.ProgramSpec `ebpf:"tcp_send"`
-	TlsCall         *ebpf.ProgramSpec `ebpf:"tls_call"`
-	TlsClear        *ebpf.ProgramSpec `ebpf:"tls_clear"`
-	TlsCtrl         *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
-	TlsFree         *ebpf.ProgramSpec `ebpf:"tls_free"`
-	TlsHandshake    *ebpf.ProgramSpec `ebpf:"tls_handshake"`
-	TlsHandshake0   *ebpf.ProgramSpec `ebpf:"tls_handshake0"`
-	TlsRead         *ebpf.ProgramSpec `ebpf:"tls_read"`
-	TlsReadEx       *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
-	TlsReadInner    *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
-	TlsRecv         *ebpf.ProgramSpec `ebpf:"tls_recv"`
-	TlsReturn       *ebpf.ProgramSpec `ebpf:"tls_return"`
-	TlsReturnOld    *ebpf.ProgramSpec `ebpf:"tls_return_old"`
-	TlsWrite        *ebpf.ProgramSpec `ebpf:"tls_write"`
-	TlsWriteEx      *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
-	TlsWriteEx2     *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
+	GoClose          *ebpf.ProgramSpec `ebpf:"go_close"`
+	GoRead           *ebpf.ProgramSpec `ebpf:"go_read"`
+	GoReturn         *ebpf.ProgramSpec `ebpf:"go_return"`
+	GoReturnOld      *ebpf.ProgramSpec `ebpf:"go_return_old"`
+	GoUsesSock       *ebpf.ProgramSpec `ebpf:"go_uses_sock"`
+	GoUsesTcp        *ebpf.ProgramSpec `ebpf:"go_uses_tcp"`
+	GoWrite          *ebpf.ProgramSpec `ebpf:"go_write"`
+	LoaderChanged    *ebpf.ProgramSpec `ebpf:"loader_changed"`
+	LoaderChangedOld *ebpf.ProgramSpec `ebpf:"loader_changed_old"`
+	ProcessExec      *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit      *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessFork      *ebpf.ProgramSpec `ebpf:"process_fork"`
+	RustBegin        *ebpf.ProgramSpec `ebpf:"rust_begin"`
+	RustChunk        *ebpf.ProgramSpec `ebpf:"rust_chunk"`
+	RustConsume      *ebpf.ProgramSpec `ebpf:"rust_consume"`
+	RustFree         *ebpf.ProgramSpec `ebpf:"rust_free"`
+	RustFreeState    *ebpf.ProgramSpec `ebpf:"rust_free_state"`
+	RustRead         *ebpf.ProgramSpec `ebpf:"rust_read"`
+	RustReturn       *ebpf.ProgramSpec `ebpf:"rust_return"`
+	RustWrite        *ebpf.ProgramSpec `ebpf:"rust_write"`
+	RustWriteSlices  *ebpf.ProgramSpec `ebpf:"rust_write_slices"`
+	ShellLine        *ebpf.ProgramSpec `ebpf:"shell_line"`
+	SocketRecv       *ebpf.ProgramSpec `ebpf:"socket_recv"`
+	SocketSend       *ebpf.ProgramSpec `ebpf:"socket_send"`
+	TcpReceive       *ebpf.ProgramSpec `ebpf:"tcp_receive"`
+	TcpReceived      *ebpf.ProgramSpec `ebpf:"tcp_received"`
+	TcpSend          *ebpf.ProgramSpec `ebpf:"tcp_send"`
+	TlsCall          *ebpf.ProgramSpec `ebpf:"tls_call"`
+	TlsClear         *ebpf.ProgramSpec `ebpf:"tls_clear"`
+	TlsCtrl          *ebpf.ProgramSpec `ebpf:"tls_ctrl"`
+	TlsFree          *ebpf.ProgramSpec `ebpf:"tls_free"`
+	TlsHandshake     *ebpf.ProgramSpec `ebpf:"tls_handshake"`
+	TlsHandshake0    *ebpf.ProgramSpec `ebpf:"tls_handshake0"`
+	TlsRead          *ebpf.ProgramSpec `ebpf:"tls_read"`
+	TlsReadEx        *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
+	TlsReadInner     *ebpf.ProgramSpec `ebpf:"tls_read_inner"`
+	TlsRecv          *ebpf.ProgramSpec `ebpf:"tls_recv"`
+	TlsReturn        *ebpf.ProgramSpec `ebpf:"tls_return"`
+	TlsReturnOld     *ebpf.ProgramSpec `ebpf:"tls_return_old"`
+	TlsWrite         *ebpf.ProgramSpec `ebpf:"tls_write"`
+	TlsWriteEx       *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
+	TlsWriteEx2      *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
 }
 
 // TlsMapSpecs contains maps before they are loaded into the kernel.
@@ -562,47 +564,48 @@ type TlsVariables struct {
 //
 // It can be passed to LoadTlsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TlsPrograms struct {
-	GoClose         *ebpf.Program `ebpf:"go_close"`
-	GoRead          *ebpf.Program `ebpf:"go_read"`
-	GoReturn        *ebpf.Program `ebpf:"go_return"`
-	GoReturnOld     *ebpf.Program `ebpf:"go_return_old"`
-	GoUsesSock      *ebpf.Program `ebpf:"go_uses_sock"`
-	GoUsesTcp       *ebpf.Program `ebpf:"go_uses_tcp"`
-	GoWrite         *ebpf.Program `ebpf:"go_write"`
-	LoaderChanged   *ebpf.Program `ebpf:"loader_changed"`
-	ProcessExec     *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit     *ebpf.Program `ebpf:"process_exit"`
-	ProcessFork     *ebpf.Program `ebpf:"process_fork"`
-	RustBegin       *ebpf.Program `ebpf:"rust_begin"`
-	RustChunk       *ebpf.Program `ebpf:"rust_chunk"`
-	RustConsume     *ebpf.Program `ebpf:"rust_consume"`
-	RustFree        *ebpf.Program `ebpf:"rust_free"`
-	RustFreeState   *ebpf.Program `ebpf:"rust_free_state"`
-	RustRead        *ebpf.Program `ebpf:"rust_read"`
-	RustReturn      *ebpf.Program `ebpf:"rust_return"`
-	RustWrite       *ebpf.Program `ebpf:"rust_write"`
-	RustWriteSlices *ebpf.Program `ebpf:"rust_write_slices"`
-	ShellLine       *ebpf.Program `ebpf:"shell_line"`
-	SocketRecv      *ebpf.Program `ebpf:"socket_recv"`
-	SocketSend      *ebpf.Program `ebpf:"socket_send"`
-	TcpReceive      *ebpf.Program `ebpf:"tcp_receive"`
-	TcpReceived     *ebpf.Program `ebpf:"tcp_received"`
-	TcpSend         *ebpf.Program `ebpf:"tcp_send"`
-	TlsCall         *ebpf.Program `ebpf:"tls_call"`
-	TlsClear        *ebpf.Program `ebpf:"tls_clear"`
-	TlsCtrl         *ebpf.Program `ebpf:"tls_ctrl"`
-	TlsFree         *ebpf.Program `ebpf:"tls_free"`
-	TlsHandshake    *ebpf.Program `ebpf:"tls_handshake"`
-	TlsHandshake0   *ebpf.Program `ebpf:"tls_handshake0"`
-	TlsRead         *ebpf.Program `ebpf:"tls_read"`
-	TlsReadEx       *ebpf.Program `ebpf:"tls_read_ex"`
-	TlsReadInner    *ebpf.Program `ebpf:"tls_read_inner"`
-	TlsRecv         *ebpf.Program `ebpf:"tls_recv"`
-	TlsReturn       *ebpf.Program `ebpf:"tls_return"`
-	TlsReturnOld    *ebpf.Program `ebpf:"tls_return_old"`
-	TlsWrite        *ebpf.Program `ebpf:"tls_write"`
-	TlsWriteEx      *ebpf.Program `ebpf:"tls_write_ex"`
-	TlsWriteEx2     *ebpf.Program `ebpf:"tls_write_ex2"`
+	GoClose          *ebpf.Program `ebpf:"go_close"`
+	GoRead           *ebpf.Program `ebpf:"go_read"`
+	GoReturn         *ebpf.Program `ebpf:"go_return"`
+	GoReturnOld      *ebpf.Program `ebpf:"go_return_old"`
+	GoUsesSock       *ebpf.Program `ebpf:"go_uses_sock"`
+	GoUsesTcp        *ebpf.Program `ebpf:"go_uses_tcp"`
+	GoWrite          *ebpf.Program `ebpf:"go_write"`
+	LoaderChanged    *ebpf.Program `ebpf:"loader_changed"`
+	LoaderChangedOld *ebpf.Program `ebpf:"loader_changed_old"`
+	ProcessExec      *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit      *ebpf.Program `ebpf:"process_exit"`
+	ProcessFork      *ebpf.Program `ebpf:"process_fork"`
+	RustBegin        *ebpf.Program `ebpf:"rust_begin"`
+	RustChunk        *ebpf.Program `ebpf:"rust_chunk"`
+	RustConsume      *ebpf.Program `ebpf:"rust_consume"`
+	RustFree         *ebpf.Program `ebpf:"rust_free"`
+	RustFreeState    *ebpf.Program `ebpf:"rust_free_state"`
+	RustRead         *ebpf.Program `ebpf:"rust_read"`
+	RustReturn       *ebpf.Program `ebpf:"rust_return"`
+	RustWrite        *ebpf.Program `ebpf:"rust_write"`
+	RustWriteSlices  *ebpf.Program `ebpf:"rust_write_slices"`
+	ShellLine        *ebpf.Program `ebpf:"shell_line"`
+	SocketRecv       *ebpf.Program `ebpf:"socket_recv"`
+	SocketSend       *ebpf.Program `ebpf:"socket_send"`
+	TcpReceive       *ebpf.Program `ebpf:"tcp_receive"`
+	TcpReceived      *ebpf.Program `ebpf:"tcp_received"`
+	TcpSend          *ebpf.Program `ebpf:"tcp_send"`
+	TlsCall          *ebpf.Program `ebpf:"tls_call"`
+	TlsClear         *ebpf.Program `ebpf:"tls_clear"`
+	TlsCtrl          *ebpf.Program `ebpf:"tls_ctrl"`
+	TlsFree          *ebpf.Program `ebpf:"tls_free"`
+	TlsHandshake     *ebpf.Program `ebpf:"tls_handshake"`
+	TlsHandshake0    *ebpf.Program `ebpf:"tls_handshake0"`
+	TlsRead          *ebpf.Program `ebpf:"tls_read"`
+	TlsReadEx        *ebpf.Program `ebpf:"tls_read_ex"`
+	TlsReadInner     *ebpf.Program `ebpf:"tls_read_inner"`
+	TlsRecv          *ebpf.Program `ebpf:"tls_recv"`
+	TlsReturn        *ebpf.Program `ebpf:"tls_return"`
+	TlsReturnOld     *ebpf.Program `ebpf:"tls_return_old"`
+	TlsWrite         *ebpf.Program `ebpf:"tls_write"`
+	TlsWriteEx       *ebpf.Program `ebpf:"tls_write_ex"`
+	TlsWriteEx2      *ebpf.Program `ebpf:"tls_write_ex2"`
 }
 
 func (p *TlsPrograms) Close() error {
@@ -615,6 +618,7 @@ func (p *TlsPrograms) Close() error {
 		p.GoUsesTcp,
 		p.GoWrite,
 		p.LoaderChanged,
+		p.LoaderChangedOld,
 		p.ProcessExec,
 		p.ProcessExit,
 		p.ProcessFork,
