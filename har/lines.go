@@ -118,6 +118,9 @@ func (w *LinesWriter) exchange(x *record.Exchange) error {
 	return w.write(append(line, "}\n"...))
 }
 
+// WriteLoss implements [record.LossWriter].
+func (w *LinesWriter) WriteLoss(bytes int64) { w.totals.lose(bytes) }
+
 // object writes v as a line.
 func (w *LinesWriter) object(v any) error {
 	line, err := marshal(v)

@@ -122,6 +122,12 @@ func (t *totals) add(x *record.Exchange) {
 	t.Cut += x.Request.Cut + x.Response.Cut
 }
 
+// WriteLoss implements [record.LossWriter].
+func (w *Writer) WriteLoss(bytes int64) { w.totals.lose(bytes) }
+
+// lose notes how many bytes are missing in all, which entries may not tell.
+func (t *totals) lose(bytes int64) { t.Lost = max(t.Lost, bytes) }
+
 func (t *totals) String() string {
 	s := fmt.Sprintf("%d exchanges", t.Exchanges)
 	if t.Incomplete > 0 {

@@ -24,6 +24,13 @@ const (
 	Line ProcessKind = "line" // a line was typed into it, a shell
 )
 
+// A LossWriter is told, before its end, how many bytes a recording has lost as a
+// whole: those of exchanges, and those of which is not known what they belong to.
+// It is optional, as a [ProcessWriter] is.
+type LossWriter interface {
+	WriteLoss(bytes int64)
+}
+
 // A ProcessWriter takes news of processes. It is optional: an ExchangeWriter
 // that has a place for them implements it.
 type ProcessWriter interface {

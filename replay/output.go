@@ -95,6 +95,15 @@ func (g *gzipped) WriteProcess(p *record.ProcessEvent) error {
 	return w.WriteProcess(p)
 }
 
+// WriteLoss implements [record.LossWriter].
+func (g *gzipped) WriteLoss(bytes int64) { writeLoss(g.exchanges, bytes) }
+
+func writeLoss(w record.ExchangeWriter, bytes int64) {
+	if w, ok := w.(record.LossWriter); ok {
+		w.WriteLoss(bytes)
+	}
+}
+
 func (g *gzipped) idle() error {
 	if !g.waits || time.Since(g.flushed) < flushEvery {
 		return nil
@@ -269,6 +278,10 @@ func (o *Output) WriteExchange(x *record.Exchange) error {
 	defer o.back.wrote()
 	return o.wrap(o.exchanges.WriteExchange(x))
 }
+
+// WriteLoss implements [record.LossWriter], for formats that tell it. Pcapng has the
+// holes themselves.
+func (o *Output) WriteLoss(bytes int64) { writeLoss(o.sink.exchanges, bytes) }
 
 // WriteProcess implements [record.ProcessWriter]. Formats that have no place for
 // processes leave them out.

@@ -303,6 +303,15 @@ func (out *outputs) WriteProcess(e *record.ProcessEvent) error {
 	})
 }
 
+// lost tells the outputs that take it how much is missing in all.
+func (out *outputs) lost(bytes int64) {
+	for _, o := range out.all {
+		if w, ok := o.ExchangeWriter.(record.LossWriter); ok {
+			w.WriteLoss(bytes)
+		}
+	}
+}
+
 // errNoOutput ends a recording that nothing takes any more.
 var errNoOutput = errors.New("no output is left to record to")
 
