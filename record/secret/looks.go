@@ -141,6 +141,9 @@ func LooksMade(value []byte) bool {
 		value = value[:n]
 	}
 	letters, digits := 0, 0
+	if n := len(value); n > 2 && value[n-2] == '!' { // {0.password!r} of Python
+		return false
+	}
 	for i, c := range value {
 		switch {
 		case char.IsDigit(c):
@@ -153,7 +156,7 @@ func LooksMade(value []byte) bool {
 			return false
 		}
 	}
-	return letters > 1 && len(value) < MinKey+MinToken && (LooksChosen(value) || HasNumbersWithin(value) || len(value) >= MinOpaque && digits > 1 && IsShuffled(value))
+	return letters > 1 && len(value) < MinKey+MinToken && (LooksChosen(value) || HasNumbersWithin(value) || letters+digits == len(value) && len(value) >= MinOpaque && digits > 1 && IsShuffled(value))
 }
 
 // IsScheme reports whether word is the name of an authentication scheme, which

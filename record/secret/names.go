@@ -28,7 +28,7 @@ var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "
 	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "aspnetsessionid", "connectsid", "sessioncookie",
 	"passcode", "pincode", "otp", "hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
 	"requirepass", "masterauth", "presharedkey", "authsalt", "noncesalt", "loggedinsalt", "validationkey", "decryptionkey", "signaturevalue", "usersession", "securestring",
-	"hmacsha256", "hmacsha1", "transmissionsig", "cnonce"}
+	"hmacsha256", "hmacsha1", "transmissionsig", "cnonce", "unsealkey", "unsealkeysb64", "authident"}
 
 // passKeys are short for password where the value looks like one, also as the last
 // word of a name.

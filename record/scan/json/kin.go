@@ -18,6 +18,7 @@ type kin struct {
 	isCookie bool           // it is a cookie
 	isKind   bool           // the key is "kind"
 	isData   bool           // the object is the data of a manifest
+	isLoad   bool           // it is the payload of a version of a secret
 	kube     secret.Verdict // on the data of the manifest under way
 	data     secret.Verdict // on the values of the data that is under way, or follows
 	depth    int32          // braces open in the manifest
@@ -27,7 +28,7 @@ type kin struct {
 // a bit each. Most keys have none of them.
 var telling = func() (lengths [256]uint32) {
 	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
-		"apiVersion stringData d p q dp dq qi k label delta candidates model inputTextDelta argsTextDelta content_block message item response") {
+		"apiVersion stringData keyName payload d p q dp dq qi k label delta candidates model inputTextDelta argsTextDelta content_block message item response") {
 		lengths[name[0]] |= 1 << len(name)
 	}
 	return lengths
@@ -55,8 +56,15 @@ func (l *lexer) relate() {
 			k.isKey = true
 			l.judgeEarly(secret.Member)
 		}
+	case len("keyName"): // of a storage account
+		if string(name) == "keyName" {
+			l.paired = secret.Opaque
+		}
 	case len("kind"):
 		k.isKind = string(name) == "kind"
+		if string(name) == "data" && k.isLoad && l.verdict == secret.Stays {
+			l.verdict = secret.Encoded
+		}
 		if string(name) == "data" && k.depth == 0 {
 			k.data = k.kube
 		}
@@ -98,6 +106,7 @@ func (l *lexer) nestKin(c byte) {
 	k := &l.kin
 	k.isMember, k.isKey, k.isCookie, k.isKind = false, false, false, false
 	k.isData = c == '{' && l.after && k.data != secret.Stays
+	k.isLoad = c == '{' && l.after && string(l.name) == "payload"
 	if k.kube == secret.Stays {
 		return
 	}

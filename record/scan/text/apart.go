@@ -65,7 +65,9 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 	}
 	v := p.Key(word)
 	if v == secret.Stays && filled { // a field or a cookie: "name":"session","value":"…"
-		v = p.Beside(word)
+		if v = p.Beside(word); v == secret.Stays {
+			v = ofTwoWords(p, b, word)
+		}
 	}
 	login := len(gap) == 1 && char.IsAny(word, "login", "auth")
 	if v == secret.Stays && !login { // as nearly all
@@ -230,7 +232,7 @@ func (t *Text) last(before []byte, raw bool) []byte {
 // that have them so.
 var passwordOptions = map[string][]string{
 	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo", "twine "}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip ", "sqlcmd"},
-	"-w": {"ldap"}, "-k": {"openssl"}, "-N": {"ssh-keygen"}, "-pw": {"plink", "pscp"}, "-t": {" auth init"}, "--pass": {""},
+	"-w": {"ldap"}, "--body": {"gh secret "}, "-b": {"gh secret "}, "-k": {"openssl"}, "-N": {"ssh-keygen"}, "-pw": {"plink", "pscp"}, "-t": {" auth init"}, "--pass": {""},
 }
 
 // joinedOptions are those that a password follows without a space.

@@ -2,7 +2,6 @@ package text
 
 import (
 	"bytes"
-	"unicode"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -24,6 +23,9 @@ func (t *Text) verdict(before []byte, raw bool) secret.Verdict {
 	if v := t.inserted(before, raw); v != secret.Stays {
 		return v
 	}
+	if t.followsUser(before, raw) {
+		return secret.Goes
+	}
 	end := t.context(before, raw)
 	if len(end) == 0 {
 		return secret.Stays
@@ -31,7 +33,10 @@ func (t *Text) verdict(before []byte, raw bool) secret.Verdict {
 	if v := named(t.s.Profile, end, func() bool { return t.mayAsk(before, raw) }); v != secret.Stays {
 		return v
 	}
-	return apart(t.s.Profile, end)
+	if v := apart(t.s.Profile, end); v != secret.Stays {
+		return v
+	}
+	return inTag(t.s.Profile, end)
 }
 
 // context returns what stands before a token if a name can be the end of that.
@@ -112,7 +117,7 @@ func mayStandBefore(word []byte) bool {
 // beforeValue are the bytes that may stand between a name, with what follows
 // that, and the value.
 var beforeValue = func() (is [256]bool) {
-	for _, c := range []byte(" \t\r\n\"'`\\[]{(,|<") {
+	for _, c := range []byte(" \t\r\n\"'`\\[]{(,|<*") {
 		is[c] = true
 	}
 	return is
@@ -140,9 +145,11 @@ func named(p secret.Profile, before []byte, mayAsk func() bool) secret.Verdict {
 		}
 		b = withoutWrapper(lineBlanks.TrimEnd(b))
 	}
-	b = blanks.TrimEnd(b)
-	if len(b) == 0 {
+	if b = blanks.TrimEnd(b); len(b) == 0 {
 		return secret.Stays
+	}
+	if bold := bytes.TrimRight(b, "*"); len(bold) > 0 && bold[len(bold)-1] == ':' { // **Password:** …
+		b = bold
 	}
 	if word := secret.LastWord(b); secret.IsScheme(word) {
 		b = bytes.TrimRight(bytes.TrimRight(b[:len(b)-len(word)], "\"'`\\["), " \t")
@@ -203,18 +210,30 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 		}
 	}
 	rest := b[:len(b)-len(word)]
+	if len(rest) > 0 && len(word) > 0 && char.Run(word, char.IsDigit) == len(word) { // Unseal Key 1
+		b = bytes.TrimRight(rest, " ")
+		word = secret.LastWord(b)
+		rest = b[:len(b)-len(word)]
+	}
 	if isFiller(word) {
 		rest = bytes.TrimRight(rest, " ")
 		word = secret.LastWord(rest)
 		rest = rest[:len(rest)-len(word)]
 	}
-	if n := len(rest); n > 1 && rest[n-1] == ' ' && len(word) > 2 && secret.EndsName(word[len(word)-2], word[len(word)-1]) && char.IsAny(word, "key", "code", "token", "secret", "password") {
-		two := secret.LastWord(rest[:n-1])
-		if v := p.Key(b[n-1-len(two) : n+len(word)]); v == secret.Goes || v == secret.Opaque {
-			return secret.Remote
-		}
+	if v := ofTwoWords(p, b[:len(rest)+len(word)], word); v == secret.Goes || v == secret.Opaque {
+		return secret.Remote
 	}
 	return secret.Stays
+}
+
+// ofTwoWords returns what becomes of the value of the name that b ends with, of which
+// word is the second word: API key.
+func ofTwoWords(p secret.Profile, b, word []byte) secret.Verdict {
+	n := len(b) - len(word)
+	if n < 2 || b[n-1] != ' ' || len(word) < 3 || !secret.EndsName(word[len(word)-2], word[len(word)-1]) || !char.IsAny(word, "key", "code", "token", "secret", "password") {
+		return secret.Stays
+	}
+	return p.Key(b[n-1-len(secret.LastWord(b[:n-1])):])
 }
 
 // withoutWrapper returns b without what programs print around a value, in quotes:
@@ -273,19 +292,26 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		out = append(out, find{from: from, to: len(tok)})
 	} else if from, to := t.pairOfColumns(tok, before, raw); from < to {
 		out = append(out, find{from: from, to: to})
-	} else if t.inJar(before, raw) || t.isKin(tok, before, raw) {
+	} else if t.inJar(before, raw) || t.isKin(tok, before, raw) || isHashed(t.preceding(before)) {
 		out = append(out, find{from: 0, to: len(tok)})
 	}
 	if m&(char.Equals|char.Colon) == 0 {
 		return out
 	}
+	if t.isUser(tok, m, before, raw) {
+		return append(out, find{from: bytes.IndexByte(tok, ':') + 1, to: len(tok)})
+	}
 	for i := firstSign(tok); i < len(tok)-secret.MinLoose; i++ {
 		if len(out) > others && i < out[len(out)-1].to || tok[i] != '=' && tok[i] != ':' {
 			continue
 		}
-		name := secret.LastWord(tok[:i])
-		if i == 0 { // user[password]=value
-			name = secret.LastWord(bytes.TrimRight(t.context(before, raw), "[]\"'` \t"))
+		name := secret.LastWord(withoutEntity(tok[:i]))
+		if i == 0 { // user[password]=value, password[0]=value
+			b := bytes.TrimRight(t.last(before, raw), "[]\"'` \t")
+			if n := len(secret.LastWord(b)); n > 0 && char.Run(b[len(b)-n:], char.IsDigit) == n {
+				b = bytes.TrimRight(b[:len(b)-n], "[")
+			}
+			name = secret.LastWord(b)
 		}
 		name, escaped := bytes.CutPrefix(name, []byte("u0026")) // an ampersand in a string of a program
 		v := t.s.Profile.Key(name)
@@ -306,138 +332,13 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		case v == secret.Goes && i == len(name) && beginsLine(t.last(before, raw)):
 			kind = setting
 		}
-		if n := t.keyLike(tok[i+1:], v, kind); n > 0 {
-			out = append(out, find{from: i + 1, to: i + 1 + n})
+		from := i + 1
+		if k := entityLen(tok[from:]); k > 0 {
+			from, kind = from+k, element
+		}
+		if n := t.keyLike(tok[from:], v, kind); n > 0 {
+			out = append(out, find{from: from, to: from + n})
 		}
 	}
 	return out
-}
-
-// A valueKind tells how sure it is that a word is a value.
-type valueKind uint8
-
-const (
-	unsure   valueKind = iota
-	setting            // a line begins with the name
-	assigned           // a variable of the environment has it
-	quoted             // it stands in quotes
-)
-
-// keyLike returns the length of the value that p begins with if it looks like a
-// key, else 0, where the name gave the verdict v. A key is a word in which
-// letters and digits mix, and not the path, the variable or the call that gives
-// one, nor a number. One that is surely a value, since it stands in quotes or a
-// variable of the environment has it, may be shorter.
-func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
-	surely := kind != unsure
-	n := bytes.IndexAny(p, ",;&()")
-	switch {
-	case n < 0 || kind == quoted:
-		n = len(p)
-	case surely:
-		n = valueEnd(p)
-		if n < len(p) && p[n] == '(' {
-			return 0
-		}
-	case p[n] == '(':
-		return 0
-	}
-	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 {
-		n--
-	}
-	least := secret.MinKey
-	switch {
-	case v == secret.Remote:
-		least = minRemote
-	case surely && v != secret.Opaque && !(kind == setting && !t.Loose && n < minRemote), v == secret.Goes && !t.Loose && secret.LooksMade(p[:n]):
-		least = secret.MinToken
-	case t.Loose:
-		if least = secret.MinLoose; v == secret.Opaque {
-			least = secret.MinOpaque
-		}
-	}
-	if n < least || bytes.IndexByte([]byte("/.$~*#:"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) || bytes.Contains(p[:n], []byte("::")) ||
-		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) && !(v == secret.Goes && n > 64) {
-		return 0
-	}
-	from, mixed := 0, false
-	for i := 0; i <= n; i++ {
-		if i < n && p[i] != '.' && p[i] != '_' && p[i] != '-' && p[i] != ':' {
-			continue
-		}
-		mixed = mixed || secret.IsMixed(p[from:i], least)
-		from = i + 1
-	}
-	if v != secret.Stays && v != secret.Remote && v != secret.Goes && v != secret.Pass && v != secret.Opaque && !v.Confirms(p[:n]) {
-		return 0
-	}
-	chosen := surely && secret.LooksChosen(p[:n])
-	mixed = mixed || chosen || (surely || least == secret.MinToken) && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
-	if !mixed || v == secret.Remote && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
-		return 0
-	}
-	return n
-}
-
-// valueEnd returns the length of the value that p begins with, which a parameter
-// or what separates settings may follow.
-func valueEnd(p []byte) int {
-	for i, c := range p {
-		switch {
-		case c == ';' || c == '(' || c == ')':
-			return i
-		case c == '&' || c == ',':
-			name, _, found := bytes.Cut(p[i+1:], []byte("="))
-			if found && len(name) > 0 && char.Run(name, char.IsDotted) == len(name) {
-				return i
-			}
-		}
-	}
-	return len(p)
-}
-
-// valueKind returns what a token is that stands after a name with the verdict v.
-func (t *Text) valueKind(before []byte, v secret.Verdict, raw bool) valueKind {
-	switch {
-	case t.isQuoted(before):
-		return quoted
-	case v == secret.Goes && t.isSetting(before, raw):
-		return setting
-	}
-	return unsure
-}
-
-// isSetting reports whether a token stands after a name and an equals sign or
-// colon with which a line begins.
-func (t *Text) isSetting(before []byte, raw bool) bool {
-	b := blanks.TrimEnd(t.context(before, raw))
-	n := len(b)
-	switch {
-	case n > 1 && b[n-2] == '=' && b[n-1] == '>':
-		b = b[:n-2]
-	case n > 0 && (b[n-1] == '=' || b[n-1] == ':'):
-		b = b[:n-1]
-	default:
-		return false
-	}
-	b = bytes.TrimRight(b, " \t\"']")
-	return beginsLine(b[:len(b)-len(secret.LastWord(b))])
-}
-
-// beginsLine reports whether b ends with a line feed, or indentation after it.
-func beginsLine(b []byte) bool {
-	b = bytes.TrimRight(b, " \t-+\"'[")
-	return len(b) == 0 || b[len(b)-1] == '\n'
-}
-
-// minRemote is the length of the shortest value that goes since it looks random.
-const minRemote = 12
-
-// isQuoted reports whether a token begins after a quote.
-func (t *Text) isQuoted(before []byte) bool {
-	if len(before) == 0 {
-		before = t.tail
-	}
-	n := len(before)
-	return n > 0 && (before[n-1] == '"' || before[n-1] == '\'' || before[n-1] == '`')
 }

@@ -17,7 +17,7 @@ func mayBeApart(p []byte) bool {
 	for i, c := range p {
 		switch {
 		case char.Classes[c] == 0 || c == ',':
-			if n := i - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && (p[start-1] == '\'' || p[start-1] == '\t')) {
+			if n := i - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && (p[start-1] == '\'' || p[start-1] == '\t' || p[start-1] == '|')) {
 				return true
 			}
 			start, digits = i+1, false

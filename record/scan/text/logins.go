@@ -98,8 +98,79 @@ func (t *Text) isPgpass(tok, before []byte, raw bool) bool {
 	if string(host) != "*" && string(host) != "localhost" && bytes.IndexByte(host, '.') < 0 || !secret.LooksPassword(password) || len(password) < secret.MinLoose {
 		return false
 	}
+	return beginsLine(t.last(before, raw))
+}
+
+// isUser reports whether tok, of the classes m, is a user and a password that stand
+// below the name of what has such lines: chpasswd, htpasswd.
+func (t *Text) isUser(tok []byte, m byte, before []byte, raw bool) bool {
+	if m&(char.Colon|char.Digit) != char.Colon|char.Digit {
+		return false
+	}
+	k := bytes.IndexByte(tok, ':')
+	return k > 0 && char.Run(tok[:k], char.IsDotted) == k && secret.LooksMade(tok[k+1:]) && bytes.IndexByte([]byte(",;&()"), tok[len(tok)-1]) < 0 &&
+		bytes.Contains(t.last(before, raw), []byte("passwd")) && beginsLine(t.last(before, raw))
+}
+
+// hashes are what stands before the hash of a password (RFC 2307, section 5.3).
+var hashes = [][]byte{[]byte("{SHA}"), []byte("{SSHA}"), []byte("{SMD5}"), []byte("{MD5}"), []byte("{CRYPT}"), []byte("{SSHA256}"), []byte("{SSHA512}")}
+
+// isHashed reports whether before ends with one of these.
+func isHashed(before []byte) bool {
+	if n := len(before); n < 5 || before[n-1] != '}' {
+		return false
+	}
+	for _, h := range hashes {
+		if bytes.HasSuffix(before, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// inTag returns what becomes of a value in quotes by the name in its element, with
+// something between them: <input name="…" type="hidden" value="…">.
+func inTag(p secret.Profile, before []byte) secret.Verdict {
+	b := quotes.TrimEnd(before)
+	rest, ok := bytes.CutSuffix(b, []byte("value="))
+	if !ok || len(b) == len(before) {
+		return secret.Stays
+	}
+	start := bytes.LastIndexByte(rest, '<') + 1
+	tag := rest[start:]
+	if start == 0 || bytes.IndexByte(tag, '>') >= 0 {
+		return secret.Stays
+	}
+	if bytes.Contains(tag, []byte(`type="password"`)) {
+		return secret.Goes
+	}
+	_, name, _ := bytes.Cut(tag, []byte(" name="))
+	name = bytes.TrimLeft(name, `'"\`)
+	return ofString(p.Key(name[:char.Run(name, char.IsDotted)]))
+}
+
+// followsUser reports whether a token is the password after a user, as programs give
+// both: auth=('bob', '…').
+func (t *Text) followsUser(before []byte, raw bool) bool {
+	end := t.preceding(before)
+	end = end[max(0, len(end)-maxTail):]
+	if n := len(end); n == 0 || !isQuote(end[n-1]) || !bytes.Contains(end, []byte("uth")) {
+		return false
+	}
 	b := t.last(before, raw)
-	return len(b) == 0 || b[len(b)-1] == '\n'
+	for _, sign := range []string{",", "("} { // from the end on
+		inner := quotes.TrimEnd(b)
+		if sign == "(" {
+			inner = inner[:len(inner)-len(secret.LastWord(inner))]
+			inner = quotes.TrimEnd(inner)
+		}
+		rest, ok := bytes.CutSuffix(blanks.TrimEnd(inner), []byte(sign))
+		if !ok || len(inner) == len(b) {
+			return false
+		}
+		b = rest
+	}
+	return char.IsAny(secret.LastWord(bytes.TrimRight(b, " =")), "auth", "HTTPBasicAuth", "HTTPDigestAuth", "BasicAuth", "SetBasicAuth", "basic_auth", "req.SetBasicAuth", "requests.auth.HTTPBasicAuth")
 }
 
 // inJar reports whether a token is the value of a cookie in a file of curl and

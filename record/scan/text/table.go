@@ -11,15 +11,16 @@ import (
 // A table is the rows below a line of names: values that commas, tabs or bars
 // separate (RFC 4180). Those below the name of a secret go.
 type table struct {
-	s       *scan.Finder
-	head    []byte // the line of names, as far as it came
-	sep     byte
-	columns []secret.Verdict // on their values; nil as long as the names come
-	column  int
-	inside  bool // quotes
-	gone    bool // what stands for a secret is under way
-	over    bool
-	none    scan.Held
+	s        *scan.Finder
+	head     []byte // the line of names, as far as it came
+	sep      byte
+	columns  []secret.Verdict // on their values; nil as long as the names come
+	column   int
+	inside   bool // quotes
+	gone     bool // what stands for a secret is under way
+	over     bool
+	none     scan.Held
+	numbered bool // each row has its number before the first column
 }
 
 // maxHead is the length of the longest line of names.
@@ -34,10 +35,16 @@ func (t *Text) beginTable(h *scan.Held, before []byte, raw bool) stretch {
 	}
 	line := t.last(before, raw)
 	line = line[bytes.LastIndexByte(line, '\n')+1:]
+	number := bytes.TrimLeft(line, " ")
+	number = number[:char.Run(number, char.IsDigit)]
+	numbered := false
+	if rest := line[bytes.Index(line, number)+len(number):]; len(number) > 0 && len(rest) > 0 && (rest[0] == '\t' || bytes.HasPrefix(rest, []byte("→"))) {
+		line, numbered = bytes.TrimLeft(rest, "\t→"), rest[0] == '\t' && sep == '\t'
+	}
 	if !isHead(line) {
 		return nil
 	}
-	w := &table{s: t.s, sep: sep}
+	w := &table{s: t.s, sep: sep, numbered: numbered}
 	w.head = append(append(w.head, line...), h.Text...)
 	return w
 }
@@ -134,7 +141,7 @@ func (w *table) token(h *scan.Held) bool {
 // cell takes h.Text[from:to] out if the column that is under way goes.
 func (w *table) cell(h *scan.Held, from, to int) {
 	value := h.Text[from:to]
-	if w.gone || w.column >= len(w.columns) || len(value) < 4 || placeholders[string(value)] {
+	if w.gone || w.column < 0 || w.column >= len(w.columns) || len(value) < 4 || placeholders[string(value)] {
 		return
 	}
 	switch v := w.columns[w.column]; {
@@ -162,13 +169,17 @@ func (w *table) space(b []byte, _ int64, _ int) {
 			w.column++
 		case c == '\n' && !w.inside:
 			w.over = w.over || w.column+1 != len(w.columns)
-			w.column = 0
+			w.column = w.first()
 		}
 	}
 }
 
 // begin begins the rows, if there was a line of names.
 func (w *table) begin() {
+	if bytes.HasPrefix(w.head, []byte("||")) { // of Jira
+		w.head = bytes.ReplaceAll(w.head, []byte("||"), []byte("|"))
+	}
+	w.column = w.first()
 	names := bytes.Split(bytes.TrimRight(w.head, "\r"), []byte{w.sep})
 	w.columns = make([]secret.Verdict, len(names))
 	named := 0
@@ -181,6 +192,14 @@ func (w *table) begin() {
 		}
 	}
 	w.over = w.over || named < 2 || !isHead(w.head)
+}
+
+// first returns the column that a row begins with.
+func (w *table) first() int {
+	if w.numbered {
+		return -1
+	}
+	return 0
 }
 
 func (w *table) end()             {}

@@ -326,7 +326,8 @@ func (t *Text) Pause() {
 	}
 	n := settled(t.h.Text)
 	if n > t.done &&
-		t.verdict(nil, false) == secret.Stays && !t.inField(t.h.Text, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 && !isEchoed(t.tail) &&
+		t.verdict(nil, false) == secret.Stays && !t.inField(t.h.Text, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 && !isEchoed(t.tail) && !isHashed(t.tail) &&
+		!(bytes.IndexByte(t.h.Text, '/') > 0 && t.isCommand(oracleCommands, nil, false)) &&
 		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
 		t.done = n
 	}

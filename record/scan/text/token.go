@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"unicode"
 
 	"ssltape/record/secret"
 	"ssltape/record/secret/char"
@@ -33,7 +34,9 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return true
 	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
-	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.afterSign(before) && secret.LooksMade(tok) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
+	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.inElement(before) || t.afterSign(before) && secret.LooksMade(tok) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
+		return true
+	case t.isUser(tok, m, before, raw), m&char.Digit != 0 && isHashed(t.preceding(before)):
 		return true
 	case m&char.Digit != 0 && ((n >= secret.MinKey || n >= secret.MinToken && m&char.Equals != 0) && t.inField(tok, before, raw) || t.afterOption(tok, before, raw) >= 0 || t.inJar(before, raw)):
 		return true
@@ -56,7 +59,11 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 // afterSign reports whether a token stands after what separates a value from its name.
 func (t *Text) afterSign(before []byte) bool {
 	b := blanks.TrimEnd(t.preceding(before))
-	return len(b) > 0 && (b[len(b)-1] == ':' || b[len(b)-1] == '=' || b[len(b)-1] == '*' || b[len(b)-1] == '>')
+	if len(b) == 0 {
+		return false
+	}
+	c := b[len(b)-1]
+	return c == ':' || c == '=' || c == '*' || c == '>' || c == 'e' && bytes.HasSuffix(b, []byte(`\u003e`))
 }
 
 // afterArrow reports whether a token stands after what PHP and Perl print before a
@@ -130,4 +137,198 @@ func isKeyVariable(name []byte) bool {
 // isVariable reports whether name is one of the environment, or of an option.
 func isVariable(name []byte) bool {
 	return bytes.HasPrefix(name, []byte("--")) || len(name) > 2 && char.Run(name, func(c byte) bool { return c == '_' || char.IsUpperOrDigit(c) }) == len(name)
+}
+
+// A valueKind tells how sure it is that a word is a value.
+type valueKind uint8
+
+const (
+	unsure   valueKind = iota
+	setting            // a line begins with the name
+	assigned           // a variable of the environment has it
+	element            // it stands in an element of XML, or in quotes that are written as entities
+	quoted             // it stands in quotes
+)
+
+// keyLike returns the length of the value that p begins with if it looks like a
+// key, else 0, where the name gave the verdict v. A key is a word in which
+// letters and digits mix, and not the path, the variable or the call that gives
+// one, nor a number. One that is surely a value, since it stands in quotes or a
+// variable of the environment has it, may be shorter.
+func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
+	surely := kind != unsure
+	n := bytes.IndexAny(p, ",;&()")
+	if n > 0 && p[n] == '&' && kind != element && valueEnd(p[n:]) > 1 { // no parameter follows
+		n = bytes.IndexAny(p, ",;()")
+	}
+	switch {
+	case n < 0 || kind == quoted:
+		n = len(p)
+	case surely && kind != element:
+		n = valueEnd(p)
+		if n < len(p) && p[n] == '(' {
+			return 0
+		}
+	case p[n] == '(':
+		return 0
+	}
+	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 {
+		n--
+	}
+	least, made := secret.MinKey, (v == secret.Goes || v == secret.Remote) && secret.LooksMade(p[:n])
+	if v == secret.Remote && char.Run(p[:n], char.IsLetterOrDigit) == n && !secret.IsShuffled(p[:n]) { // a name, as base64Encoded2
+		made = false
+	}
+	switch {
+	case made:
+		least = secret.MinToken
+	case v == secret.Remote:
+		least = minRemote
+	case surely && v != secret.Opaque && !(kind == setting && !t.Loose && n < minRemote):
+		least = secret.MinToken
+	case t.Loose:
+		if least = secret.MinLoose; v == secret.Opaque {
+			least = secret.MinOpaque
+		}
+	}
+	if n < least || bytes.IndexByte([]byte("/.$~*#:"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) || bytes.Contains(p[:n], []byte("::")) ||
+		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) && !(v == secret.Goes && n > 64) {
+		return 0
+	}
+	from, mixed := 0, false
+	for i := 0; i <= n; i++ {
+		if i < n && p[i] != '.' && p[i] != '_' && p[i] != '-' && p[i] != ':' {
+			continue
+		}
+		mixed = mixed || secret.IsMixed(p[from:i], least)
+		from = i + 1
+	}
+	if v != secret.Stays && v != secret.Remote && v != secret.Goes && v != secret.Pass && v != secret.Opaque && !v.Confirms(p[:n]) {
+		return 0
+	}
+	chosen := surely && secret.LooksChosen(p[:n])
+	mixed = mixed || chosen || made || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
+	if !mixed || v == secret.Remote && !made && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
+		return 0
+	}
+	return n
+}
+
+// valueEnd returns the length of the value that p begins with, which a parameter
+// or what separates settings may follow.
+func valueEnd(p []byte) int {
+	for i, c := range p {
+		switch {
+		case c == ';' || c == '(' || c == ')':
+			return i
+		case c == '&' || c == ',':
+			name, _, found := bytes.Cut(p[i+1:], []byte("="))
+			if found && len(name) > 0 && char.Run(name, char.IsDotted) == len(name) {
+				return i
+			}
+		}
+	}
+	return len(p)
+}
+
+// valueKind returns what a token is that stands after a name with the verdict v.
+func (t *Text) valueKind(before []byte, v secret.Verdict, raw bool) valueKind {
+	switch {
+	case t.isQuoted(before):
+		return quoted
+	case v == secret.Goes && t.inElement(before):
+		return element
+	case v == secret.Goes && t.isSetting(before, raw):
+		return setting
+	}
+	return unsure
+}
+
+// isSetting reports whether a token stands after a name and an equals sign or
+// colon with which a line begins.
+func (t *Text) isSetting(before []byte, raw bool) bool {
+	b := blanks.TrimEnd(t.context(before, raw))
+	n := len(b)
+	switch {
+	case n > 1 && b[n-2] == '=' && b[n-1] == '>':
+		b = b[:n-2]
+	case n > 0 && (b[n-1] == '=' || b[n-1] == ':'):
+		b = b[:n-1]
+	default:
+		return false
+	}
+	b = bytes.TrimRight(b, " \t\"']")
+	return beginsLine(b[:len(b)-len(secret.LastWord(b))])
+}
+
+// beginsLine reports whether b ends with a line feed, or indentation after it.
+func beginsLine(b []byte) bool {
+	b = bytes.TrimRight(b, " \t-+\"'[")
+	if n := len(b); n > 0 && b[n-1] != '\n' {
+		b = withoutNumber(b)
+	}
+	return len(b) == 0 || b[len(b)-1] == '\n'
+}
+
+// withoutNumber returns b without the number of a line that it ends with, as tools
+// print it before what the line holds.
+func withoutNumber(b []byte) []byte {
+	n := len(bytes.TrimRight(b, "→"))
+	digits := n
+	for digits > 0 && char.IsDigit(b[digits-1]) {
+		digits--
+	}
+	if digits == n {
+		return b
+	}
+	return bytes.TrimRight(b[:digits], " ")
+}
+
+// inElement reports whether a token is the beginning of an element of XML.
+func (t *Text) inElement(before []byte) bool {
+	end := t.preceding(before)
+	n := len(end)
+	return n > 1 && end[n-1] == '>' && end[n-2] != '=' && end[n-2] != '-' || bytes.HasSuffix(end, []byte(`\u003e`))
+}
+
+// entities are how HTML writes a quote in the value of an attribute.
+var entities = [][]byte{[]byte("&quot;"), []byte("&#34;"), []byte("&#39;"), []byte("&#x27;")}
+
+// entityLen returns the length of the quote that p begins with, if it is written so,
+// or 0.
+func entityLen(p []byte) int {
+	if len(p) == 0 || p[0] != '&' {
+		return 0
+	}
+	for _, e := range entities {
+		if bytes.HasPrefix(p, e) {
+			return len(e)
+		}
+	}
+	return 0
+}
+
+// withoutEntity returns p without such a quote at its end.
+func withoutEntity(p []byte) []byte {
+	if len(p) == 0 || p[len(p)-1] != ';' {
+		return p
+	}
+	for _, e := range entities {
+		if bytes.HasSuffix(p, e) {
+			return p[:len(p)-len(e)]
+		}
+	}
+	return p
+}
+
+// minRemote is the length of the shortest value that goes since it looks random.
+const minRemote = 12
+
+// isQuoted reports whether a token begins after a quote.
+func (t *Text) isQuoted(before []byte) bool {
+	if len(before) == 0 {
+		before = t.tail
+	}
+	n := len(before)
+	return n > 0 && (before[n-1] == '"' || before[n-1] == '\'' || before[n-1] == '`')
 }

@@ -130,7 +130,7 @@ func (t *Text) isKin(tok, before []byte, raw bool) bool {
 	b := t.last(before, raw)
 	has := func(s string) bool { return bytes.Contains(b, []byte(s)) }
 	if t.afterValue(before, raw) {
-		return secret.IsShuffled(tok) && (has("httpOnly") || has("hostOnly"))
+		return secret.IsShuffled(tok) && (has("httpOnly") || has("hostOnly") || has("keyName\""))
 	}
 	if !secret.Member.Confirms(tok) {
 		return false
