@@ -74,7 +74,7 @@ func MayHoldKey(p []byte, bear bool) bool {
 			return true
 		}
 	}
-	return len(p) > minMarked && hasMark(p[last:])
+	return len(p) > minMarked && hasMark(p, last)
 }
 
 // minBorne is the length of the shortest such name and token: no key is shorter. Of

@@ -137,9 +137,9 @@ var firstOfMark = func() (is char.Table) {
 // minMarked is how many bytes stand before a mark at least.
 const minMarked = 32
 
-// hasMark reports whether a mark is in p.
-func hasMark(p []byte) bool {
-	for i := range p {
+// hasMark reports whether a mark is in p from p[i] on.
+func hasMark(p []byte, i int) bool {
+	for i = trigrams.next(p, i); i < len(p); i = trigrams.next(p, i+1) {
 		if markedBy(p[i:]) != nil {
 			return true
 		}
