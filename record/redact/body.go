@@ -434,6 +434,7 @@ func (o *opening) End() {
 		o.become(o.body)
 	}
 	o.is.End()
+	o.is = nil
 }
 
 func (o *opening) Pending() int64 {

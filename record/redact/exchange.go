@@ -104,8 +104,8 @@ type twin struct {
 
 func newTwin(s *texts) *twin {
 	t := &twin{texts: s}
-	t.request = half{texts: s, dst: &t.Request.Message, scan: scan.Finder{Profile: s.profile}}
-	t.response = half{texts: s, dst: &t.Response.Message, scan: scan.Finder{Profile: s.profile}}
+	t.request = half{texts: s, dst: &t.Request.Message}
+	t.response = half{texts: s, dst: &t.Response.Message}
 	return t
 }
 
@@ -215,6 +215,7 @@ func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
 type texts struct {
 	profile Profile
 	known   map[text]string
+	spare   []*bodyScan // for bodies to come
 }
 
 // A text is the value of a field, or what else stands in heads.

@@ -16,8 +16,7 @@ type half struct {
 	dst     *record.Message
 	fields  int // of the source's header and trailer that were seen
 	trailer int
-	scan    scan.Finder
-	body    scan.Sink // nil until the body begins
+	body    *bodyScan // nil until the body begins
 	coded   bool      // it has a content coding
 	read    int64     // bytes of the source's body that were scanned
 	buf     []byte    // those that are held back
@@ -57,7 +56,10 @@ func (h *half) grow(m *record.Message, end bool) error {
 	case h.body == nil:
 	case !h.coded:
 		d.Decoded = m.Decoded
-		err = h.copy(&m.Body)
+		if err = h.copy(&m.Body); err == nil && h.ended {
+			h.spend(h.body, h.read)
+			h.body = nil
+		}
 	case h.ended:
 		err = h.decode(m)
 	}
@@ -77,10 +79,45 @@ func (h *half) begin(m *record.Message) {
 	h.body = h.newBody(m)
 }
 
-// newBody returns the sink for the body of m, the same one whether that is still
+// newBody returns the scan for the body of m, the same one whether that is still
 // coded or was decoded by who redacted it before.
-func (h *half) newBody(m *record.Message) scan.Sink {
-	return &opening{s: &h.scan, body: newGuess(&h.scan, m.Header.Get("Content-Type"), 0)}
+func (h *half) newBody(m *record.Message) *bodyScan {
+	contentType := m.Header.Get("Content-Type")
+	if i := slices.IndexFunc(h.spare, func(b *bodyScan) bool { return b.contentType == contentType }); i >= 0 {
+		b := h.spare[i]
+		h.spare = slices.Delete(h.spare, i, i+1)
+		return b
+	}
+	b := &bodyScan{contentType: contentType, found: scan.Finder{Profile: h.profile}}
+	b.Sink = &opening{s: &b.found, body: newGuess(&b.found, contentType, 0)}
+	return b
+}
+
+// A bodyScan is the sink of a body with what it found. As each sink begins anew after
+// its end the next body of this type goes to the same one.
+type bodyScan struct {
+	scan.Sink
+	found       scan.Finder
+	contentType string
+}
+
+// Limits of what is kept for the bodies of other exchanges. A long body has no use for
+// it, and may have left much memory in it.
+const (
+	maxSpare     = 8
+	maxSpareBody = 64 << 10
+)
+
+// spend keeps the scan of a body that came to its end for another one.
+func (s *texts) spend(b *bodyScan, size int64) {
+	if size > maxSpareBody {
+		return
+	}
+	if len(s.spare) == maxSpare { // the one that was kept first is needed least
+		s.spare = slices.Delete(s.spare, 0, 1)
+	}
+	b.found.Reset()
+	s.spare = append(s.spare, b)
 }
 
 // maxPiece is how much of a body is scanned at once.
@@ -98,7 +135,7 @@ func (h *half) copy(src *record.Body) error {
 		if h.ended {
 			h.body.End()
 		}
-		if h.scan.Next() == scan.Settled {
+		if h.body.found.Next() == scan.Settled {
 			h.done = min(h.body.Pending(), h.read)
 			h.dst.Body.Share(src, h.done)
 			h.buf = append(h.buf[:0], mem[h.done:]...)
@@ -157,7 +194,7 @@ func (h *half) End() error {
 // rest of p.
 func (h *half) flush(p []byte) ([]byte, error) {
 	to := min(h.body.Pending(), h.read)
-	for _, s := range h.scan.Take(to) {
+	for _, s := range h.body.found.Take(to) {
 		head := p[:s.At-h.done]
 		if err := h.append(head, []byte(s.Text)); err != nil {
 			return p, err
@@ -165,7 +202,7 @@ func (h *half) flush(p []byte) ([]byte, error) {
 		p, h.done = p[len(head)+s.N:], s.Stop()
 		h.shifts = append(h.shifts, shift{s.At, h.done, h.dst.Body.Len()})
 	}
-	to = min(to, h.scan.Next())
+	to = min(to, h.body.found.Next())
 	if to <= h.done {
 		return p, nil
 	}
@@ -191,14 +228,14 @@ func (h *half) decode(m *record.Message) error {
 	if err := errors.Join(err, h.End()); err != nil {
 		return err
 	}
-	if h.scan.Found > 0 && !isBomb(derr) {
+	if h.body.found.Found > 0 && !isBomb(derr) {
 		h.dst.Decoded = true
 		return nil
 	}
 	if err := h.dst.Body.Close(); err != nil {
 		return err
 	}
-	*h = half{texts: h.texts, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true, scan: scan.Finder{Profile: h.profile}}
+	*h = half{texts: h.texts, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true}
 	switch {
 	case derr == nil || errors.Is(derr, io.ErrUnexpectedEOF):
 		_, err = io.Copy(&h.dst.Body, m.Body.Reader())

@@ -156,6 +156,12 @@ func (s *Finder) withoutOverlap(spans []Span) []Span {
 	return out
 }
 
+// Reset makes s begin anew with another source, of which nothing was found yet. The
+// sinks that report to it have to be at their end.
+func (s *Finder) Reset() {
+	s.Found, s.URLs, s.spans, s.first, s.covered = 0, false, nil, 0, 0
+}
+
 // Clean reports whether there is nothing in p, which was decoded, that goes. It
 // is scanned on its own by what sink makes.
 func (s *Finder) Clean(p []byte, sink func(*Finder) Sink) bool {

@@ -181,6 +181,7 @@ func (d *EventData) Next() {
 func (d *EventData) End() {
 	d.Next()
 	d.deltas.End()
+	d.deltas.series = series{each: d.deltas.each}
 	if d.text != nil {
 		d.text.End()
 	}

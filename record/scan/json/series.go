@@ -70,8 +70,10 @@ func NewDocument(s *scan.Finder) scan.Sink { return &document{s: s} }
 
 // A document is the sink for JSON that may be a series.
 type document struct {
-	s  *scan.Finder
-	is scan.Sink // what it is, once that is known
+	s      *scan.Finder
+	is     scan.Sink // what it is, once that is known
+	value  scan.Sink // what it is if it is none; made when it is first needed
+	series scan.Sink // the same if it is one
 }
 
 // Write implements [scan.Sink].
@@ -81,11 +83,22 @@ func (d *document) Write(p []byte, at int64, n int) {
 		if k == len(p) {
 			return
 		}
-		if d.is = New(d.s); p[k] == '[' {
-			d.is = NewSeries(d.s)
-		}
+		d.begin(p[k] == '[')
 	}
 	d.is.Write(p, at, n)
+}
+
+// begin begins a series, or a value that is none.
+func (d *document) begin(series bool) {
+	switch {
+	case series && d.series == nil:
+		d.series = NewSeries(d.s)
+	case !series && d.value == nil:
+		d.value = New(d.s)
+	}
+	if d.is = d.value; series {
+		d.is = d.series
+	}
 }
 
 // End implements [scan.Sink].
