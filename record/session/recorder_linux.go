@@ -74,6 +74,7 @@ type recorder struct {
 
 	begun      bool          // something may have been recorded
 	ended      atomic.Bool   // the files are
+	untaken    bool          // no output was left; set before ended
 	interrupts atomic.Int32  // signals that asked to stop
 	dropped    atomic.Bool   // somebody did not want to wait for what was left
 	writing    int           // times that progress saw it: what was recorded, after the end of that
@@ -108,6 +109,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	r.begun = true
 	stop := r.watch(ctx)
 	err = r.copy()
+	r.untaken = errors.Is(err, errNoOutput)
 	r.took = time.Since(r.start)
 	r.stop() // where copy has failed; else it was
 	if e := r.end(); err == nil {

@@ -98,9 +98,9 @@ func (r *recorder) waiting() uint64 {
 }
 
 // loss returns the kernel's counters, and how many bytes were dropped: those that
-// nothing came of before the recording ended.
+// nothing came of before the recording ended, if anything was there to take them.
 func (r *recorder) loss() (l bpf.Loss, dropped uint64) {
-	if r.ended.Load() {
+	if r.ended.Load() && !r.untaken {
 		dropped = r.waiting()
 	}
 	return r.probe.Loss(), dropped

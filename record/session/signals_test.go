@@ -119,6 +119,27 @@ func TestUnread(t *testing.T) {
 	}
 }
 
+// Who reads standard output ends a recording by not reading on: nothing is wrong,
+// and nothing is missing.
+func TestOutputClosed(t *testing.T) {
+	needs(t, "curl")
+	s := startServer(t)
+	cmd := exec.Command(binary, "record", "--strict", "-E", "-o", "jsonl:-", "--", "curl", "-s", "--cacert", s.CertFile,
+		"-o", "/dev/null", s.URL+"/bytes/[1-300]")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	r.Close()
+	err = cmd.Run()
+	w.Close()
+	if err != nil || strings.Contains(stderr.String(), "lost") {
+		t.Errorf("%v\n%s", err, stderr.String())
+	}
+}
+
 // What takes long to be written after the end of a command is told on the terminal,
 // with the way out, which leaves good files and says what is not in them.
 func TestLongEnd(t *testing.T) {
