@@ -65,6 +65,10 @@ type conn struct {
 	waiting []waiting // in the order in which they were read
 }
 
+// isOver reports whether nothing follows of a write, whose number may have begun
+// from 0 again.
+func (n *conn) isOver(write uint32) bool { return int32(write-n.over) <= 0 }
+
 // What is waiting was read before a write had returned that it may be the answer to.
 type waiting struct {
 	write uint32
@@ -176,7 +180,7 @@ func (c *cursor) event(b []byte) {
 		c.wrote(c.conn(key, h), h.Write)
 	case kindEnd:
 		conn, v := c.conn(key, h), object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}
-		if h.Flags&flagPending != 0 && conn.over != h.Write {
+		if h.Flags&flagPending != 0 && !conn.isOver(h.Write) {
 			c.wait(conn, waiting{h.Write, 0, func() { c.end(key, v, record.In) }})
 			return
 		}
@@ -233,7 +237,7 @@ func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 	} else {
 		c.wrote(conn, h.Write)
 	}
-	if pending && conn.over != h.Write {
+	if pending && !conn.isOver(h.Write) { // else it was over by the time that this was told
 		late := chunk
 		late.Data = bytes.Clone(data)
 		c.wait(conn, waiting{h.Write, len(data), func() { c.send(Event{Chunk: late}) }})
@@ -258,7 +262,7 @@ func (c *cursor) wait(conn *conn, w waiting) {
 // wrote notes that nothing follows of the writes on conn up to the given one, and
 // passes on what waited for that.
 func (c *cursor) wrote(conn *conn, write uint32) {
-	if int32(write-conn.over) <= 0 { // it counts on from 0
+	if conn.isOver(write) {
 		return
 	}
 	conn.over = write

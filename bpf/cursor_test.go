@@ -84,6 +84,8 @@ func TestCursorOrder(t *testing.T) {
 		{"not before the end", ">1a <1?b !", ">1a <1?b !out !in"},
 		{"the end is read, too", ">1a <1?b $1? >1.c", ">1a >1.c <1?b !in"},
 		{"the end is read, then closed", ">1a $1? !", ">1a !in !out"},
+		{"told when another one is over", ">1. >2. <1?a <2b", ">1. >2. <1?a <2b"},
+		{"the end is told so", ">1. >2. <1?a $1?", ">1. >2. <1?a !in"},
 		{"no writes of Go", ">0 <0 >0 <0", ">0 <0 >0 <0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
