@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,4 +37,46 @@ func (v ids) has(id uint64) bool {
 		}
 	}
 	return false
+}
+
+// Formats returns how arguments of -o can begin, to say the format.
+func Formats() []string {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name+":")
+	}
+	return names
+}
+
+// ParseOutput parses an argument [FORMAT:]FILE of -o. A FILE without FORMAT
+// has it by its ending; "-" is stdout and needs a FORMAT. Its errors are
+// [*Error]s.
+func ParseOutput(arg string) (format, path string, err error) {
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.name)
+		if rest, ok := strings.CutPrefix(arg, f.name+":"); ok {
+			if rest == "" {
+				return "", "", &Error{exitUsage, fmt.Errorf("output %s: no file", arg), arg + "FILE, or " + arg + "- for stdout"}
+			}
+			return f.name, rest, nil
+		}
+	}
+	if arg == "-" {
+		return "", "", &Error{exitUsage, errors.New("output -: stdout has no name that tells the format"),
+			"say which: " + strings.Join(names, ":- ") + ":-"}
+	}
+	ending := "" // of the longest that fits: .har.gz before .gz
+	for _, f := range formats() {
+		for _, e := range f.endings {
+			if strings.HasSuffix(strings.ToLower(arg), e) && len(e) > len(ending) {
+				format, ending = f.name, e
+			}
+		}
+	}
+	if format == "" {
+		return "", "", &Error{exitUsage, fmt.Errorf("output %s: its ending does not tell the format", arg),
+			"say which: " + strings.Join(names, ", ") + "; as in har:" + arg}
+	}
+	return format, arg, nil
 }

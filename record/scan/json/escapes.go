@@ -83,3 +83,27 @@ func (e *escapes) End() {
 
 // Pending implements [scan.Sink].
 func (e *escapes) Pending() int64 { return min(e.h.Start(0), e.txt.Pending()) }
+
+// escape decodes the escape under way, if it is complete.
+func (l *lexer) escape() {
+	e := l.esc.Text
+	if e[1] == 'u' && len(e) < 6 {
+		return
+	}
+	out := e[1:2]
+	if e[1] == 'u' {
+		r, err := strconv.ParseUint(string(e[2:6]), 16, 16)
+		if err != nil {
+			r = 0xfffd
+		}
+		out = []byte(string(rune(r)))
+	} else if c := escape.Letters[e[1]]; c != 0 {
+		out = []byte{c}
+	}
+	l.state = inString
+	for _, s := range l.esc.Places(0, len(e)) {
+		l.content(out, s.At, s.N)
+		out = nil
+	}
+	l.esc.Reset()
+}

@@ -370,30 +370,6 @@ func (l *lexer) endString() {
 	}
 }
 
-// escape decodes the escape under way, if it is complete.
-func (l *lexer) escape() {
-	e := l.esc.Text
-	if e[1] == 'u' && len(e) < 6 {
-		return
-	}
-	out := e[1:2]
-	if e[1] == 'u' {
-		r, err := strconv.ParseUint(string(e[2:6]), 16, 16)
-		if err != nil {
-			r = 0xfffd
-		}
-		out = []byte(string(rune(r)))
-	} else if c := escape.Letters[e[1]]; c != 0 {
-		out = []byte{c}
-	}
-	l.state = inString
-	for _, s := range l.esc.Places(0, len(e)) {
-		l.content(out, s.At, s.N)
-		out = nil
-	}
-	l.esc.Reset()
-}
-
 // maxBare is the length of the longest number that is taken for one.
 const maxBare = 64
 
