@@ -139,8 +139,9 @@ func TestEveryMoment(t *testing.T) {
 			if err := json.Unmarshal(data, &v); err != nil || !utf8.Valid(data) {
 				t.Fatalf("seed %d, %d elements, %d bytes: %v: …%q", seed, count, len(data), err, tail(data))
 			}
-			if n := len(v.Log.Entries); n != count && n != count+batch {
-				t.Fatalf("seed %d: %d elements, want %d", seed, n, count)
+			// Of elements that are committed at once some may be there before the others.
+			if n := len(v.Log.Entries); n < count || n > count+batch {
+				t.Fatalf("seed %d: %d elements, want %d and up to %d more", seed, n, count, batch)
 			}
 			moments++
 		}

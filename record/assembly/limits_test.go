@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -66,38 +65,6 @@ func TestMaxBody(t *testing.T) {
 	m := &s.all[0].Response.Message
 	if body, _ := m.Body.Bytes(); string(body) != "0123" || m.Cut != 6 || m.BodySize != 10 || !m.Done || a.Stats().Cut != 6 {
 		t.Errorf("body %q, cut %d, size %d, done %t, stats %+v", body, m.Cut, m.BodySize, m.Done, a.Stats())
-	}
-}
-
-// TestBodyNotKept checks that a body that cannot be written is reported once,
-// and its exchange is there all the same.
-func TestBodyNotKept(t *testing.T) {
-	gone := filepath.Join(t.TempDir(), "gone")
-	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
-		t.Setenv(name, gone)
-	}
-	s := newSink(t)
-	a := assembly.New(s, assembly.Options{})
-	conn := &record.Conn{ID: 1}
-	const size = 3 << 20
-	if err := send(t, a, conn, getRequest, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size)); err != nil {
-		t.Fatal(err)
-	}
-	off := a.Stats().Bytes - int64(len(getRequest))
-	var failed int
-	piece := bytes.Repeat([]byte("x"), 64<<10)
-	for range size / len(piece) {
-		if err := a.WriteChunk(record.Chunk{Conn: conn, Dir: record.In, Off: off, Data: piece}); err != nil {
-			failed++
-		}
-		off += int64(len(piece))
-	}
-	m := &s.all[0].Response.Message
-	if failed != 1 || !m.Done || m.BodySize != size || m.Cut == 0 || m.Cut+m.Body.Len() != size {
-		t.Errorf("%d errors, done %t, size %d, cut %d, kept %d", failed, m.Done, m.BodySize, m.Cut, m.Body.Len())
-	}
-	if got := strings.Join(s.all[0].Anomalies, " "); got != "body-not-kept" {
-		t.Errorf("anomalies %s", got)
 	}
 }
 
