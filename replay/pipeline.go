@@ -60,28 +60,38 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 		sorted = &sorter{w: first, by: o.Sort, reverse: o.Reverse}
 		first = sorted
 	}
-	read := 0 // exchanges, those that do not match too
-	first = filter.Exchanges(first, func(x *record.Exchange) filter.Verdict {
-		if x.Done() {
-			read++
-		}
+	all := &counter{w: filter.Exchanges(first, func(x *record.Exchange) filter.Verdict {
 		if len(o.IDs) > 0 && !o.IDs.has(x.ID) {
 			return filter.No
 		}
 		return o.filter(x)
-	})
+	})}
 	if p.bytes {
-		err = errors.Join(src.Copy(end, first), end.chunks.Close())
+		err = errors.Join(src.Copy(end, all), end.chunks.Close())
 	} else {
-		err = src.Copy(nil, first)
+		err = src.Copy(nil, all)
 	}
 	if sorted != nil {
 		err = errors.Join(err, sorted.Close())
 	}
 	if err == nil && end.err == nil && end.n == 0 {
-		o.noteNone(src, name, read)
+		o.noteNone(src, name, all.done)
 	}
-	return p.finish(name, end, err)
+	return p.finish(name, end, all.done, err)
+}
+
+// A counter counts the exchanges that are done, on their way to w.
+type counter struct {
+	w    record.ExchangeWriter
+	done int
+}
+
+// WriteExchange implements [record.ExchangeWriter].
+func (c *counter) WriteExchange(x *record.Exchange) error {
+	if x.Done() {
+		c.done++
+	}
+	return c.w.WriteExchange(x)
 }
 
 // noteNone says why there is nothing to show of the read exchanges of src,
@@ -158,8 +168,8 @@ func (h headWriter) WriteExchange(x *record.Exchange) error {
 //
 // An input of which nothing could be read has its own exit code and leaves no
 // output. One that breaks off was shown up to there; that is a failure.
-func (p *pipeline) finish(name string, end *guard, err error) error {
-	nothing := err != nil && end.n == 0
+func (p *pipeline) finish(name string, end *guard, read int, err error) error {
+	nothing := err != nil && read == 0
 	var ends []error
 	for _, out := range p.outputs {
 		if nothing {
@@ -177,7 +187,7 @@ func (p *pipeline) finish(name string, end *guard, err error) error {
 	case nothing:
 		return about(name, &Error{exitUnreadable, err, ""})
 	case err != nil:
-		return about(name, &Error{exitFailure, err, fmt.Sprintf("what came before that was read: %d done", end.n)})
+		return about(name, &Error{exitFailure, err, fmt.Sprintf("what came before that was read: %d done", read)})
 	}
 	return errors.Join(ends...)
 }

@@ -201,7 +201,7 @@ func indentJSON(w io.Writer, r io.Reader) error {
 	b, err := io.ReadAll(io.LimitReader(r, 4*maxIndent))
 	var out bytes.Buffer
 	if len(b) < 4*maxIndent && json.Indent(&out, b, "", "  ") == nil {
-		_, werr := out.WriteTo(w)
+		_, werr := w.Write(fillNumbers(out.Bytes()))
 		return errors.Join(err, werr)
 	}
 	if _, werr := w.Write(b); werr != nil || err != nil {
@@ -209,6 +209,28 @@ func indentJSON(w io.Writer, r io.Reader) error {
 	}
 	_, err = io.Copy(w, r)
 	return err
+}
+
+// maxFilled is how wide a line of several numbers may be.
+const maxFilled = 100
+
+// fillNumbers puts the numbers of an array, such as an embedding, into as few lines
+// as there is room for. b is JSON in which each stands in one of its own; it is
+// changed.
+func fillNumbers(b []byte) []byte {
+	out, width, after := b[:0], 0, false // of the last line; it ends with a number, and another one follows
+	for line := range bytes.Lines(b) {
+		text := bytes.TrimSpace(line)
+		number := len(text) > 0 && (text[0] == '-' || '0' <= text[0] && text[0] <= '9')
+		if number && after && width+1+len(text) <= maxFilled {
+			out[len(out)-1] = ' '
+			out, width = append(append(out, text...), '\n'), width+1+len(text)
+		} else {
+			out, width = append(out, line...), len(line)-1
+		}
+		after = number && text[len(text)-1] == ','
+	}
+	return out
 }
 
 func isJSON(m *record.Message) bool {

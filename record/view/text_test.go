@@ -122,3 +122,21 @@ func TestFlatten(t *testing.T) {
 		}
 	}
 }
+
+// Numbers of an array share lines, and nothing else does.
+func TestNumbersFillLines(t *testing.T) {
+	numbers := strings.TrimSuffix(strings.Repeat("-0.0123456789,", 20), ",")
+	body := `{"a":[` + numbers + `],"b":[1],"c":{"d":2,"e":3},"f":[4,"5",6,[7,8],{"g":9}],"h":[]}`
+	want := "{\n  \"a\": [\n" +
+		strings.Repeat("    "+strings.TrimSuffix(strings.Repeat("-0.0123456789, ", 6), " ")+"\n", 3) +
+		"    -0.0123456789, -0.0123456789\n  ],\n" +
+		"  \"b\": [\n    1\n  ],\n  \"c\": {\n    \"d\": 2,\n    \"e\": 3\n  },\n" +
+		"  \"f\": [\n    4,\n    \"5\",\n    6,\n    [\n      7, 8\n    ],\n    {\n      \"g\": 9\n    }\n  ],\n  \"h\": []\n}"
+	var out strings.Builder
+	if err := indentJSON(&out, strings.NewReader(body)); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != want {
+		t.Errorf("shown as\n%s\nwant\n%s", got, want)
+	}
+}
