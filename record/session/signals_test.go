@@ -213,7 +213,8 @@ func TestStatusLine(t *testing.T) {
 // command's, or says its signal.
 func TestCommandSignals(t *testing.T) {
 	needs(t, "python3")
-	const python = "import signal, sys\nsignal.signal(signal.SIGINT, %s)\nprint('started', flush=True)\nwhile True: signal.pause()"
+	// It is to go with the terminal in the end, also where the tests run under nohup.
+	const python = "import signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_DFL)\nsignal.signal(signal.SIGINT, %s)\nprint('started', flush=True)\nwhile True: signal.pause()"
 	record := func(handler string) *terminal {
 		har := filepath.Join(t.TempDir(), "a.har")
 		p := startTerminal(t, binary, "record", "-o", har, "--", "python3", "-c", fmt.Sprintf(python, handler))
