@@ -2,12 +2,12 @@ package record_test
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 
 	"ssltape/record"
+	"ssltape/record/recordtest"
 )
 
 // writeBody writes n bytes to b and checks that it has them all.
@@ -37,14 +37,7 @@ func TestNoTemporaryFolder(t *testing.T) {
 // A body goes on elsewhere when the folder for temporary files is full, and leaves
 // nothing there.
 func TestTemporaryFolderFull(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("mount a small disk: %v", err)
-	}
-	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	dir := recordtest.SmallDisk(t, "2m")
 	t.Setenv("TMPDIR", dir)
 	writeBody(t, 5<<20)
 	var st syscall.Statfs_t

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"ssltape/record/recordtest"
 )
 
 // nobody is a user that every Linux has.
@@ -66,14 +68,7 @@ func TestSudo(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	needs(t, "curl", "jq", "tshark")
 	s := startServer(t)
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=128k"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skipf("mount a small disk: %v", err)
-	}
-	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	dir := recordtest.SmallDisk(t, "128k")
 	file := filepath.Join(dir, "a.har")
 	capture, lines := filepath.Join(dir, "a.pcapng"), filepath.Join(dir, "a.jsonl")
 	script := fmt.Sprintf("for i in 1 2 3 4 5 6 7 8; do curl -sS --http1.1 --cacert %s %s/bytes/20000 -o /dev/null; done", s.CertFile, s.URL)
