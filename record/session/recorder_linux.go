@@ -132,7 +132,7 @@ func (r *recorder) end() error {
 	defer r.mu.Unlock()
 	err := r.asm.Close()
 	if loss := r.probe.Loss(); !r.o.Filtered { // else it may be of what was not wanted
-		r.out.lost(int64(loss.Bytes() + r.waiting()))
+		r.out.lost(int64(loss.Bytes() + r.missing(loss)))
 	}
 	r.out.close()
 	r.ended.Store(true)

@@ -107,7 +107,7 @@ func (r *recorder) progress() string {
 	if r.interrupts.Load() > 0 {
 		twice = ""
 	}
-	return fmt.Sprintf("writing what was recorded: %s left (Ctrl-C%s drops it)", bytesText(int64(r.waiting())), twice)
+	return fmt.Sprintf("writing what was recorded: %s left (Ctrl-C%s drops it)", bytesText(int64(r.waiting(r.probe.Loss()))), twice)
 }
 
 func isTerminal(w io.Writer) bool {

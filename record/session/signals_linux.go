@@ -91,17 +91,25 @@ func (r *recorder) drop() {
 	}
 }
 
-// waiting returns how many bytes the probes have and have not handed over.
-func (r *recorder) waiting() uint64 {
-	captured := r.probe.Loss().Captured
-	return captured - min(captured, r.delivered.Load())
+// waiting returns how many bytes the probes have and have not handed over, of those
+// that l counts.
+func (r *recorder) waiting(l bpf.Loss) uint64 {
+	return l.Captured - min(l.Captured, r.delivered.Load())
 }
 
-// loss returns the kernel's counters, and how many bytes were dropped: those that
-// nothing came of before the recording ended, if anything was there to take them.
+// missing returns how many bytes there were beyond those that l counts as lost, of
+// which nothing came before the recording ended, or only when it was too late.
+func (r *recorder) missing(l bpf.Loss) uint64 {
+	holes := uint64(r.asm.Stats().Lost)
+	return max(r.waiting(l), holes-min(holes, l.Bytes()))
+}
+
+// loss returns the kernel's counters, and how many bytes were dropped, once that is
+// known, if anything was there to take them.
 func (r *recorder) loss() (l bpf.Loss, dropped uint64) {
+	l = r.probe.Loss()
 	if r.ended.Load() && !r.untaken {
-		dropped = r.waiting()
+		dropped = r.missing(l)
 	}
-	return r.probe.Loss(), dropped
+	return l, dropped
 }
