@@ -48,7 +48,8 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 	end := &guard{ctx: ctx, chunks: redact.Chunks(chunks, o.Redact), exchanges: redact.Exchanges(exchanges, o.Redact),
 		processes: exchanges, redact: o.Redact}
 	src.Processes = end
-	var first record.ExchangeWriter = end
+	matched := &counter{w: end}
+	var first record.ExchangeWriter = matched
 	if p.heads {
 		first = headWriter{first}
 	}
@@ -74,7 +75,7 @@ func (o *options) replay(ctx context.Context, src *Source, name string, stdout i
 	if sorted != nil {
 		err = errors.Join(err, sorted.Close())
 	}
-	if err == nil && end.err == nil && end.n == 0 {
+	if err == nil && end.err == nil && matched.done == 0 {
 		o.noteNone(src, name, all.done)
 	}
 	return p.finish(name, end, all.done, err)
@@ -222,7 +223,6 @@ type guard struct {
 	exchanges record.ExchangeWriter
 	processes record.ProcessWriter
 	redact    redact.Profile
-	n         int   // exchanges that were done
 	err       error // the first of chunks or exchanges
 }
 
@@ -233,9 +233,6 @@ func (g *guard) WriteChunk(c record.Chunk) error {
 
 // WriteExchange implements [record.ExchangeWriter].
 func (g *guard) WriteExchange(x *record.Exchange) error {
-	if x.Done() {
-		g.n++
-	}
 	return g.check(g.exchanges.WriteExchange(x))
 }
 

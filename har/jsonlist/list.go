@@ -5,7 +5,8 @@
 // # How
 //
 // The kernel looks for a deadly signal between two pages of a write, never
-// within one. So every write here stays within a page, and leaves a whole text:
+// within one. So every write here stays within a page, and leaves a whole text (but
+// for those of several short elements, each of which does: see batch.go):
 //
 //	{"log":{"pages":[],   "entries":[ {…}, {…} ]}}
 //
