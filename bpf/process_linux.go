@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -95,8 +94,9 @@ func (p *Probe) AttachShell(path string) (err error) {
 		return fmt.Errorf("%s: %w: %v", path, ErrNoShell, err)
 	}
 	defer f.Close()
-	off, ok := symtab.Offset(f, exported(f, "readline")["readline"])
-	if !ok {
+	defined, err := symtab.Defined(f, "readline")
+	off, ok := symtab.Offset(f, defined["readline"])
+	if err != nil || !ok {
 		return fmt.Errorf("%s: %w", path, ErrNoShell)
 	}
 	links, err := p.hook(path, object.TlsProgShellLine, places{[]uint64{off}, []uint64{0}})
@@ -141,21 +141,6 @@ func (p *Probe) AttachLoader(path string) error {
 	return err
 }
 
-// exported returns the addresses of those of the names that f exports.
-func exported(f *elf.File, names ...string) map[string]uint64 {
-	defined := map[string]uint64{}
-	symbols, err := symtab.Read(f, elf.SHT_DYNSYM)
-	if err != nil {
-		return defined
-	}
-	for s := range symbols {
-		if i := slices.IndexFunc(names, func(name string) bool { return name == string(s.Name) }); i >= 0 && s.Defined() {
-			defined[names[i]] = s.Value
-		}
-	}
-	return defined
-}
-
 // findLoader returns where the function is in the file, and the cookie for it.
 func findLoader(path string) (offset, cookie uint64, err error) {
 	f, err := elf.Open(path)
@@ -170,7 +155,10 @@ func findLoader(path string) (offset, cookie uint64, err error) {
 	for _, l := range loadedLists {
 		names = append(names, l.name)
 	}
-	defined := exported(f, names...)
+	defined, err := symtab.Defined(f, names...)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w (%v)", ErrNoLoader, err)
+	}
 	function, ok := symtab.Offset(f, defined[loadedFunction])
 	for _, l := range loadedLists {
 		at := defined[l.name]

@@ -1,6 +1,7 @@
-// Package symtab reads the symbols of ELF files one by one. A table of them may
-// have a hundred thousand, of which few are looked for: package elf makes them all,
-// with a string each.
+// Package symtab looks symbols of ELF files up by name, by the hash table that
+// the dynamic loader uses, or reads them one by one. A table of them may have a
+// hundred thousand, of which few are looked for: package elf makes them all, with
+// a string each.
 package symtab
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 )
 
 // A Symbol is an entry of a table.
@@ -44,10 +46,7 @@ func Read(f *elf.File, t elf.SectionType) (iter.Seq[Symbol], error) {
 	if err != nil {
 		return nil, fmt.Errorf("names of symbols: %w", err)
 	}
-	size, decode := elf.Sym64Size, decode64
-	if f.Class == elf.ELFCLASS32 {
-		size, decode = elf.Sym32Size, decode32
-	}
+	size, decode := format(f)
 	return func(yield func(Symbol) bool) {
 		for at := size; at+size <= len(entries); at += size { // the first is none
 			name, s := decode(f, entries[at:])
@@ -65,6 +64,14 @@ func Read(f *elf.File, t elf.SectionType) (iter.Seq[Symbol], error) {
 			}
 		}
 	}, nil
+}
+
+// format returns how long the entries of symbol tables of f are and what reads one.
+func format(f *elf.File) (size int, decode func(*elf.File, []byte) (uint32, Symbol)) {
+	if f.Class == elf.ELFCLASS32 {
+		return elf.Sym32Size, decode32
+	}
+	return elf.Sym64Size, decode64
 }
 
 func decode64(f *elf.File, b []byte) (name uint32, s Symbol) {
@@ -86,4 +93,24 @@ func Offset(f *elf.File, addr uint64) (off uint64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// Soname returns the name that f has for the dynamic loader, or "".
+func Soname(f *elf.File) string {
+	dynamic := f.SectionByType(elf.SHT_DYNAMIC)
+	at, err := f.DynValue(elf.DT_SONAME)
+	if err != nil || len(at) == 0 || int(dynamic.Link) >= len(f.Sections) {
+		return ""
+	}
+	const maxName = 255 // NAME_MAX
+	names, name := f.Sections[dynamic.Link], make([]byte, maxName+1)
+	if names.ReaderAt == nil || at[0] > math.MaxInt64 {
+		return ""
+	}
+	n, _ := names.ReadAt(name, int64(at[0])) // the last one may be shorter
+	name, _, ok := bytes.Cut(name[:n], []byte{0})
+	if !ok {
+		return ""
+	}
+	return string(name)
 }

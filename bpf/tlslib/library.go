@@ -182,7 +182,7 @@ func Find(path string, inner bool) (a Attachment, sites []Site, err error) {
 	if err != nil {
 		return a, nil, fmt.Errorf("%s: %w: not an ELF file (%v)", path, ErrNoTLS, err)
 	}
-	im := image{raw: f, size: fi.Size(), file: ef, syms: map[string]uint64{}}
+	im := image{raw: f, size: fi.Size(), file: ef}
 	if err := im.findSymbols(); err != nil {
 		return a, nil, fmt.Errorf("read symbols of %s: %w", path, err)
 	}
@@ -279,35 +279,34 @@ func (im *image) add(sites []Site, fn function, addr uint64, how string) []Site 
 
 // findSymbols looks the functions up in .dynsym and, for executables that do
 // not export them, in .symtab.
-func (im *image) findSymbols() error {
-	wanted := functionNames()
-	for _, table := range []struct {
-		how string
-		t   elf.SectionType
-	}{{"exported", elf.SHT_DYNSYM}, {"a symbol", elf.SHT_SYMTAB}} {
-		im.how = table.how
-		symbols, err := symtab.Read(im.file, table.t)
-		if err != nil {
-			return err
-		}
-		for s := range symbols {
-			if wanted[string(s.Name)] && s.Defined() {
-				im.syms[string(s.Name)] = s.Value
-			}
-		}
-		if len(im.syms) > 0 {
-			break
+func (im *image) findSymbols() (err error) {
+	im.how = "exported"
+	if im.syms, err = symtab.Defined(im.file, functionNames()...); err != nil || len(im.syms) > 0 {
+		return err
+	}
+	im.how = "a symbol"
+	symbols, err := symtab.Read(im.file, elf.SHT_SYMTAB)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for _, name := range functionNames() {
+		wanted[name] = true
+	}
+	for s := range symbols {
+		if wanted[string(s.Name)] && s.Defined() {
+			im.syms[string(s.Name)] = s.Value
 		}
 	}
 	return nil
 }
 
 // functionNames returns the names of all that is looked for by name.
-var functionNames = sync.OnceValue(func() map[string]bool {
-	names := map[string]bool{shutdownGetter: true, nssExport: true}
+var functionNames = sync.OnceValue(func() []string {
+	names := []string{shutdownGetter, nssExport}
 	for _, lib := range libraries {
 		for _, fn := range lib.functions {
-			names[fn.name] = true
+			names = append(names, fn.name)
 		}
 	}
 	return names
@@ -316,8 +315,8 @@ var functionNames = sync.OnceValue(func() map[string]bool {
 // name returns what the file is called in a recording: its soname, else the
 // last part of path.
 func (im *image) name(path string) string {
-	if names, err := im.file.DynString(elf.DT_SONAME); err == nil && len(names) > 0 {
-		return names[0]
+	if name := symtab.Soname(im.file); name != "" {
+		return name
 	}
 	return filepath.Base(path)
 }

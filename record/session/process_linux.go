@@ -3,6 +3,7 @@ package session
 import (
 	"bufio"
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"ssltape/bpf"
+	"ssltape/bpf/symtab"
 	"ssltape/record/session/program"
 	"ssltape/record/view"
 	"ssltape/replay"
@@ -194,16 +196,29 @@ var (
 // children start a program that does: whether what it has mapped, other than
 // libc and the loader themselves, imports a function that does so.
 func mayCome(pid int, children bool) bool {
-	files, _ := mappedFiles(pid)
-	for _, path := range files {
-		if program.IsNamed(path, "libc.so", "libc-", "ld-", "ld.so") {
-			continue
-		}
-		if program.Imports(path, loading) || children && program.Imports(path, starting) {
-			return true
-		}
+	functions := loading
+	if children {
+		functions = slices.Concat(loading, starting)
 	}
-	return false
+	files, _ := mappedFiles(pid)
+	return slices.ContainsFunc(files, func(path string) bool {
+		return !program.IsNamed(path, "libc.so", "libc-", "ld-", "ld.so") && imports(path, functions)
+	})
+}
+
+// imports reports whether the ELF file at path imports one of functions.
+func imports(path string, functions []string) (does bool) {
+	defer func() { // debug/elf does not promise to survive every file
+		if recover() != nil {
+			does = false
+		}
+	}()
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return symtab.Imports(f, functions...)
 }
 
 // targetRunning adds processes that run already, and what later ones will load.

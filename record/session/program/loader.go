@@ -81,22 +81,6 @@ func globLibraries(root string, prefixes []string) []string {
 	return libs
 }
 
-// Imports reports whether the ELF file at path imports one of functions.
-func Imports(path string, functions []string) (does bool) {
-	defer func() { // debug/elf does not promise to survive every file
-		if recover() != nil {
-			does = false
-		}
-	}()
-	f, err := elf.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	symbols, _ := f.ImportedSymbols()
-	return slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return slices.Contains(functions, s.Name) })
-}
-
 // parseLoaderCache returns the paths in an ld.so.cache of the format that
 // glibc 2.2 and later write (elf/cache.c, struct cache_file_new), which may
 // follow an older table in the same file. Broken entries are skipped.
