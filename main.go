@@ -82,7 +82,12 @@ func commands() []command {
 		{"completion", "print the completions for a shell: bash, zsh or fish", nil, func(_ context.Context, args []string, s streams) error {
 			return completion(args, s.out)
 		}},
-		{"man", "print the manual page", nil, func(_ context.Context, _ []string, s streams) error { return manual.Man(s.out, program()) }},
+		{"man", "print the manual page", nil, func(_ context.Context, args []string, s streams) error {
+			if len(args) > 0 {
+				return &replay.Error{Code: 2, Err: fmt.Errorf("man: %s: it takes no arguments", args[0]), Hint: "ssltape man | man -l -"}
+			}
+			return manual.Man(s.out, program())
+		}},
 		{session.ShimCommand, "", nil, func(context.Context, []string, streams) error { return session.Shim() }},
 	}
 }

@@ -137,7 +137,20 @@ func newSummary(x *record.Exchange) summary {
 // exchange before had.
 type chat struct {
 	*llm.Chat
-	Known llm.Known
+	Known      llm.Known
+	Tokens     string  // for people
+	FirstToken float64 `json:",omitempty"` // ms after the question
+	Rate       float64 `json:",omitempty"` // tokens a second
+}
+
+func newChat(x *record.Exchange, c *llm.Chat, known llm.Known) *chat {
+	talk := &chat{Chat: c, Known: known, Tokens: c.Usage.String()}
+	if t, ok := llm.FirstToken(x); ok {
+		talk.FirstToken = ms(t)
+	}
+	talk.Rate, _ = c.Rate(x)
+	c.Messages = c.Messages[known.Messages:]
+	return talk
 }
 
 // WriteExchange implements [record.ExchangeWriter].
@@ -148,8 +161,7 @@ func (p *Writer) WriteExchange(x *record.Exchange) error {
 	s := newSummary(x)
 	var talk *chat
 	if c, ok := llm.Read(x); ok {
-		talk = &chat{c, p.history.Add(x.ID, c)}
-		c.Messages = c.Messages[talk.Known.Messages:]
+		talk = newChat(x, c, p.history.Add(x.ID, c))
 		s.LLM, s.Model = true, c.Model
 		s.Failed = c.Error != ""
 		if s.Wrong = c.Error; s.Wrong == "" {

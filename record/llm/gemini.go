@@ -34,7 +34,7 @@ func gemini() api {
 func geminiModel(path string) string {
 	rest, method, ok := strings.Cut(path, ":")
 	i := strings.LastIndexByte(rest, '/')
-	if !ok || i < 0 || method != "generateContent" && method != "streamGenerateContent" || !strings.HasSuffix(strings.ToLower(rest[:i]), "models") {
+	if !ok || i < 0 || method != "generateContent" && method != "streamGenerateContent" && method != "countTokens" || !strings.HasSuffix(strings.ToLower(rest[:i]), "models") {
 		return ""
 	}
 	return unescape(rest[i+1:])
@@ -113,6 +113,7 @@ type geminiQuestion struct {
 		Declarations2 []struct{ Name string } `json:"function_declarations"`
 	}
 	Request *geminiQuestion
+	Counted *geminiQuestion `json:"generateContentRequest"` // of countTokens
 }
 
 func geminiRequest(c *Chat, body []byte) {
@@ -121,6 +122,9 @@ func geminiRequest(c *Chat, body []byte) {
 	set(&c.Model, r.Model)
 	if r.Request != nil {
 		r = *r.Request
+	}
+	if r.Counted != nil {
+		r = *r.Counted
 	}
 	c.System = append(r.SystemInstruction.parts(), r.SystemInstruction2.parts()...)
 	for i := range r.Contents {

@@ -33,6 +33,9 @@ func (h *History) Add(id uint64, c *Chat) Known {
 	if !h.begun || len(h.said) > maxHistory {
 		*h = History{maphash.MakeSeed(), map[uint64]uint64{}, true}
 	}
+	if c.Counts { // the question itself is still to come
+		id = 0
+	}
 	var k Known
 	k.System = h.meet(id, h.hash(0, Message{"system", c.System}))
 	k.Tools = h.meet(id, h.hash(1, Message{"tools", []Part{{Kind: Text, Text: strings.Join(c.Tools, "\n")}}}))
@@ -50,10 +53,10 @@ func (h *History) Add(id uint64, c *Chat) Known {
 }
 
 // meet returns the exchange that had what hashes to sum, and remembers id where
-// none had.
+// none had, unless it is 0.
 func (h *History) meet(id, sum uint64) uint64 {
 	before, ok := h.said[sum]
-	if !ok {
+	if !ok && id != 0 {
 		h.said[sum] = id
 	}
 	return before

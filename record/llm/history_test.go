@@ -18,6 +18,7 @@ func TestHistory(t *testing.T) {
 		chat Chat
 		want Known
 	}{
+		{9, Chat{System: system, Messages: []Message{user("a")}, Counts: true}, Known{}}, // and not known by that
 		{1, Chat{System: system, Messages: []Message{user("a")}, Answer: use}, Known{}},
 		{2, Chat{Messages: []Message{user("title?")}, Answer: said("A title")}, Known{}},
 		{3, Chat{System: system, Messages: []Message{user("a"), back, result}, Answer: said("Done")}, Known{Messages: 2, In: 1, System: 1}},

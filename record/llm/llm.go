@@ -70,6 +70,7 @@ type Chat struct {
 	Error    string // what the provider said went wrong
 	Broken   string // why the answer is not whole, or ""
 	Unread   string // why what was asked could not be read, or ""
+	Counts   bool   `json:",omitempty"` // no answer was asked for, but how many tokens the question has
 }
 
 // An api is a provider's interface.
@@ -84,7 +85,38 @@ type api struct {
 }
 
 func apis() []api {
-	return []api{anthropic(), anthropicText(), openAIChat(), openAIText(), responses(), gemini(), ollama()}
+	return []api{anthropic(), anthropicText(), openAIChat(), openAIText(), responses(), gemini(), ollama(), counts("Anthropic Messages, tokens counted", anthropicRequest, "/v1/messages/count_tokens"),
+		counts("OpenAI Responses, tokens counted", responsesRequest, "/responses/input_tokens"), counts("Gemini, tokens counted", geminiRequest, ":countTokens")}
+}
+
+// counts returns the interface that says how many tokens a question has.
+func counts(name string, request func(*Chat, []byte), ending string) api {
+	return api{
+		name:  name,
+		is:    posts(ending),
+		model: geminiModel,
+		request: func(c *Chat, body []byte) {
+			c.Counts = true
+			request(c, body)
+		},
+		answer: func(c *Chat, body []byte) {
+			var r struct {
+				Input  *int64 `json:"input_tokens"`
+				Total  *int64 `json:"totalTokens"`
+				Cached *int64 `json:"cachedContentTokenCount"`
+				Error  *openAIError
+			}
+			if !read(body, &r) {
+				c.Broken = "the answer is not JSON"
+				return
+			}
+			c.Error = r.Error.String()
+			if n := max(known(r.Input), known(r.Total)); n >= 0 {
+				c.Usage.Input, c.Usage.CacheRead = n-max(0, known(r.Cached)), known(r.Cached)
+			}
+		},
+		event: func(record.Event) []Delta { return nil },
+	}
 }
 
 // posts returns a test of requests that post to a path with one of the endings.

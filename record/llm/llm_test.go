@@ -84,7 +84,7 @@ func dump(c *Chat) string {
 		parts(m.Role, m.Parts)
 	}
 	parts("answer", c.Answer.Parts)
-	fmt.Fprintf(&b, "stop %q, error %q, broken %q\nusage %+v\n", c.Stop, c.Error, c.Broken, c.Usage)
+	fmt.Fprintf(&b, "stop %q, error %q, broken %q\nusage %q\n", c.Stop, c.Error, c.Broken, c.Usage.String())
 	if c.Unread != "" {
 		fmt.Fprintf(&b, "unread %q\n", c.Unread)
 	}

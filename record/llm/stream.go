@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -39,22 +40,34 @@ func Deltas(x *record.Exchange, e record.Event) []Delta {
 	return nil
 }
 
-// FirstToken returns when the first of what the model said, thought or asked of
-// a tool came, which is after the events that only announce an answer; ok is
-// false where nothing did, and of answers that are not streamed.
-func FirstToken(x *record.Exchange) (t time.Time, ok bool) {
+// FirstToken returns the time from the end of the request to the first of what
+// the model said, thought or asked of a tool, which is after the events that
+// only announce an answer; ok is false where nothing came, and of answers that
+// are not streamed.
+func FirstToken(x *record.Exchange) (d time.Duration, ok bool) {
 	a, known := find(x)
-	if !known {
-		return t, false
+	if !known || x.Request.End.IsZero() {
+		return 0, false
 	}
 	for _, e := range x.Response.Events {
 		for _, d := range a.event(e) {
 			if d.Part != "" && (d.Text != "" || d.Kind == ToolUse && d.Name != "") {
-				return e.Time, true
+				return max(0, e.Time.Sub(x.Request.End)), true
 			}
 		}
 	}
-	return t, false
+	return 0, false
+}
+
+// Rate returns the tokens of c, what x says, per second of its stream; ok is
+// false where the answer is not whole, or was not streamed.
+func (c *Chat) Rate(x *record.Exchange) (perSecond float64, ok bool) {
+	es := x.Response.Events
+	if len(es) < 2 || c.Usage.Output <= 0 || c.Broken != "" {
+		return 0, false
+	}
+	d := es[len(es)-1].Time.Sub(es[0].Time)
+	return float64(c.Usage.Output) / d.Seconds(), d > 0
 }
 
 // A stream puts deltas together.
@@ -132,6 +145,43 @@ func (s *stream) finish(last string) {
 	if !s.last && s.chat.Error == "" {
 		s.chat.Broken = "the stream ended without " + last
 	}
+}
+
+// In returns all that the model was given, also from a cache, or -1 where that
+// is not known.
+func (u Usage) In() int64 {
+	if u.Input < 0 {
+		return -1
+	}
+	return u.Input + max(0, u.CacheRead) + max(0, u.CacheWrite)
+}
+
+// String returns what is known of u for people, as "84 in (64 read from
+// cache), 41 out (12 thinking)", or "". Providers differ in whether their input
+// counts what was cached; here it always does.
+func (u Usage) String() string {
+	type count struct {
+		n    int64
+		name string
+	}
+	var parts []string
+	add := func(n int64, name string, of ...count) {
+		if n < 0 {
+			return
+		}
+		s := fmt.Sprintf("%d %s", n, name)
+		of = slices.DeleteFunc(of, func(c count) bool { return c.n <= 0 })
+		for i, c := range of {
+			s += fmt.Sprintf("%s%d %s", [...]string{" (", ", "}[min(i, 1)], c.n, c.name)
+		}
+		if len(of) > 0 {
+			s += ")"
+		}
+		parts = append(parts, s)
+	}
+	add(u.In(), "in", count{u.CacheRead, "read from cache"}, count{u.CacheWrite, "written to cache"})
+	add(u.Output, "out", count{u.Thinking, "thinking"})
+	return strings.Join(parts, ", ")
 }
 
 func set(s *string, to string) {

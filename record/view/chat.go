@@ -177,15 +177,15 @@ func facts(x *record.Exchange, c *llm.Chat) string {
 	if c.Stop != "" {
 		facts = append(facts, "stopped: "+Escape(c.Stop))
 	}
-	if s := tokens(c.Usage); s != "" {
-		facts = append(facts, s)
+	if s := c.Usage.String(); s != "" {
+		facts = append(facts, "tokens: "+s)
 	}
-	if t, ok := firstToken(x); ok {
+	if t, ok := llm.FirstToken(x); ok {
 		facts = append(facts, "first token after "+span(t))
 	} else if t, ok := firstEvent(x); ok {
 		facts = append(facts, "first event after "+span(t))
 	}
-	if r, ok := rate(x, c); ok {
+	if r, ok := c.Rate(x); ok {
 		facts = append(facts, fmt.Sprintf("%.0f tokens/s", r))
 	}
 	return strings.Join(facts, "; ")
@@ -288,21 +288,4 @@ func fieldsOf(text string) string {
 		fmt.Fprintf(&b, "%v: %s\n", key, s)
 	}
 	return b.String()
-}
-
-// tokens returns what is known of u, or "".
-func tokens(u llm.Usage) string {
-	var parts []string
-	for _, f := range []struct {
-		n    int64
-		name string
-	}{{u.Input, "in"}, {u.Output, "out"}, {u.Thinking, "of it thinking"}, {u.CacheRead, "read from cache"}, {u.CacheWrite, "written to cache"}} {
-		if f.n > 0 || f.n == 0 && (f.name == "in" || f.name == "out") {
-			parts = append(parts, fmt.Sprintf("%d %s", f.n, f.name))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "tokens: " + strings.Join(parts, ", ")
 }

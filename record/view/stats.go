@@ -71,7 +71,7 @@ func (v *stats) WriteExchange(x *record.Exchange) error {
 	if isEventStream(x) {
 		at(v.streams, x.Host()).add(x, firstEvent)
 	}
-	if c, ok := llm.Read(x); ok {
+	if c, ok := llm.Read(x); ok && !c.Counts {
 		at(v.models, c.Model).add(x, c)
 	}
 	return nil
@@ -116,14 +116,14 @@ func (s *streamStats) add(x *record.Exchange, first func(*record.Exchange) (time
 }
 
 func (s *modelStats) add(x *record.Exchange, c *llm.Chat) {
-	s.streamStats.add(x, firstToken)
+	s.streamStats.add(x, llm.FirstToken)
 	if c.Broken != "" || c.Error != "" {
 		s.broken++
 	}
-	if r, ok := rate(x, c); ok {
+	if r, ok := c.Rate(x); ok {
 		s.rates = append(s.rates, r)
 	}
-	s.in += max(0, c.Usage.Input)
+	s.in += max(0, c.Usage.In())
 	s.out += max(0, c.Usage.Output)
 	s.cached += max(0, c.Usage.CacheRead)
 	s.made += max(0, c.Usage.CacheWrite)
@@ -145,26 +145,6 @@ func firstEvent(x *record.Exchange) (time.Duration, bool) {
 		return 0, false
 	}
 	return max(0, es[0].Time.Sub(x.Request.End)), true
-}
-
-// firstToken returns the time from the end of the request to the first of what
-// a model said.
-func firstToken(x *record.Exchange) (time.Duration, bool) {
-	t, ok := llm.FirstToken(x)
-	if !ok || x.Request.End.IsZero() {
-		return 0, false
-	}
-	return max(0, t.Sub(x.Request.End)), true
-}
-
-// rate returns the tokens of a whole answer per second of its stream.
-func rate(x *record.Exchange, c *llm.Chat) (float64, bool) {
-	es := x.Response.Events
-	if len(es) < 2 || c.Usage.Output <= 0 || c.Broken != "" {
-		return 0, false
-	}
-	d := es[len(es)-1].Time.Sub(es[0].Time)
-	return float64(c.Usage.Output) / d.Seconds(), d > 0
 }
 
 // A cell is a column of a table of T.

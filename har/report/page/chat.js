@@ -41,10 +41,10 @@ const turn = (role, parts, whole) => el('div', {class: 'turn ' + (whole ? 'answe
   el('div', {class: 'who'}, role), (parts || []).map(p => partView(p, whole)));
 
 function chatView(c, jump) {
-  const u = c.Usage, known = c.Known || {}, out = [];
+  const known = c.Known || {}, out = [];
   const link = (id, ...text) => el('button', {class: 'link', onclick: () => jump(id)}, ...text);
-  const tokens = [['in', u.Input], ['out', u.Output], ['thinking', u.Thinking], ['read from cache', u.CacheRead], ['written to cache', u.CacheWrite]].filter(t => t[1] > 0 || t[1] === 0 && t[0].length < 4);
-  out.push(el('div', {class: 'facts'}, [c.API, c.Model, c.Stop && 'stopped: ' + c.Stop, ...tokens.map(t => t[1] + ' ' + t[0])].filter(Boolean).map(t => el('span', {class: 'chip'}, t))));
+  out.push(el('div', {class: 'facts'}, [c.API, c.Model, c.Stop && 'stopped: ' + c.Stop, c.Tokens && 'tokens: ' + c.Tokens,
+    c.FirstToken && 'first token after ' + time(c.FirstToken), c.Rate && c.Rate.toFixed(0) + ' tokens/s'].filter(Boolean).map(t => el('span', {class: 'chip'}, t))));
   if (c.Error) out.push(el('p', {class: 'problem'}, c.Error));
   if (c.Broken) out.push(el('p', {class: 'problem'}, 'the answer is not whole: ' + c.Broken));
   if (c.Unread) out.push(el('p', {class: 'problem'}, 'the question cannot be read: ' + c.Unread));
