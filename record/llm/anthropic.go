@@ -236,15 +236,17 @@ func (e *anthropicError) String() string {
 
 // An anthropicStop is why the model stopped.
 type anthropicStop struct {
-	Reason   string `json:"stop_reason"`
-	Sequence string `json:"stop_sequence"`
+	Reason   string                                 `json:"stop_reason"`
+	Sequence string                                 `json:"stop_sequence"`
+	Details  struct{ Category, Explanation string } `json:"stop_details"` // of a refusal
 }
 
 func (s *anthropicStop) String() string {
-	if s.Sequence != "" {
-		return s.Reason + " " + s.Sequence
+	text := strings.TrimSpace(s.Reason + " " + first(s.Sequence, s.Details.Category))
+	if s.Details.Explanation != "" {
+		text += ": " + s.Details.Explanation
 	}
-	return s.Reason
+	return text
 }
 
 // An anthropicMessage is an answer.

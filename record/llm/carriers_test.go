@@ -73,7 +73,7 @@ assistant: text "Hello"
 user: text "More"
 answer: text "Bye"
 stop "", error "", broken "the stream ended without response.completed"
-usage {Input:3 Output:1 CacheRead:-1 CacheWrite:-1 Thinking:-1}
+usage "3 in, 1 out"
 `
 	if !ok || dump(c) != want {
 		t.Errorf("got\n%s\nwant\n%s", dump(c), want)

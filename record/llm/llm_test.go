@@ -162,7 +162,7 @@ func TestBroken(t *testing.T) {
 }
 
 func TestOthers(t *testing.T) {
-	for _, target := range []string{"/", "/v1/messages/count_tokens", "/v1/messages/batches", "/v1/models", "/v1beta/models/x:countTokens",
+	for _, target := range []string{"/", "/v1/messages/batches", "/v1/models", "/v1beta/models/x:embedContent",
 		"/channels/1/messages", "/surveys/1/responses", "/api/chat", "/model/meta.llama3/invoke", "/tasks/1/completions"} {
 		if c, ok := Read(exchange(target, "{}", "{}")); ok {
 			t.Errorf("%s is %s", target, c.API)

@@ -60,14 +60,17 @@ func FirstToken(x *record.Exchange) (d time.Duration, ok bool) {
 }
 
 // Rate returns the tokens of c, what x says, per second of its stream; ok is
-// false where the answer is not whole, or was not streamed.
+// false where the answer is not whole, ended in an error, or was not streamed.
 func (c *Chat) Rate(x *record.Exchange) (perSecond float64, ok bool) {
 	es := x.Response.Events
-	if len(es) < 2 || c.Usage.Output <= 0 || c.Broken != "" {
+	if len(es) < 2 || c.Usage.Output <= 0 || c.Broken+c.Error != "" {
 		return 0, false
 	}
 	d := es[len(es)-1].Time.Sub(es[0].Time)
-	return float64(c.Usage.Output) / d.Seconds(), d > 0
+	if d <= 0 { // all came at once
+		return 0, false
+	}
+	return float64(c.Usage.Output) / d.Seconds(), true
 }
 
 // A stream puts deltas together.
