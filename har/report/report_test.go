@@ -103,15 +103,14 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Without its data the page stays small.
 // The facts of a talk are there as the terminal has them; what came all at once
 // has no speed.
 func TestFacts(t *testing.T) {
-	const ask = "> \"POST /v1/chat/completions HTTP/1.1\\r\\nHost: h\\r\\nContent-Length: 2\\r\\n\\r\\n{}\"\n+=40ms\n" +
-		"< \"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\nConnection: close\\r\\n\\r\\n\"\n"
+	const ask = "> \"POST /v1/chat/completions HTTP/1.1\\r\\nHost: h\\r\\nContent-Length: 2\\r\\n\\r\\n{}\"\n" +
+		"< +=40ms \"HTTP/1.1 200 OK\\r\\nContent-Type: text/event-stream\\r\\nConnection: close\\r\\n\\r\\n\"\n"
 	first := `< "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n"` + "\n"
 	last := `< "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":82,\"completion_tokens\":41,\"prompt_tokens_details\":{\"cached_tokens\":64}}}\n\ndata: [DONE]\n\n"` + "\n< end\n"
-	for _, test := range []struct{ rec, rate string }{{ask + first + last, ""}, {ask + first + "+=500ms\n" + last, `,"Rate":82`}} {
+	for _, test := range []struct{ rec, rate string }{{ask + first + last, ""}, {ask + first + strings.Replace(last, "<", "< +=500ms", 1), `,"Rate":82`}} {
 		want := `"Tokens":"82 in (64 read from cache), 41 out","FirstToken":40` + test.rate + "}</script>"
 		if got := page(t, test.rec); !bytes.Contains(got, []byte(want)) {
 			_, got, _ = bytes.Cut(got, []byte(`class="chat">`))
@@ -120,6 +119,7 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// Without its data the page stays small.
 func TestSize(t *testing.T) {
 	if n := len(page(t, "")); n > 150_000 {
 		t.Errorf("an empty page has %d bytes, want at most 150 kB", n)
