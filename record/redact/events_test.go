@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ssltape/record"
 	"ssltape/record/redact"
 )
 
@@ -127,6 +128,25 @@ func TestLines(t *testing.T) {
 			if out := redactChunks(t, redact.Secrets, n, in); out != want {
 				t.Fatalf("in pieces of %d\n%s\nbyte by byte\n%s", n, out, want)
 			}
+		}
+	}
+}
+
+// TestEventPasses holds that the text of an event is passed on before the next one
+// comes, unless a secret may have begun with it.
+func TestEventPasses(t *testing.T) {
+	for text, passes := range map[string]bool{" Hel": true, "the file na": true, " sk-ant-api": false, "Authorization: Bearer a1b2": false} {
+		out := &collect{}
+		w, conn := redact.Chunks(out, redact.Secrets), &record.Conn{}
+		off := 0
+		for _, p := range []string{"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", "data: {\"delta\":{\"text\":\"I say: \"}}\n\n", "data: {\"delta\":{\"text\":" + quote(text) + "}}\n\n"} {
+			if err := w.WriteChunk(record.Chunk{Conn: conn, Dir: record.In, Off: int64(off), Data: []byte(p)}); err != nil {
+				t.Fatal(err)
+			}
+			off += len(p)
+		}
+		if got := strings.HasSuffix(out.data[record.In].String(), quote(text)+"}}\n\n"); got != passes {
+			t.Errorf("%q passes: %v, want %v: %s", text, got, passes, out.data[record.In].String())
 		}
 	}
 }

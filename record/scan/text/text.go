@@ -24,6 +24,7 @@ type Text struct {
 	all     byte        // the classes that all bytes have of the token under way, or that next found
 	some    byte        // those of the one that next found
 	done    int         // of it that was judged before, or let go
+	paused  int         // of it that Pause is to let go, if that matters
 	tail    []byte      // the end of what came before it
 	run     stretch     // what may be a secret of several tokens, or nil
 	finds   []find      // of the token that is judged
@@ -233,7 +234,7 @@ func (t *Text) add(p []byte, at int64, some, all byte) {
 		if from += k; len(t.h.Text) == scan.MaxToken {
 			t.judgeHeld()
 			t.h.Drop(scan.MaxToken - overlap)
-			t.done = overlap
+			t.done, t.paused = overlap, 0
 		}
 	}
 }
@@ -283,7 +284,7 @@ func (t *Text) piece(p []byte, at int64, n int) {
 	if len(t.h.Text) >= scan.MaxToken {
 		t.judgeHeld()
 		t.h.Drop(len(t.h.Text) - overlap)
-		t.done = overlap
+		t.done, t.paused = overlap, 0
 	}
 }
 
@@ -293,7 +294,7 @@ func (t *Text) endToken() {
 		t.judgeHeld()
 		t.remember(t.h.Text)
 		t.h.Reset()
-		t.flags, t.done = 0, 0
+		t.flags, t.done, t.paused = 0, 0, 0
 	}
 }
 
@@ -309,6 +310,7 @@ func (t *Text) End() {
 
 // Pending implements [scan.Sink].
 func (t *Text) Pending() int64 {
+	t.letGo()
 	p := t.h.Start(t.done)
 	if t.run != nil {
 		p = min(p, t.run.held().Start(0))
@@ -319,15 +321,25 @@ func (t *Text) Pending() int64 {
 // Idle reports whether neither a token nor a stretch is under way.
 func (t *Text) Idle() bool { return len(t.h.Text) == 0 && t.run == nil }
 
-// Pause lets go what cannot become a secret whatever follows.
+// Pause lets go what cannot become a secret whatever follows. Most tokens end, and are
+// none, before anybody asks what is pending: only then is it found out what that is.
 func (t *Text) Pause() {
-	if len(t.h.Text) == 0 || t.run != nil || t.s.Profile == secret.Strict {
+	if t.run == nil && t.s.Profile != secret.Strict {
+		t.letGo()
+		t.paused = len(t.h.Text)
+	}
+}
+
+// letGo lets go what the last Pause is to.
+func (t *Text) letGo() {
+	tok := t.h.Text[:t.paused]
+	if t.paused = 0; len(tok) == 0 {
 		return
 	}
-	n := settled(t.h.Text)
+	n := settled(tok)
 	if n > t.done &&
-		t.verdict(nil, false) == secret.Stays && !t.inField(t.h.Text, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.h.Text, nil, false) < 0 && !isEchoed(t.tail) && !isHashed(t.tail) &&
-		!(bytes.IndexByte(t.h.Text, '/') > 0 && t.isCommand(oracleCommands, nil, false)) &&
+		t.verdict(nil, false) == secret.Stays && !t.inField(tok, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(tok, nil, false) < 0 && !isEchoed(t.tail) && !isHashed(t.tail) &&
+		!(bytes.IndexByte(tok, '/') > 0 && t.isCommand(oracleCommands, nil, false)) &&
 		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
 		t.done = n
 	}
@@ -378,6 +390,7 @@ func (t *Text) judgeHeld() {
 			}
 		}
 	}
+	t.letGo()
 	for _, f := range t.find(tok, t.flags, nil, false) {
 		value := f.of(tok)
 		if f.from = max(f.from, t.done); f.from < f.to {
