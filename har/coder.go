@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"strconv"
-	"unicode/utf8"
 
 	"ssltape/record"
 )
@@ -21,8 +20,8 @@ type coder struct {
 	buf      []byte // for who has no buffer of its own
 }
 
-// A spill takes what a buffer holds, which ends within a string of which at
-// least more bytes are to come, and returns the buffer to go on with.
+// A spill takes what a buffer holds and returns the buffer to go on with. Where it
+// ends within a string, at least more bytes of that are to come.
 type spill func(b []byte, more int64) ([]byte, error)
 
 // encode appends the JSON of x's entry to b. A long one goes to spill, with
@@ -53,7 +52,42 @@ func (c *coder) encode(b []byte, x *record.Exchange, pageRef string, spill spill
 			return b, err
 		}
 	}
-	return append(b, meta...), nil
+	if b, err = stream(append(b, meta...), `,"_eventSourceMessages":`, x.Response.Events, appendEvent, spill); err != nil {
+		return b, err
+	}
+	b, err = stream(b, `,"_webSocketMessages":`, x.WebSocket, appendMessage, spill)
+	return append(b, '}'), err
+}
+
+// stream is appendList for a long list, of which parts go to spill.
+func stream[T any](b []byte, key string, list []T, element func(*T, []byte) []byte, spill spill) ([]byte, error) {
+	if len(list) == 0 {
+		return b, nil
+	}
+	b = append(append(b, key...), '[')
+	for i := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = element(&list[i], b)
+		if len(b) >= spillSize {
+			var err error
+			if b, err = spill(b, 0); err != nil {
+				return b, err
+			}
+		}
+	}
+	return append(b, ']'), nil
+}
+
+func appendEvent(ev *record.Event, b []byte) []byte {
+	e := newEvent(ev)
+	return e.append(b)
+}
+
+func appendMessage(m *record.WebSocketMessage, b []byte) []byte {
+	w := newWebSocketMessage(m)
+	return w.append(b)
 }
 
 // put appends what comes in meta before the next placeholder, and p in place of
@@ -92,7 +126,8 @@ func writeTo(w io.Writer) spill {
 // package encoding/json writes it without escaping for HTML. That takes several
 // times as long, and a recorder shares the processors with what it records.
 
-// append appends the JSON of e to b.
+// append appends the JSON of e to b, but for what its connection carried in
+// messages and the end.
 func (e *entry) append(b []byte) []byte {
 	b = append(b, '{')
 	if e.PageRef != "" {
@@ -119,10 +154,7 @@ func (e *entry) append(b []byte) []byte {
 		b = strconv.AppendBool(append(b, `,"_plain":`...), *e.Plain)
 	}
 	b = appendList(b, `,"_lost":`, e.Lost, (*lost).append)
-	b = appendList(b, `,"_anomalies":`, e.Anomalies, func(s *string, b []byte) []byte { return appendString(b, *s) })
-	b = appendList(b, `,"_eventSourceMessages":`, e.Events, (*event).append)
-	b = appendList(b, `,"_webSocketMessages":`, e.WebSocket, (*webSocketMessage).append)
-	return append(b, '}')
+	return appendList(b, `,"_anomalies":`, e.Anomalies, func(s *string, b []byte) []byte { return appendString(b, *s) })
 }
 
 func (p *process) append(b []byte) []byte {
@@ -304,62 +336,3 @@ func appendFlag(b []byte, key string, v bool) []byte {
 	}
 	return append(append(b, key...), "true"...)
 }
-
-// appendString appends s as a JSON string (RFC 8259, section 7).
-func appendString(b []byte, s string) []byte {
-	b = append(b, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		if verbatim[s[i]] {
-			i++
-			continue
-		}
-		if s[i] < utf8.RuneSelf {
-			b = appendEscape(append(b, s[start:i]...), s[i])
-			i++
-			start = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && n == 1:
-			b = append(append(b, s[start:i]...), `\ufffd`...)
-			start = i + n
-		case r == '\u2028', r == '\u2029': // which end a line in JavaScript
-			b = append(append(b, s[start:i]...), `\u202`...)
-			b = append(b, hexDigits[r&15])
-			start = i + n
-		}
-		i += n
-	}
-	return append(append(b, s[start:]...), '"')
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendEscape appends the escape of c, which is of ASCII.
-func appendEscape(b []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(b, '\\', c)
-	case '\b':
-		return append(b, '\\', 'b')
-	case '\f':
-		return append(b, '\\', 'f')
-	case '\n':
-		return append(b, '\\', 'n')
-	case '\r':
-		return append(b, '\\', 'r')
-	case '\t':
-		return append(b, '\\', 't')
-	}
-	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-}
-
-// verbatim are the bytes that stand in a string as they are.
-var verbatim = func() (t [256]bool) {
-	for c := ' '; c < utf8.RuneSelf; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()

@@ -23,7 +23,9 @@ func TestAppend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := e.append(nil); !bytes.Equal(got, want) {
+		got, _ := stream(e.append(nil), `,"_eventSourceMessages":`, e.Events, (*event).append, nil)
+		got, _ = stream(got, `,"_webSocketMessages":`, e.WebSocket, (*webSocketMessage).append, nil)
+		if got = append(got, '}'); !bytes.Equal(got, want) {
 			n := 0
 			for n < min(len(got), len(want)) && got[n] == want[n] {
 				n++

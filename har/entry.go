@@ -11,8 +11,8 @@ import (
 	"ssltape/record"
 )
 
-// newEntry returns the entry of x, with placeholders for the text of the
-// bodies, which req and res describe.
+// newEntry returns the entry of x but for its events and WebSocket messages, with
+// placeholders for the text of the bodies, which req and res describe.
 func newEntry(x *record.Exchange, req, res *payload) *entry {
 	e := &entry{
 		Started:      word(formatTime(started(x))),
@@ -25,12 +25,6 @@ func newEntry(x *record.Exchange, req, res *payload) *entry {
 	}
 	for _, a := range x.Anomalies {
 		e.Anomalies = append(e.Anomalies, asUTF8(a))
-	}
-	for _, ev := range x.Response.Events {
-		e.Events = append(e.Events, newEvent(ev))
-	}
-	for i := range x.WebSocket {
-		e.WebSocket = append(e.WebSocket, newWebSocketMessage(&x.WebSocket[i]))
 	}
 	upgrade := len(x.WebSocket) > 0 || strings.EqualFold(x.Request.Pseudo.Get(":protocol"), "websocket") ||
 		x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
@@ -237,7 +231,7 @@ func newFields(sections ...record.Fields) fields {
 	return out
 }
 
-func newEvent(ev record.Event) event {
+func newEvent(ev *record.Event) event {
 	e := event{seconds(ev.Time.UnixMicro()), asUTF8(ev.Type), asUTF8(ev.ID), asUTF8(ev.Data)}
 	if e.Name == "" {
 		e.Name = "message"

@@ -79,12 +79,12 @@ func (w *LinesWriter) WriteExchange(x *record.Exchange) error {
 // events writes the events of x that are new.
 func (w *LinesWriter) events(x *record.Exchange) error {
 	all := x.Response.Events
-	for _, ev := range all[min(w.told[x.ID], len(all)):] {
+	for i := min(w.told[x.ID], len(all)); i < len(all); i++ {
 		if err := w.object(struct {
 			Type string `json:"type"`
 			ID   uint64 `json:"id"`
 			event
-		}{"event", x.ID, newEvent(ev)}); err != nil {
+		}{"event", x.ID, newEvent(&all[i])}); err != nil {
 			return err
 		}
 	}

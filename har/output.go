@@ -11,8 +11,8 @@ import (
 type output interface {
 	// tell says what is known of the file by now.
 	tell(*about) error
-	// spill writes p, a part of an entry that ends within a string, of which
-	// at least more bytes are to come.
+	// spill writes p, a part of an entry. Where it ends within a string, at least
+	// more bytes of that are to come.
 	spill(p []byte, more int64) error
 	// commit writes p, which ends an entry and may hold others after it, and
 	// makes them the file's. ends says where in p each ends.

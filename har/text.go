@@ -143,7 +143,7 @@ func (p *payload) appendPiece(b, piece []byte) []byte {
 	if p.base64 {
 		return appendBase64(b, piece)
 	}
-	return appendEscaped(b, piece)
+	return inBodies.append(b, piece)
 }
 
 // base64Pairs are the two letters of 12 bits (RFC 4648, section 4), the first
@@ -228,29 +228,112 @@ func partialRune(p []byte) int {
 	return 0
 }
 
-// appendEscaped appends p, which is UTF-8, as the inside of a JSON string
-// (RFC 8259, section 7).
-func appendEscaped(b, p []byte) []byte {
-	const hex = "0123456789abcdef"
-	start := 0
-	for i, c := range p {
-		if c >= ' ' && c != '"' && c != '\\' {
+// An escapes has for each byte what stands for it in a JSON string (RFC 8259,
+// section 7), in the order of its bytes, and in the highest of them its length.
+type escapes [256]uint64
+
+// The bodies of a file and its other strings differ in two bytes that are rare:
+// those of the latter are as package encoding/json writes them.
+var (
+	inBodies  = newEscapes(map[byte]byte{'"': '"', '\\': '\\', '\n': 'n', '\r': 'r', '\t': 't'})
+	inStrings = newEscapes(map[byte]byte{'"': '"', '\\': '\\', '\n': 'n', '\r': 'r', '\t': 't', '\b': 'b', '\f': 'f'})
+)
+
+// newEscapes returns escapes in which short has the bytes that need only one
+// after a backslash.
+func newEscapes(short map[byte]byte) *escapes {
+	var t escapes
+	for i := range t {
+		var e [8]byte
+		switch c, ok := short[byte(i)]; {
+		case ok:
+			e = [8]byte{'\\', c, 7: 2}
+		case i < ' ':
+			e = [8]byte{'\\', 'u', '0', '0', '0' + byte(i>>4), "0123456789abcdef"[i&15], 7: 6}
+		default:
+			e = [8]byte{byte(i), 7: 1}
+		}
+		t[i] = binary.LittleEndian.Uint64(e[:])
+	}
+	return &t
+}
+
+// needEscapes reports whether any of the eight bytes of v is a control
+// character, a quote or a backslash. What a byte borrows from the one above it
+// can make only that look like one, and it is one itself.
+func needEscapes(v uint64) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	quotes, backslashes := v^ones*'"', v^ones*'\\'
+	return ((v-ones*' ')&^v|(quotes-ones)&^quotes|(backslashes-ones)&^backslashes)&high != 0
+}
+
+// append appends p as the inside of a JSON string. It takes eight bytes at a
+// time: those of which none needs it as they are, others by t without a branch,
+// for where the next quote comes cannot be foreseen.
+func (t *escapes) append(b, p []byte) []byte {
+	const most, room = 512, 72 // bytes at once; what the last eight of them may write to
+	for len(p) > 0 {
+		part := p[:min(len(p), most)]
+		p = p[len(part):]
+		b = slices.Grow(b, 6*len(part)+room)
+		n, out := len(b), b[:cap(b)]
+		for ; len(part) >= 8; part = part[8:] {
+			v := binary.LittleEndian.Uint64(part)
+			if !needEscapes(v) {
+				binary.LittleEndian.PutUint64(out[n:], v)
+				n += 8
+				continue
+			}
+			eight, m := (*[room]byte)(out[n:]), uint64(0)
+			for range 4 { // which is quicker than eight times one
+				e, f := t[byte(v)], t[byte(v>>8)]
+				binary.LittleEndian.PutUint64(eight[m&63:], e)
+				m += e >> 56
+				binary.LittleEndian.PutUint64(eight[m&63:], f)
+				m += f >> 56
+				v >>= 16
+			}
+			n += int(m)
+		}
+		for _, c := range part {
+			binary.LittleEndian.PutUint64(out[n:], t[c])
+			n += int(t[c] >> 56)
+		}
+		b = out[:n]
+	}
+	return b
+}
+
+// appendString appends s as a JSON string, with what is not UTF-8 replaced and
+// the two characters escaped that end a line in JavaScript.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for s != "" {
+		n, size, escape := verbatim(s)
+		b = append(inStrings.append(b, []byte(s[:n])), escape...)
+		s = s[n+size:]
+	}
+	return append(b, '"')
+}
+
+// verbatim returns where the next character of s is that is not to stand there
+// as it is though it is not of ASCII, its length, and what is to.
+func verbatim(s string) (at, size int, escape string) {
+	for at < len(s) {
+		if s[at] < utf8.RuneSelf {
+			at++
 			continue
 		}
-		b = append(b, p[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		r, n := utf8.DecodeRuneInString(s[at:])
+		switch {
+		case r == utf8.RuneError && n == 1:
+			return at, n, `\ufffd`
+		case r == '\u2028':
+			return at, n, `\u2028`
+		case r == '\u2029':
+			return at, n, `\u2029`
 		}
+		at += n
 	}
-	return append(b, p[start:]...)
+	return at, 0, ""
 }

@@ -34,7 +34,7 @@ const notApplicable millis = -1000
 // MarshalJSON implements [json.Marshaler].
 func (d millis) MarshalJSON() ([]byte, error) { return d.append(nil), nil }
 
-func (d millis) append(b []byte) []byte { return appendDecimal(b, int64(d), 3) }
+func (d millis) append(b []byte) []byte { return appendDecimal(b, int64(d), 1e3) }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (d *millis) UnmarshalJSON(p []byte) error {
@@ -51,7 +51,7 @@ type seconds int64
 // MarshalJSON implements [json.Marshaler].
 func (s seconds) MarshalJSON() ([]byte, error) { return s.append(nil), nil }
 
-func (s seconds) append(b []byte) []byte { return appendDecimal(b, int64(s), 6) }
+func (s seconds) append(b []byte) []byte { return appendDecimal(b, int64(s), 1e6) }
 
 // UnmarshalJSON implements [json.Unmarshaler]. A number too large for a time is
 // one of milliseconds, which Playwright has.
@@ -68,26 +68,20 @@ func (s *seconds) UnmarshalJSON(p []byte) error {
 
 func (s seconds) time() time.Time { return time.UnixMicro(int64(s)).UTC() }
 
-// appendDecimal appends v / 10^digits without trailing zeros.
-func appendDecimal(b []byte, v int64, digits int) []byte {
+// appendDecimal appends v / unit, which is a power of ten, without trailing zeros.
+func appendDecimal(b []byte, v, unit int64) []byte {
 	if v < 0 {
 		b, v = append(b, '-'), -v
 	}
-	unit := int64(1)
-	for range digits {
-		unit *= 10
-	}
 	b = strconv.AppendInt(b, v/unit, 10)
 	rest := v % unit
-	if rest != 0 {
-		b = append(b, '.')
+	if rest == 0 {
+		return b
 	}
-	for rest != 0 {
-		rest *= 10
-		b = append(b, '0'+byte(rest/unit))
-		rest %= unit
-	}
-	return b
+	point := len(b)
+	b = strconv.AppendInt(b, unit+rest, 10) // one digit more, in the place of the point
+	b[point] = '.'
+	return bytes.TrimRight(b, "0")
 }
 
 // number parses a JSON number, also a quoted one, and scales it.

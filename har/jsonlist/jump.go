@@ -1,7 +1,6 @@
 package jsonlist
 
 import (
-	"bytes"
 	"errors"
 	"syscall"
 	"unicode/utf16"
@@ -33,22 +32,10 @@ func (l *List) jump(p []byte) error {
 // lasts returns where in p the string that p is within ends, and how much of
 // it is known to come.
 func (l *List) lasts(p []byte) (end int, n int64) {
-	for end < len(p) {
-		i := bytes.IndexByte(p[end:], '"')
-		if i < 0 {
-			break
-		}
-		end += i
-		escapes := end
-		for escapes > 0 && p[escapes-1] == '\\' {
-			escapes--
-		}
-		if (end-escapes)%2 == 0 {
-			return end, int64(end)
-		}
-		end++
+	if end = endOfString(p); end < len(p) {
+		return end, int64(end)
 	}
-	return len(p), int64(len(p)) + l.more
+	return end, int64(end) + l.more
 }
 
 // goAhead brings the closers from where they are to a place that n bytes of
@@ -100,6 +87,7 @@ func (l *List) fill(p []byte) (done int, err error) {
 	for done < end {
 		rest := p[done:end]
 		room := l.far - l.pos - 2*maxStore
+		room -= room / pageSize * maxGrowth
 		if room < int64(len(rest)) && room < minJump {
 			if err := l.goAhead(l.far, known-int64(done)); err != nil {
 				return done, err
@@ -115,7 +103,7 @@ func (l *List) fill(p []byte) (done int, err error) {
 		if n == 0 {
 			return done, nil
 		}
-		if n, err = l.fillPages(rest[:n]); err != nil {
+		if err = l.fillPages(rest[:n]); err != nil {
 			return done, err
 		}
 		done += n
@@ -126,34 +114,54 @@ func (l *List) fill(p []byte) (done int, err error) {
 	return done, nil
 }
 
-// fillPages writes p, or the part of it before a character that lies over the
-// end of a page, or only that. It returns how much of p that was. The kernel
-// may stop at the end of each page, after which spaces come.
-func (l *List) fillPages(p []byte) (int, error) {
-	n, whole := len(p), 0
-	for end := int(pageSize - l.pos%pageSize); end < len(p); end += pageSize {
-		if whole = wholeUnits(p, whole, end); whole < end {
-			n = whole
+// fillPages writes p, which are whole characters. The kernel may stop at the end
+// of each page, after which spaces come: where a character lies over that end,
+// what comes after it is written before what comes before it.
+func (l *List) fillPages(p []byte) error {
+	n := l.upToSplit(p, 0)
+	if n == len(p) {
+		err := l.write(p, l.pos)
+		l.pos += int64(n)
+		return err
+	}
+	start := l.pos
+	l.buf, l.splits = l.buf[:0], l.splits[:0]
+	for from := 0; ; n = l.upToSplit(p, from) {
+		l.buf = append(l.buf, p[from:n]...)
+		l.pos += int64(n - from)
+		if n == len(p) {
 			break
 		}
+		l.splits = append(l.splits, int(onPage(l.pos)-start))
+		from = n + unit(p[n:])
+		before := len(l.buf)
+		l.buf = overPages(l.buf, p[n:from])
+		l.pos += int64(len(l.buf) - before)
 	}
-	if n > 0 {
-		err := l.write(p[:n], l.pos)
-		l.pos += int64(n)
-		return n, err
+	end := len(l.buf)
+	for i := len(l.splits) - 1; i >= 0; i-- {
+		if err := l.write(l.buf[l.splits[i]:end], start+int64(l.splits[i])); err != nil {
+			return err
+		}
+		end = l.splits[i]
 	}
-	n = unit(p)
-	l.buf = overPages(l.buf[:0], p[:n])
-	cut := min(int(pageSize-l.pos%pageSize), len(l.buf))
-	if cut < len(l.buf) { // first what makes no escape of itself
-		if err := l.write(l.buf[cut:], l.pos+int64(cut)); err != nil {
-			return 0, err
+	return l.write(l.buf[:end], start)
+}
+
+// upToSplit returns where in p, of which p[from:] is to stand from l.pos on, the
+// next character is that lies over the end of a page.
+func (l *List) upToSplit(p []byte, from int) int {
+	whole := from
+	for end := from + int(pageSize-l.pos%pageSize); end < len(p); end += pageSize {
+		if whole = wholeUnits(p, whole, end); whole < end {
+			return whole
 		}
 	}
-	err := l.write(l.buf[:cut], l.pos)
-	l.pos += int64(len(l.buf))
-	return n, err
+	return len(p)
 }
+
+// maxGrowth is how much longer overPages makes a character.
+const maxGrowth = 8
 
 // overPages appends a character, as text of which any end may stand in a string
 // by itself: not a quote, a backslash or a part of a character in UTF-8.

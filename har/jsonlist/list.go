@@ -81,6 +81,7 @@ type List struct {
 	far     int64   // where the closers are while the text before them is not there yet, else 0
 	ahead   int64   // where they were then the last time
 	buf     []byte
+	splits  []int // places in buf where pages end within a character
 	unit    [maxStore]byte
 	blanks  []byte
 	started int64

@@ -1,6 +1,10 @@
 package jsonlist
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+)
 
 // maxDepth is how deep the elements of a list may be nested, with what the
 // list itself is in.
@@ -136,6 +140,60 @@ func (s *scanner) string(p []byte, i int) int {
 		i += n
 	}
 	return i
+}
+
+// endOfString returns where the string ends that p begins within, between two
+// characters, or len(p). Some have a quote every few bytes, each with a backslash
+// before it, so that to look for the next one again and again takes long: it looks
+// at 64 bytes at once.
+func endOfString(p []byte) int {
+	end := bytes.IndexByte(p, '"')
+	if end < 0 {
+		return len(p)
+	}
+	i := bytes.IndexByte(p[:end], '\\')
+	if i < 0 {
+		return end
+	}
+	escaped := uint64(0) // a bit for each byte; that of the next one after the last
+	for ; i+64 <= len(p); i += 64 {
+		var quotes, backslashes uint64
+		for j := 0; j < 64; j += 8 {
+			v := binary.LittleEndian.Uint64(p[i+j:])
+			quotes |= equal(v, '"') << j
+			backslashes |= equal(v, '\\') << j
+		}
+		var after uint64
+		after, escaped = escapedBy(backslashes, escaped)
+		if quotes &^= after; quotes != 0 {
+			return i + bits.TrailingZeros64(quotes)
+		}
+	}
+	for i += int(escaped); i < len(p) && p[i] != '"'; i++ {
+		if p[i] == '\\' {
+			i++
+		}
+	}
+	return min(i, len(p))
+}
+
+// equal returns eight bits that say which bytes of v are c, which is of ASCII.
+func equal(v uint64, c byte) uint64 {
+	const ones = 0x0101010101010101
+	v ^= ones * uint64(c)
+	zero := ^(v | (v&(ones*0x7f) + ones*0x7f)) >> 7 & ones // 1 in each byte that is 0
+	return zero * 0x0102040810204080 >> 56
+}
+
+// escapedBy returns which of 64 characters follow a backslash that is not itself
+// after one. It is told of the first, and tells of the one after the last.
+func escapedBy(backslashes, first uint64) (escaped, next uint64) {
+	const odd = 0xaaaaaaaaaaaaaaaa
+	begin := backslashes &^ first
+	// The difference carries through a row of them that begins at an odd place, so
+	// that every second one is left from its beginning on.
+	all := (begin<<1 | odd) - begin ^ odd
+	return all ^ (backslashes | first), all & backslashes >> 63
 }
 
 // wholeUnits returns the last place up to end, which is within a string of p,
