@@ -289,8 +289,12 @@ func (p Profile) Beside(name []byte) Verdict {
 	if n := len(name); p != Strict && n > 1 && name[1] != '-' && !mayEnd(&fieldsEnd, name) { // as nearly all
 		return Stays
 	}
-	if v := p.Key(name); v == Goes || v == Opaque || v == Pass {
+	v := p.Key(name)
+	if v == Goes || v == Opaque || v == Pass {
 		return v
+	}
+	if p != Strict && v == Stays && isPlain(name) {
+		return Stays
 	}
 	switch v := p.Field(string(name)); v {
 	case Stays, Offers, Challenge:
@@ -300,6 +304,16 @@ func (p Profile) Beside(name []byte) Verdict {
 	}
 	return Goes
 }
+
+// isPlain reports whether name, of which Key says that it stays, is none of a field that
+// goes either: those of which only Field says so are a session or have hyphens.
+func isPlain(name []byte) bool {
+	return len(name) > 0 && name[0] != ' ' && name[len(name)-1] != ' ' && plainName.Len(name) == len(name) && string(name) != "session"
+}
+
+// plainName are the bytes of names that are not changed where they are folded, but for
+// the space.
+var plainName = char.In("abcdefghijklmnopqrstuvwxyz0123456789 ")
 
 // MaxName is the length of the longest key that is looked at.
 const MaxName = 64
@@ -328,15 +342,20 @@ var listedFields = strings.Fields("authorization proxy-authorization cookie set-
 	"x-auth-token x-amz-security-token x-csrf-token x-xsrf-token private-token")
 
 // MayBeListed reports whether JudgeListed may return other than Stays for name.
-func MayBeListed(name []byte) bool { return len(name) > 5 && beginsListed[name[0]] }
+func MayBeListed(name []byte) bool {
+	n := len(name)
+	return n > 5 && (name[0] == '-' || n < 32 && listedLengths[name[0]]>>n&1 != 0)
+}
 
-// beginsListed are the first bytes of listedFields, of either case, and of a PEM
-// block.
-var beginsListed = func() (is [256]bool) {
-	for _, name := range append(listedFields, PEMBegin) {
-		is[name[0]], is[bytes.ToUpper([]byte(name))[0]] = true, true
+// listedLengths has the lengths of listedFields, a bit each, by their first byte, of
+// either case. Options, and what is around a PEM block, have a hyphen there.
+var listedLengths = func() (lengths [256]uint32) {
+	for _, name := range listedFields {
+		for _, c := range []byte{name[0], bytes.ToUpper([]byte(name))[0]} {
+			lengths[c] |= 1 << len(name)
+		}
 	}
-	return is
+	return lengths
 }()
 
 // JudgeListed returns what becomes of the string after name in a list, as in

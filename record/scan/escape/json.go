@@ -48,6 +48,62 @@ func Decode(dst, p []byte) (n, to int, whole bool) {
 	return n, to, true
 }
 
+// DecodeWithin makes text of the string that p goes on with in dst, which is longer than
+// p by 8 bytes. It is written in other strings, so that so many backslashes stand before
+// its quotes: 1, 3, 7, …. It returns the lengths of both, up to the quote at its end, or
+// that it is not all there, or not as programs write it.
+func DecodeWithin(dst, p []byte, slashes int) (n, to int, whole bool) {
+	for n < len(p) {
+		if n+8 <= len(p) {
+			w := binary.LittleEndian.Uint64(p[n:])
+			binary.LittleEndian.PutUint64(dst[to:], w)
+			ends := char.Equal(w, '"') | char.Equal(w, '\\')
+			if ends == 0 {
+				n, to = n+8, to+8
+				continue
+			}
+			k := bits.TrailingZeros64(ends) / 8
+			n, to = n+k, to+k
+		}
+		if p[n] != '\\' {
+			if dst[to] = p[n]; p[n] == '"' {
+				return 0, 0, false
+			}
+			n, to = n+1, to+1
+			continue
+		}
+		run := 1
+		for n+run < len(p) && p[n+run] == '\\' {
+			run++
+		}
+		for ; run > 2*slashes+1; run -= 2*slashes + 2 {
+			dst[to] = '\\'
+			n, to = n+2*slashes+2, to+1
+		}
+		size, text := 0, dst[to:to]
+		switch rest := p[n+run:]; {
+		case len(rest) == 0:
+			return 0, 0, false
+		case run == 0:
+			continue
+		case run == slashes && rest[0] == '"':
+			return n, to, true
+		case run == 2*slashes+1 && rest[0] == '"':
+			size, text = 1, append(text, '"')
+		case run != slashes+1 || rest[0] == '"':
+		case Letters[rest[0]] != 0:
+			size, text = 1, append(text, Letters[rest[0]])
+		case rest[0] == 'u' && len(rest) > Max-2 && isHexFour(rest[1:Max-1]):
+			size, text = Max-1, Append(text, p[n+run-1:n+run+Max-1], Max)
+		}
+		if size == 0 {
+			return 0, 0, false
+		}
+		n, to = n+run+size, to+len(text)
+	}
+	return 0, 0, false
+}
+
 // PlainLen returns the length of p up to a quote or a backslash.
 func PlainLen(p []byte) int {
 	i := 0

@@ -1,7 +1,9 @@
 package escape
 
 import (
+	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -48,6 +50,42 @@ func TestDecode(t *testing.T) {
 		wantN, want, wantWhole := decodeSlowly(nil, p)
 		if n != wantN || string(dst[:to]) != string(want) || whole != wantWhole {
 			t.Fatalf("Decode(%q) = %d, %q, %v, want %d, %q, %v", p, n, dst[:to], whole, wantN, want, wantWhole)
+		}
+	}
+}
+
+// DecodeWithin gives what was written into strings within strings, and nothing of what
+// is cut off or has other backslashes.
+func TestDecodeWithin(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	parts := []string{`"`, `\`, `\\`, "\n", "\t", "A", "é", "中", "\x01", "word", " of some length ", "{", "]", "u0041", `\"`}
+	for range 20000 {
+		var text string
+		for range r.IntN(20) {
+			text += parts[r.IntN(len(parts))]
+		}
+		depth := 1 + r.IntN(3)
+		p := text
+		for range depth + 1 {
+			q, _ := json.Marshal(p)
+			p = string(q[1 : len(q)-1])
+		}
+		slashes := 1<<depth - 1
+		quote := strings.Repeat(`\`, slashes) + `"`
+		in := []byte(p + quote + ": more of it")
+		dst := make([]byte, len(in)+8)
+		n, to, whole := DecodeWithin(dst, in, slashes)
+		if n != len(p) || string(dst[:to]) != text || !whole {
+			t.Fatalf("DecodeWithin(%q, %d) = %d, %q, %v, want %d, %q", in, slashes, n, dst[:to], whole, len(p), text)
+		}
+		for cut := range len(p + quote) {
+			if _, _, whole := DecodeWithin(dst, in[:cut], slashes); whole {
+				t.Fatalf("DecodeWithin(%q, %d) is whole", in[:cut], slashes)
+			}
+		}
+		odd := []byte(p + `\` + strings.Repeat(`\`, slashes) + `x` + quote)
+		if _, _, whole := DecodeWithin(make([]byte, len(odd)+8), odd, slashes); whole {
+			t.Fatalf("DecodeWithin(%q, %d) is whole", odd, slashes)
 		}
 	}
 }

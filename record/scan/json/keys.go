@@ -12,29 +12,81 @@ import (
 // without a look at each of their bytes.
 
 // A keyTable has such keys, by their first eight bytes.
-type keyTable [32]knownKey
-
-// A knownKey is a key as it was written.
-type knownKey struct {
-	begin uint64 // the first bytes of the name, but for what follows on it
-	n     uint8
-	text  [maxKnown]byte
+type keyTable struct {
+	keys [32]knownKey
+	last *knownKey // the one that came last
+	none knownKey  // comes before the first one
 }
 
-const maxKnown = 31
+// A knownKey is a key as it was written, which objects of one kind have in one order.
+type knownKey struct {
+	n    int
+	text [maxKnown / 8]uint64
+	mask [maxKnown / 8]uint64 // which bytes of text are the key
+	next *knownKey            // what followed on it the last time
+}
+
+// maxKnown is the length of the longest key that is remembered, and how many bytes
+// are looked at.
+const maxKnown = 32
 
 // manyKeys is how many keys come before they are remembered: it is not worth it for
 // a short body.
 const manyKeys = 16
 
-// at returns where the key that text begins with would be, and how its name begins
-// after so many backslashes and a quote.
-func (t *keyTable) at(text []byte, slashes int) (*knownKey, uint64) {
+// newKeyTable returns a table without keys.
+func newKeyTable() *keyTable {
+	t := &keyTable{}
+	t.last = &t.none
+	t.none.next = &t.none
+	for i := range t.keys {
+		t.keys[i].next = &t.none
+	}
+	return t
+}
+
+// at returns where the key that text begins with would be, after so many backslashes
+// and a quote.
+func (t *keyTable) at(text []byte, slashes int) *knownKey {
 	begin := binary.LittleEndian.Uint64(text[slashes+1:])
 	if end := char.Equal(begin, '"') | char.Equal(begin, '\\'); end != 0 {
 		begin &= 1<<(bits.TrailingZeros64(end)&^7) - 1
 	}
-	return &t[begin*0x9e3779b97f4a7c15>>59], begin
+	return &t.keys[begin*0x9e3779b97f4a7c15>>59]
+}
+
+// begins reports whether p, which has maxKnown bytes, begins with k.
+func (k *knownKey) begins(p []byte) bool {
+	q := (*[maxKnown]byte)(p)
+	other := (binary.LittleEndian.Uint64(q[0:])^k.text[0])&k.mask[0] | (binary.LittleEndian.Uint64(q[8:])^k.text[1])&k.mask[1] |
+		(binary.LittleEndian.Uint64(q[16:])^k.text[2])&k.mask[2] | (binary.LittleEndian.Uint64(q[24:])^k.text[3])&k.mask[3]
+	return other == 0 && k.n > 0
+}
+
+// find returns the key that p, which has maxKnown bytes, begins with, before the quotes
+// of which stand so many backslashes, or nil.
+func (t *keyTable) find(p []byte, slashes int) *knownKey {
+	k := t.last.next
+	if !k.begins(p) {
+		if k = t.at(p, slashes); !k.begins(p) {
+			return nil
+		}
+		t.last.next = k
+	}
+	t.last = k
+	return k
+}
+
+// add adds the key that p, which has maxKnown bytes, begins with.
+func (t *keyTable) add(p []byte, n, slashes int) {
+	k := t.at(p, slashes)
+	k.n, k.next = n, &t.none
+	for i := range k.text {
+		k.text[i], k.mask[i] = binary.LittleEndian.Uint64(p[8*i:]), 0
+		if size := min(n-8*i, 8); size > 0 {
+			k.mask[i] = ^uint64(0) >> (64 - 8*size)
+		}
+	}
 }
 
 // known takes the key that p begins with, before the quotes of which stand so many
@@ -43,15 +95,14 @@ func (l *lexer) known(p []byte, slashes int) int {
 	if l.after || l.isData || l.beside != 0 || l.deltas != nil && l.deltas.root != 0 || len(p) < maxKnown {
 		return 0
 	}
-	key, begin := l.keys.at(p, slashes)
-	n := int(key.n)
-	if key.begin != begin || n == 0 || string(p[:n]) != string(key.text[:n]) {
+	key := l.keys.find(p, slashes)
+	if key == nil {
 		return 0
 	}
-	l.name, l.lent = p[1+slashes:n-2-slashes], true
+	l.name, l.lent = p[1+slashes:key.n-2-slashes], true
 	l.after, l.last = true, false
 	l.plainKey()
-	return n
+	return key.n
 }
 
 // remember remembers the key that p[:n] is, if many came.
@@ -60,10 +111,9 @@ func (l *lexer) remember(p []byte, n, slashes int) {
 		if l.count++; l.count < manyKeys {
 			return
 		}
-		l.keys = new(keyTable)
+		l.keys = newKeyTable()
 	}
 	if n <= maxKnown && len(p) >= maxKnown {
-		key, begin := l.keys.at(p, slashes)
-		key.begin, key.n = begin, uint8(copy(key.text[:], p[:n]))
+		l.keys.add(p, n, slashes)
 	}
 }

@@ -33,17 +33,19 @@ type lexer struct {
 	level  int       // of JSON within JSON strings
 	str    scan.Sink // of the string under way
 	value  *value
-	col    Collector // for a string that goes
-	bare   scan.Held // a number or literal under way
-	esc    scan.Held // an escape under way
-	name   []byte    // the beginning of the last string
-	lent   bool      // name is not its own memory
-	deltas *deltas   // the strings that continue those of events before, or nil
-	early  scan.Held // a "value", or values, that came before the key that tells what they are
-	ends   []int     // where these end
-	query  *graphql  // made when it is first needed
-	keys   *keyTable // those that came, if there were many; else nil
-	count  uint8     // of keys, as long as they are not remembered
+	col    Collector   // for a string that goes
+	bare   scan.Held   // a number or literal under way
+	esc    scan.Held   // an escape under way
+	name   []byte      // the beginning of the last string
+	lent   bool        // name is not its own memory
+	deltas *deltas     // the strings that continue those of events before, or nil
+	early  scan.Held   // a "value", or values, that came before the key that tells what they are
+	ends   []int       // where these end
+	query  *graphql    // made when it is first needed
+	keys   *keyTable   // those that came, if there were many; else nil
+	count  uint8       // of keys, as long as they are not remembered
+	trial  *scan.Trial // of text with escapes; made when it is first needed
+	text   []byte      // memory of that
 	place
 }
 

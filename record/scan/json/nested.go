@@ -56,9 +56,7 @@ func (k *nested) escaped(p []byte, at int64, name []byte) (n int, longer []byte)
 	for n < len(p) && p[n] != '"' {
 		room := secret.MaxName + 1 - len(name)
 		if q := k.quick(p[n:], 1); q > 0 {
-			if room > 0 {
-				name = escape.Append(name, p[n:n+min(q, 2*room)], secret.MaxName+1)
-			}
+			name = appendWithin(name, p[n:n+q], 0)
 			n += q
 			continue
 		}
@@ -95,14 +93,31 @@ func (k *nested) quick(p []byte, depth int) (n int) {
 	if len(k.h.Text) > 0 {
 		return 0
 	}
-	if inner := k.json.within(); inner != nil && len(k.json.name) > secret.MaxName {
+	if inner := k.json.within(); inner != nil {
 		n = inner.quick(p, depth+1)
+		k.json.name = appendWithin(k.json.name, p[:n], depth)
 	} else if k.json.state == outside {
 		n = k.json.quickWithin(p, 0, 1<<depth-1)
 	}
 	k.next += int64(n)
 	k.base = k.next
 	return n
+}
+
+// appendWithin appends to name what p, which is within depth strings and one more, stands
+// for, as far as a name goes. Where that is too long for one it is any text.
+func appendWithin(name, p []byte, depth int) []byte {
+	room := secret.MaxName + 1 - len(name)
+	if room <= 0 || len(p) == 0 {
+		return name
+	}
+	if len(p) >= room<<(depth+1) { // a quote has as many bytes
+		return append(name, p[:room]...)
+	}
+	for ; depth > 0; depth-- {
+		p = escape.Append(nil, p, len(p))
+	}
+	return escape.Append(name, p, secret.MaxName+1)
 }
 
 // within returns the JSON in the string under way, or nil.
@@ -113,8 +128,21 @@ func (l *lexer) within() *nested {
 	return nil
 }
 
+// beginLen returns the length of what tells that p, the inside of a string, is JSON, or 0:
+// a bracket and what follows on it.
+func beginLen(p []byte) int {
+	if len(p) == 0 || p[0] != '{' && p[0] != '[' {
+		return 0
+	}
+	n := 1
+	for n < len(p) && p[n] == '\\' {
+		n++
+	}
+	return min(n+1, len(p))
+}
+
 // partLen returns how much of p is taken at once: up to the end of the string in the
-// text that is under way in it, or begins first.
+// text that is under way in it, or begins first, or to where that is known for JSON.
 func (k *nested) partLen(p []byte) int {
 	depth := 1
 	l := k.json
@@ -135,6 +163,9 @@ func (k *nested) partLen(p []byte) int {
 		switch {
 		case bits.TrailingZeros(uint(i-from)+1) > depth: // a quote in the string
 		case begins:
+			if n := beginLen(p[i+1:]); n > 0 {
+				return i + 1 + n
+			}
 			begins = false
 		default:
 			return i + 1

@@ -2,7 +2,9 @@ package json
 
 import (
 	"bytes"
+	"slices"
 
+	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
 	"ssltape/record/scan/text"
 	"ssltape/record/secret"
@@ -54,7 +56,11 @@ func (l *lexer) quickTokens(p []byte, i, slashes int) int {
 				return i
 			}
 		case ',':
-			l.comma()
+			if l.last || l.beside != secret.Stays || l.isKind {
+				l.comma()
+			} else { // as a rule
+				l.after = l.lists > 0
+			}
 			i++
 		case ':', '[', ']', '{', '}':
 			l.punctuation(c, nil, 0, 0)
@@ -99,18 +105,23 @@ func (l *lexer) quickString(p []byte, i, slashes int) int {
 	from := i + 1 + slashes
 	n, harmless := text.Glance(p[from:])
 	to := from + n
-	if to == len(p) || slashes == 0 && p[to] != '"' || slashes > 0 && !isQuote(p, to, slashes) {
+	if to == len(p) || slashes == 0 && p[to] != '"' {
 		return i
 	}
 	str := p[from:to]
-	for char.IsLead(p[from]) { // up to the quote at most
-		from++
-	}
-	if p[from] == '{' || p[from] == '[' {
-		return i
-	}
-	if !harmless && !l.value.txt.HarmlessString(str) {
-		return i
+	escaped := slashes > 0 && !isQuote(p, to, slashes)
+	if escaped {
+		if n, str = l.quickText(p[from:], slashes); n == 0 {
+			return i
+		}
+		to = from + n
+	} else {
+		for char.IsLead(p[from]) { // up to the quote at most
+			from++
+		}
+		if p[from] == '{' || p[from] == '[' || !harmless && !l.value.txt.HarmlessString(str) {
+			return i
+		}
 	}
 	l.name, l.lent = str, true
 	if l.after && l.isName {
@@ -119,11 +130,36 @@ func (l *lexer) quickString(p []byte, i, slashes int) int {
 	l.after, l.last = l.lists > 0, true
 	if to += 1 + slashes; to < len(p) && p[to] == ':' {
 		to++
-		if l.colon() && len(str) > 0 {
+		if l.colon() && len(str) > 0 && !escaped {
 			l.remember(p[i:], to-i, slashes)
 		}
 	}
 	return to
+}
+
+// maxText is the length of the longest string with escapes that quickText takes.
+const maxText = 8 << 10
+
+// quickText returns the length of the string within strings that p goes on with, up to
+// its end, and what it stands for, if that is text in which nothing goes, else 0. It is
+// looked at on its own: where what may go stands is left to be found out.
+func (l *lexer) quickText(p []byte, slashes int) (n int, str []byte) {
+	if p = p[:min(len(p), maxText)]; p[0] == '{' || p[0] == '[' || l.after && string(l.name) == "query" {
+		return 0, nil
+	}
+	if l.trial == nil {
+		l.trial = scan.NewTrial(l.s, func(s *scan.Finder) scan.Sink {
+			t := NewText(s)
+			return &t
+		})
+	}
+	l.text = slices.Grow(l.text[:0], len(p)+8)
+	n, to, whole := escape.DecodeWithin(l.text[:len(p)+8], p, slashes)
+	str = l.text[:to]
+	if begin := str[char.Run(str, char.IsLead):]; !whole || len(begin) == 0 || recognise(begin[:1]) != isText || !l.trial.Clean(str) {
+		return 0, nil
+	}
+	return n, str[:min(to, secret.MaxName+1)]
 }
 
 // quickBare takes the number or literal that p[i] begins with, if that is whole
