@@ -122,7 +122,8 @@ func run(ctx context.Context, args []string, s streams) int {
 	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: unknown command", name), Hint: "ssltape help lists them"}, s.err)
 }
 
-// report prints err and returns the exit code for it.
+// report prints err and returns the exit code for it. Names of files and what
+// is wrong in a recording are in it, which may be hostile.
 func report(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
@@ -134,9 +135,9 @@ func report(err error, stderr io.Writer) int {
 			return code
 		}
 	}
-	fmt.Fprintf(stderr, "ssltape: %v\n", err)
+	fmt.Fprintf(stderr, "ssltape: %s\n", view.EscapeText(err.Error()))
 	if hint != "" {
-		fmt.Fprintf(stderr, "hint: %s\n", hint)
+		fmt.Fprintf(stderr, "hint: %s\n", view.EscapeText(hint))
 	}
 	return code
 }

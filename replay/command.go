@@ -105,7 +105,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.Redact == redact.None {
 		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
 	}
-	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", text) }
+	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) }
 	ctx, release := untilSignal(ctx)
 	defer release()
 	err = o.replay(ctx, src, name, stdout)

@@ -6,11 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"ssltape/record/view"
 )
 
 // leftOut says what s, called name, holds besides exchanges, so that nothing
 // is missing silently. It is called after Copy.
 func (s *Source) leftOut(name string, stderr io.Writer) {
+	name = view.Escape(name)
 	if s.chunks == nil {
 		return
 	}
@@ -81,5 +84,9 @@ func (s *Source) packets() string {
 	for _, link := range slices.Sorted(maps.Keys(c.Links)) {
 		of = append(of, fmt.Sprintf("%d of link type %d, which replay does not read", c.Links[link], link))
 	}
-	return fmt.Sprintf("%d packets, %s", c.Packets, strings.Join(of, ", "))
+	packets := "packets"
+	if c.Packets == 1 {
+		packets = "packet"
+	}
+	return fmt.Sprintf("%d %s, %s", c.Packets, packets, strings.Join(of, ", "))
 }

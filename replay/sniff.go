@@ -144,7 +144,11 @@ func decode(r io.Reader) (b *bufio.Reader, start []byte, err error) {
 	const maxCodings = 3 // a HAR in UTF-16, compressed
 	for range maxCodings {
 		b = bufio.NewReaderSize(r, 1<<16)
-		if start, err = b.Peek(sniffSize); err != nil && !errors.Is(err, io.EOF) {
+		start, err = b.Peek(sniffSize)
+		switch cut := errors.Is(err, io.ErrUnexpectedEOF); {
+		case cut && len(start) == 0:
+			return nil, nil, &Error{exitUnreadable, errors.New("cut off before there is anything in it"), ""}
+		case err != nil && !cut && !errors.Is(err, io.EOF):
 			return nil, nil, &Error{exitUnreadable, fmt.Errorf("read: %w", err), ""}
 		}
 		found := false

@@ -85,6 +85,7 @@ func TestNotCapture(t *testing.T) {
 		`{}`:                                "an empty object",
 		`{"a":1,"b":`:                       `an object without log; it has ["a" "b"]`,
 		"\x1f\x8b":                          "gzip: unexpected EOF",
+		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff": "cut off before there is anything in it",
 	} {
 		var out bytes.Buffer
 		err := Run(context.Background(), []string{"-"}, strings.NewReader(start), &out, io.Discard)
@@ -113,9 +114,9 @@ func TestNothingIn(t *testing.T) {
 	for file, want := range map[string]string{
 		head + raw: "no HTTP in it: no packets\n",
 		head + raw + packet(ipv4(17, "\x01\xbb\x30\x39\x00\x08\x00\x00")) + packet(ipv4(1, "ping")): "no HTTP in it: 2 packets, 1 of UDP at port 443 (QUIC), 1 of something else\nhint: HTTP/3",
-		head + bluetooth + packet("\x01\x02"):                                                       "1 packets, 1 of link type 201, which replay does not read\n",
+		head + bluetooth + packet("\x01\x02"):                                                       "1 packet, 1 of link type 201, which replay does not read\n",
 		head + raw + packet(ipv4(6, tcp+"SSH-2.0-OpenSSH_9.2\r\n")):                                 "no HTTP in it; connections: SSH 1\n",
-		head + raw + packet(ipv4(6, tcp)):                                                           "no HTTP in it: 1 packets, 1 of TCP, without data\n",
+		head + raw + packet(ipv4(6, tcp)):                                                           "no HTTP in it: 1 packet, 1 of TCP, without data\n",
 		head + "\x69\x00\x00\x00" + packet("\x08\x42"+strings.Repeat("\x00", 40)):                   "1 of an encrypted wireless network\nhint: airdecap-ng",
 	} {
 		var out, stderr bytes.Buffer

@@ -325,7 +325,7 @@ func (out *outputs) each(f func(*output) error) error {
 		if o.err = f(o); o.err == nil {
 			working++
 		} else if !isClosedPipe(o.err) {
-			fmt.Fprintf(out.stderr, "ssltape: %v\n", o.err)
+			fmt.Fprintf(out.stderr, "ssltape: %s\n", view.Escape(o.err.Error()))
 		}
 	}
 	if working == 0 {
@@ -366,7 +366,7 @@ func (out *outputs) close() {
 	for _, o := range out.all {
 		err := o.close()
 		if o.err == nil && err != nil && !isClosedPipe(err) {
-			fmt.Fprintf(out.stderr, "ssltape: %v\n", err)
+			fmt.Fprintf(out.stderr, "ssltape: %s\n", view.Escape(err.Error()))
 		}
 		if o.err == nil {
 			o.err = err

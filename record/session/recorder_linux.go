@@ -15,6 +15,7 @@ import (
 	"ssltape/bpf"
 	"ssltape/record"
 	"ssltape/record/assembly"
+	"ssltape/record/view"
 	"ssltape/replay"
 )
 
@@ -335,7 +336,7 @@ func (r *recorder) process(p *bpf.ProcessEvent) error {
 
 func (r *recorder) logf(format string, args ...any) {
 	if r.o.Verbose {
-		fmt.Fprintf(r.stderr, "ssltape: "+format+"\n", args...)
+		fmt.Fprintf(r.stderr, "ssltape: %s\n", view.EscapeText(fmt.Sprintf(format, args...)))
 	}
 }
 
