@@ -77,6 +77,28 @@ func MayHoldKey(p []byte, bear bool) bool {
 	return len(p) > minMarked && hasMark(p, last)
 }
 
+// IsNumber reports whether p is of hexadecimal digits and hyphens alone, as the numbers of
+// commits and UUIDs (RFC 9562, section 4) are, and no key begins in it.
+func IsNumber(p []byte) bool {
+	if len(p) == 0 || !ofNumbers[p[len(p)-1]] || ofNumbers.Len(p) < len(p) {
+		return false
+	}
+	for from := 0; from+3 <= len(p); { // such keys begin with a word
+		if trigrams.begins(p[from:]) && beginsKey(p[from:], false) {
+			return false
+		}
+		n := bytes.IndexByte(p[from:], '-')
+		if n < 0 {
+			break
+		}
+		from += n + 1
+	}
+	return true
+}
+
+// ofNumbers are the bytes of such.
+var ofNumbers = char.In("0123456789abcdefABCDEF-")
+
 // minBorne is the length of the shortest such name and token: no key is shorter. Of
 // markedKinds it is the end that may tell.
 const minBorne = len(bearer) + 1 + MinLoose

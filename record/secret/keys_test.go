@@ -45,17 +45,21 @@ func TestNextKey(t *testing.T) {
 	}
 }
 
-// TestNextSolidKey holds that for text of base64.
+// TestNextSolidKey holds that for the keys that are found in what is solid.
 func TestNextSolidKey(t *testing.T) {
-	const around = "b0rn/w1th+c4re/qu1te+f4r"
+	const around = "b0rn//w1th+c4re/qu1te++f4r"
 	found := map[string]bool{}
 	for _, k := range secret.Samples() {
 		if strings.ContainsAny(k.Prefix+k.Body, "-_.$:,=~@") {
 			continue
 		}
-		found[k.Prefix] = true
 		for from := range len(around) {
 			p := []byte(around[:from] + k.Prefix + k.Body + around[from:])
+			at, to, _ := secret.KeyAt(p, from)
+			if at == to || !secret.IsSolid(p) {
+				continue
+			}
+			found[k.Prefix] = true
 			i := secret.NextSolidKey(p, 0)
 			for i < from {
 				i = secret.NextSolidKey(p, i+1)
@@ -65,9 +69,27 @@ func TestNextSolidKey(t *testing.T) {
 			}
 		}
 	}
-	for _, prefix := range []string{"AKIA", "SK", "EAA", "AKCp"} {
+	for _, prefix := range []string{"AKIA", "EAA", "AKCp"} {
 		if !found[prefix] {
 			t.Errorf("%s was not looked for", prefix)
+		}
+	}
+}
+
+// TestNumber holds that no key is in what is a number.
+func TestNumber(t *testing.T) {
+	for in, want := range map[string]bool{"0190163d-8694-739b-aea5-966c26f8ad91": true, "9c1185a5c5e9fc54612808977ee8f548b2258d31": true,
+		"": false, "0190163g": false, "0190163d-8694-739b-fc-5966c26f8ad91": false} {
+		if got := secret.IsNumber([]byte(in)); got != want {
+			t.Errorf("IsNumber(%q) = %v", in, got)
+		}
+	}
+	for _, k := range secret.Samples() {
+		for _, before := range []string{"", "0a", "12-", "9f-3"} {
+			p := []byte(before + k.Prefix + k.Body)
+			if from, to, _ := secret.KeyAt(p, len(before)); from < to && secret.IsNumber(p) {
+				t.Errorf("%q is a number", p)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"ssltape/record/secret/char"
@@ -95,7 +96,7 @@ type solidSet struct{ firsts, seconds trigramSet }
 
 var solid = func() (s solidSet) {
 	for _, k := range keyKinds {
-		if p := k.prefix; k.where != dotted && char.Run([]byte(p), isSolid) == len(p) {
+		if p := k.prefix; k.where < dotted && len(p) > 2 && char.Run([]byte(p), isSolid) == len(p) {
 			s.add(p, k.of)
 		}
 	}
@@ -118,28 +119,33 @@ func (s *solidSet) add(prefix string, of func(byte) bool) {
 		s.seconds.add(prefix[1], prefix[2], prefix[3])
 		return
 	}
+	s.firsts.add(prefix[0], prefix[1], prefix[2])
 	for c := range byte(128) {
-		if !of(c) {
-			continue
-		}
-		if len(prefix) == 3 {
-			s.firsts.add(prefix[0], prefix[1], prefix[2])
+		if of(c) {
 			s.seconds.add(prefix[1], prefix[2], c)
-			continue
-		}
-		s.firsts.add(prefix[0], prefix[1], c)
-		for d := range byte(128) {
-			if of(d) {
-				s.seconds.add(prefix[1], c, d)
-			}
 		}
 	}
 }
 
-// NextSolidKey is NextKey for text of letters, digits, plus signs and slashes. A key
-// that begins at one of six places is seen at an odd place of eight bytes, by its
-// first byte or by its second one. In all text that would be too many.
+// IsSolid reports whether p, of base64, is of letters, digits, plus signs and slashes
+// alone, and has not as many hexadecimal digits in a row as some keys.
+func IsSolid(p []byte) bool {
+	from, _ := char.HexRun(p, 0, minHexKey)
+	return from < 0 && bytes.IndexByte(p, '-') < 0 && bytes.IndexByte(p, '_') < 0
+}
+
+// minHexKey is how many hexadecimal digits follow on a beginning of two letters at
+// least.
+const minHexKey = 32
+
+// NextSolidKey is NextKey for what is solid, without what is no key there: what stands
+// alone only begins it. A key that begins at one of six places is seen at an odd place
+// of eight bytes, by its first byte or by its second one. In all text that would be too
+// many.
 func NextSolidKey(p []byte, i int) int {
+	if i == 0 && len(p) > 2 && trigrams.begins(p) {
+		return 0
+	}
 	s := &solid.seconds
 	for ; i+8 <= len(p); i += 6 {
 		w := binary.LittleEndian.Uint64(p[i:]) & (0x1f * char.Ones)

@@ -26,15 +26,29 @@ func (e *escapes) Write(p []byte, at int64, n int) {
 	}
 	for len(p) > 0 {
 		i := 1
-		if len(e.h.Text) > 0 || p[0] == '\\' {
+		if len(e.h.Text) > 0 {
 			e.step(p[:1], at)
-		} else {
-			if i = bytes.IndexByte(p, '\\'); i < 0 {
-				i = len(p)
-			}
+		} else if i = nextEscape(p); i > 0 {
 			e.txt.Write(p[:i], at, i)
+		} else {
+			i = 1
+			e.step(p[:1], at)
 		}
 		p, at = p[i:], at+int64(i)
+	}
+}
+
+// nextEscape returns the place of the first backslash in p that may begin one of the
+// escapes that are decoded, or len(p).
+func nextEscape(p []byte) int {
+	for i := 0; ; i++ {
+		k := bytes.IndexByte(p[i:], '\\')
+		if k < 0 {
+			return len(p)
+		}
+		if i += k; i+1 == len(p) || p[i+1] == '/' || p[i+1] == 'x' || p[i+1] == 'u' {
+			return i
+		}
 	}
 }
 

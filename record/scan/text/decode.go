@@ -133,28 +133,8 @@ func textual(run []byte) (is [4]bool) {
 
 // mayBeHex reports whether there are hexadecimal digits that stand for text.
 func mayBeHex(p []byte) bool {
-	from, _ := hexRun(p, 0)
+	from, _ := char.HexRun(p, 0, minHex)
 	return from >= 0
-}
-
-// hexRun returns where the first minHex hexadecimal digits in a row begin in
-// p[i:], and where they end, or -1.
-func hexRun(p []byte, i int) (from, to int) {
-	for i+minHex <= len(p) {
-		k := i + minHex
-		for k > i && char.HexDigits[p[k-1]] {
-			k--
-		}
-		if k > i { // none of those before p[k] begin as many
-			i = k
-			continue
-		}
-		for to = i + minHex; to < len(p) && char.HexDigits[p[to]]; {
-			to++
-		}
-		return i, to
-	}
-	return -1, 0
 }
 
 // maxDepth is how often encodings within encodings are decoded.
@@ -163,7 +143,7 @@ const maxDepth = 3
 // runHoldsSecret reports whether p, which is textual in the ways is, holds a secret in
 // base64 or in hexadecimal digits.
 func (t *Text) runHoldsSecret(p []byte, is [4]bool) bool {
-	for from, to := hexRun(p, 0); from >= 0; from, to = hexRun(p, to) {
+	for from, to := char.HexRun(p, 0, minHex); from >= 0; from, to = char.HexRun(p, to, minHex) {
 		digits := p[from : to-(to-from)%2]
 		if !hexText(digits[:minHex]) {
 			continue
@@ -179,16 +159,30 @@ func (t *Text) runHoldsSecret(p []byte, is [4]bool) bool {
 
 // hexText reports whether what the hexadecimal digits p stand for is printable.
 func hexText(p []byte) bool {
-	others := len(p) / 20
+	others, odd := len(p)/20, 0
+	for i := 0; i < len(p); i += 2 {
+		odd += int(oddDigits[p[i]])
+	}
+	if odd > others { // as a rule
+		return false
+	}
 	for ; len(p) > 1; p = p[2:] {
 		if !isPrintable(char.HexValue(p[0])<<4 | char.HexValue(p[1])) {
-			if others--; others < 0 { // soon, as a rule
+			if others--; others < 0 {
 				return false
 			}
 		}
 	}
 	return true
 }
+
+// oddDigits are 1 for the hexadecimal digits that nothing printable begins with.
+var oddDigits = func() (is [256]byte) {
+	for _, c := range []byte("189abcdefABCDEF") {
+		is[c] = 1
+	}
+	return is
+}()
 
 // minHex is the length of the shortest run of hexadecimal digits that is looked
 // into.
@@ -199,6 +193,10 @@ const minHex = 32
 // base64 shifts it, so that all four ways to cut it are looked at, as far as
 // they give text.
 func (t *Text) base64HoldsSecret(run []byte, is [4]bool) bool {
+	packed := isPacked(run)
+	if is == [4]bool{} && len(run) < minBlind && !packed && bytes.IndexByte(run, '+') < 0 && bytes.IndexByte(run, '/') < 0 {
+		return false
+	}
 	enc := base64.RawStdEncoding
 	has := func(c byte) bool { return bytes.IndexByte(run, c) >= 0 }
 	if has('-') || has('_') {
@@ -212,24 +210,24 @@ func (t *Text) base64HoldsSecret(run []byte, is [4]bool) bool {
 		}
 		enc = base64.RawURLEncoding
 	}
-	if isPacked(run) {
-		packed := make([]byte, enc.DecodedLen(len(run)))
-		n, _ := enc.Decode(packed, run)
-		if t.HoldsSecret(unpack(packed[:n])) {
+	if packed {
+		out := make([]byte, enc.DecodedLen(len(run)))
+		n, _ := enc.Decode(out, run)
+		if t.HoldsSecret(unpack(out[:n])) {
 			return true
 		}
 	}
 	var first [36]byte
 	for shift := range min(4, len(run)) {
 		part := run[shift:]
-		if !is[shift] && (shift > 0 || len(part) < 48) {
+		if !is[shift] && (shift > 0 || len(part) < minBlind) {
 			continue
 		}
 		if len(part)%4 == 1 {
 			part = part[:len(part)-1]
 		}
 		n, _ := enc.Decode(first[:], part[:min(len(part), 48)&^3])
-		if !printable(first[:n]) && (shift > 0 || len(part) < 48) {
+		if !printable(first[:n]) && (shift > 0 || len(part) < minBlind) {
 			continue
 		}
 		t.decoded = slices.Grow(t.decoded[:0], enc.DecodedLen(len(part)))
@@ -240,6 +238,9 @@ func (t *Text) base64HoldsSecret(run []byte, is [4]bool) bool {
 	}
 	return false
 }
+
+// minBlind is the length from which on a run is decoded whatever it begins with.
+const minBlind = 48
 
 // isPacked reports whether run, of base64, may begin what gzip (RFC 1952) or zlib
 // (RFC 1950) compressed.

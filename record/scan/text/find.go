@@ -152,7 +152,7 @@ var pathNames = char.Set("reset-password password-reset resetpassword passwordre
 // pathTokens finds what looks random after one of these in a URL or a path: and an
 // UUID after those that tell one.
 func (t *Text) pathTokens(out []find, tok []byte) []find {
-	if len(tok) < minPath || !t.url && tok[0] != '/' && !bytes.Contains(tok, []byte("://")) {
+	if len(tok) < minPath {
 		return out
 	}
 	path := tok
@@ -160,6 +160,9 @@ func (t *Text) pathTokens(out []find, tok []byte) []find {
 		if end := bytes.IndexByte(path, c); end >= 0 {
 			path = path[:end]
 		}
+	}
+	if !hasLongPart(path) || !t.url && tok[0] != '/' && !bytes.Contains(tok, []byte("://")) {
+		return out
 	}
 	var name []byte // the part before, or before a number
 	for from := 0; from < len(path); {
@@ -181,6 +184,18 @@ func (t *Text) pathTokens(out []find, tok []byte) []find {
 	return out
 }
 
+// hasLongPart reports whether a part of path may be a token: it is as long as a key.
+func hasLongPart(path []byte) bool {
+	for from := 0; from+secret.MinKey <= len(path); {
+		k := bytes.LastIndexByte(path[from:from+secret.MinKey], '/')
+		if k < 0 {
+			return true
+		}
+		from += k + 1
+	}
+	return false
+}
+
 // minPath is the length of the shortest path with a token in it.
 const minPath = 20
 
@@ -196,7 +211,7 @@ const uuidLen = 36
 // keys finds keys by their beginning, and the signatures of JSON web tokens.
 func (t *Text) keys(out []find, tok []byte) []find {
 	nextKey := secret.NextKey
-	if len(tok) > MaxQuick && t.all&char.Sextet != 0 && bytes.IndexByte(tok, '-') < 0 && bytes.IndexByte(tok, '_') < 0 {
+	if len(tok) > MaxQuick && t.all&char.Sextet != 0 && secret.IsSolid(tok) {
 		nextKey = secret.NextSolidKey
 	}
 	for i := nextKey(tok, 0); i < len(tok); {

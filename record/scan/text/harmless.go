@@ -73,6 +73,11 @@ var quickKinds = func() (k [256]byte) {
 
 // kindsOf returns the kinds of bytes in p.
 func kindsOf(p []byte) (seen byte) {
+	for ; len(p) >= 8; p = p[8:] {
+		q := (*[8]byte)(p)
+		seen |= quickKinds[q[0]] | quickKinds[q[1]] | quickKinds[q[2]] | quickKinds[q[3]] |
+			quickKinds[q[4]] | quickKinds[q[5]] | quickKinds[q[6]] | quickKinds[q[7]]
+	}
 	for _, c := range p {
 		seen |= quickKinds[c]
 	}
@@ -109,7 +114,13 @@ func oddBytes(w uint64) uint64 { return char.Equal(w&(0xf0*char.Ones), '0') | ch
 // HarmlessString reports whether nothing of str, which is no JSON and has no escapes,
 // goes by [secret.Secrets] for certain.
 func (t *Text) HarmlessString(str []byte) bool {
-	return len(str) >= minTime && str[10] == 'T' && isTime(str) || t.harmlessText(str, kindsOf(str))
+	switch {
+	case len(str) >= minTime && str[10] == 'T' && isTime(str):
+		return true
+	case secret.IsNumber(str):
+		return len(str) < minBase64 || !t.runMayHold(str, true)
+	}
+	return t.harmlessText(str, kindsOf(str))
 }
 
 // Lengths of times (RFC 3339, section 5.6): with a fraction they are not longer than

@@ -90,6 +90,26 @@ func LongRunOf(p []byte, i int, class byte, min int) (from, to int) {
 	return -1, 0
 }
 
+// HexRun returns where the first run of at least min hexadecimal digits is that begins
+// at p[i] or later, or -1.
+func HexRun(p []byte, i, min int) (from, to int) {
+	for i+min <= len(p) {
+		k := i + min
+		for k > i && HexDigits[p[k-1]] {
+			k--
+		}
+		if k > i { // none of those before p[k] begin as many
+			i = k
+			continue
+		}
+		for to = i + min; to < len(p) && HexDigits[p[to]]; {
+			to++
+		}
+		return i, to
+	}
+	return -1, 0
+}
+
 // In what is mostly words the tokens that are long enough to hold a secret are
 // few. They are looked for eight bytes at a time and without a branch for each
 // byte: the length of words cannot be foretold.
