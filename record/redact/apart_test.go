@@ -9,7 +9,7 @@ import (
 )
 
 // written are the ways in which people and programs write secrets into text, with
-// @S@ or @P@ for the secret.
+// one of samples for the secret.
 var written = map[string]string{
 	"docker file":        "FROM x\nENV API_TOKEN @S@\nRUN y\n",
 	"windows":            "setx VAULT_TOKEN @S@\n",
@@ -147,25 +147,56 @@ var written = map[string]string{
 	"github secret":      "gh secret set NPM_TOKEN --body @P@\n",
 	"storage key":        "[{\"keyName\": \"key1\", \"permissions\": \"FULL\", \"value\": \"@S@@S@\"}]\n",
 	"application key":    "'key' => 'base64:" + random(83, 17, alnum) + "@S@=',\n",
+	"bold in a page":     "<p><b>Password:</b> @P@</p>\n",
+	"cells of a page":    "<tr><td>Password</td><td>@P@</td></tr>\n",
+	"code in a form":     "<form><input type=\"hidden\" name=\"code\" value=\"@S@\"></form>\n",
+	"plan of terraform":  "  ~ password = \"@P@\" -> \"@P@\"\n",
+	"htpasswd in batch":  "htpasswd -b -c /etc/nginx/.htpasswd admin '@P@'\nhtpasswd -nb admin @P@\n",
+	"net use":            "net use Z: //server/share /user:bob @P@\n",
+	"pulumi":             "pulumi config set --secret dbName @P@\n",
+	"schtasks":           "schtasks /create /tn x /ru bob /rp @P@\n",
+	"keytool":            "keytool -list -storepass @P@ -keystore x\n",
+	"kubectl literal":    "kubectl create secret generic x --from-literal=foo='@P@' --from-literal=bar=@P@\n",
+	"httpie":             "http -a bob:@P@ https://x\n",
+	"pdo":                "new PDO($dsn, 'root', '@P@');\n",
+	"jdbc user":          "DriverManager.getConnection(\"jdbc:mysql://h/db\", \"root\", \"@P@\");\n",
+	"smtp login":         "server.login(\"bob@x.com\", \"@P@\")\n",
+	"sql server":         "ALTER LOGIN sa WITH PASSWORD = N'@P@';\n",
+	"german":             "Das Passwort lautet: @P@\n",
+	"spanish":            "La contraseña es: @P@\n",
+	"chinese":            "数据库密码是：@P@，请勿外传。\n",
+	"japanese":           "パスワード：@P@\n",
+	"recovery codes":     "Recovery codes:\n1. abcd1-efgh2\n2. abcde-fghij\n3. @P@\n\nKeep these safe.\n",
+	"codes in json":      "{\"recovery_codes\": [\"abcd1-efgh2\", \"abcd2-efgh3\", \"@P@\"]}\n",
+	"letters assigned":   "DB_PASSWORD=@W@\nPORT=5432\n",
+	"letters in quotes":  "{\"user\": \"bob\", \"password\": \"@Q@\"}\n",
+	"key vault":          "{\"value\": \"@S@\", \"id\": \"https://v.vault.azure.net/secrets/db/6f2a\"}\n",
+	"key of tokens":      "{\"Jwt\": {\"Issuer\": \"x\", \"Key\": \"@S@\"}}\n",
+	"list of cookies":    "{\"cookies\": [{\"name\": \"lang\", \"value\": \"@S@\"}]}\n",
+	"mailgun":            "use " + random(84, 32, hexes) + "-" + random(85, 8, hexes) + "-@H@ to send\n",
+	"slack path":         "POST /services/T0AB12CDE9/B0AB12CDE9/@S@ HTTP/1.1\n",
+	"zapier":             "POST https://hooks.zapier.com/hooks/catch/1234567/@P@/\n",
+	"signature of a bus": "SharedAccessSignature sr=x&sig=@S@@S@&se=1&skn=k\n",
+	"wireguard":          "PrivateKey = @K@\n",
 	"code in a redirect": "https://a.example/login?next=%2Fcb%3Fcode%3D@S@%26state%3D1",
 }
+
+// samples are what stands for a secret in written, and the secret: the last one that a
+// text has is looked for.
+var samples = []string{"@P@", "k9" + random(42, 9, lower+digits), "@S14@", random(41, 26, alnum)[:14], "@L@", random(47, 26, lower+strings.ToUpper(lower)),
+	"@W@", "correcthorsexyzq", "@Q@", "xkqvbzwmplfh", "@K@", "/" + random(86, 42, alnum) + "=", "@H@", random(87, 8, hexes), "@S@", random(41, 26, alnum)}
 
 // TestWritten holds that no way to write a secret shows it, alone, in what a tool
 // returns to a model, and in what that answers bit by bit.
 func TestWritten(t *testing.T) {
 	for name, text := range written {
-		secret, short := random(41, 26, alnum), "k9"+random(42, 9, lower+digits)
-		if strings.Contains(text, "@L@") {
-			secret = random(47, 26, lower+strings.ToUpper(lower))
+		var secret string
+		for i := 0; i < len(samples); i += 2 {
+			if strings.Contains(text, samples[i]) {
+				secret = samples[i+1]
+			}
 		}
-		text = strings.NewReplacer("@S@", secret, "@S14@", secret[:14], "@P@", short, "@L@", secret).Replace(text)
-		switch {
-		case strings.Contains(text, secret):
-		case strings.Contains(text, secret[:14]):
-			secret = secret[:14]
-		default:
-			secret = short
-		}
+		text = strings.NewReplacer(samples...).Replace(text)
 		for place, in := range map[string]string{
 			"plain":  answer("text/plain", "see:\n"+text),
 			"result": post("application/json", `{"messages":[{"role":"user","content":[{"type":"tool_result","content":`+quote("$ cat x\n"+text)+`}]}]}`),
@@ -173,6 +204,9 @@ func TestWritten(t *testing.T) {
 			"delta":  "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + deltas("text_delta", "text", "see:\n"+text),
 			"base64": post("application/json", `{"content":"`+base64.StdEncoding.EncodeToString([]byte("see:\n"+text))+`"}`),
 		} {
+			if place == "base64" && strings.Contains(text, "：") { // nothing tells that it is text
+				continue
+			}
 			attack(t, name+" "+place, in, []string{secret})
 			once := redactChunks(t, redact.Secrets, 1<<30, in)
 			if again := redactChunks(t, redact.Secrets, 1<<30, once); again != once {
@@ -229,6 +263,14 @@ func TestNotWritten(t *testing.T) {
 		"/etc/passwd:\nroot:x:0:0:root:/root:/bin/bash\nsee passwd.go:123 and main.go:12:34 image:v1.2.3-rc4\n",
 		"&quot;name&quot;:&quot;build1234abcd5678efgh&quot; &amp;token=&lt;your-token-here-1&gt;\n",
 		"{\"payload\":{\"data\":\"3f2504e0-4f89-41d3-9a0c-0305e82c3301\",\"action\":\"opened\"}} the value: release-2024.05.12-build7\n",
+		"<td>password</td><td>string</td> <code>mgf1HashAlgorithm</code> <b>Token:</b> ABC-1234 <dt>Secret</dt><dd>see below</dd>\n",
+		"DB_PASSWORD=changeme DB_PASSWORD=mysecretpassword PASSWORD=get DEFAULT_PASSWORD=Optional DB_PASSWORD=$PASS\n",
+		"htpasswd -c /etc/nginx/.htpasswd build1234 && net use z: /delete; pulumi config set aws:region eu-west-1; schtasks /create /tn build1234\n",
+		"login('bob', name1), print(\"login\", \"build1234abcd\"), connect('h1', 'build1234', 'x')\n",
+		"Backup codes are in docs/backup-codes.md:12 of release-2024.05.12; error codes: E1234567, E2345678\n",
+		"密码长度：8-16位，版本：v1.2.3-beta4，编号：3f2504e0-4f89-41d3-9a0c-0305e82c3301。Das Passwort muss 12345678 Zeichen haben.\n",
+		"{\"cookies\": {\"title\": \"We use cookies\", \"policy\": \"https://x.example/policy-2024\"}, \"code\": \"ERR_MODULE_NOT_FOUND_12\", \"ticket\": \"PROJ-12345678901\"}\n",
+		"GET /SERVICES1/B12345678/readme.md /T12345678/index.html https://x.example/hooks/catch/all-events and mode=1&sig=none\n",
 		"model: claude-sonnet-4-20250514 gpt-4o-2024-08-06 session_id 3f2504e0-4f89-41d3-9a0c-0305e82c3301\n",
 	} {
 		in := post("application/json", `{"messages":[{"role":"user","content":`+quote(text)+`}]}`)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"ssltape/record/redact"
 )
@@ -69,6 +70,9 @@ func deltas(kind, key, text string) string {
 	var b strings.Builder
 	for text != "" {
 		n := min(4, len(text))
+		for n < len(text) && !utf8.RuneStart(text[n]) { // models send whole ones
+			n++
+		}
 		fmt.Fprintf(&b, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":1,\"delta\":{\"type\":%q,%q:%s}}\n\n", kind, key, quote(text[:n]))
 		text = text[n:]
 	}

@@ -74,7 +74,11 @@ func MayHoldKey(p []byte, bear bool) bool {
 			return true
 		}
 	}
-	return len(p) > minMarked && hasMark(p, last)
+	if len(p) <= minMarked {
+		return false
+	}
+	from, to := DashedKey(p)
+	return from < to || hasMark(p, last)
 }
 
 // IsNumber reports whether p is of hexadecimal digits and hyphens alone, as the numbers of

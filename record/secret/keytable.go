@@ -1,6 +1,11 @@
 package secret
 
-import "ssltape/record/secret/char"
+import (
+	"bytes"
+	"strings"
+
+	"ssltape/record/secret/char"
+)
 
 // MinKey is the length of the shortest key that gives itself away.
 const MinKey = 16
@@ -38,7 +43,8 @@ var keyKinds = []keyKind{
 	{"xoxs-", 20, char.IsBase64URL, anywhere}, {"xoxo-", 20, char.IsBase64URL, anywhere}, {"xoxc-", 20, char.IsBase64URL, anywhere},
 	{"xoxd-", 20, char.IsBase64, anywhere}, {"xapp-", 20, char.IsBase64URL, anywhere},
 	{"hooks.slack.com/services/", 20, char.IsPath, anywhere}, {"hooks.slack.com/workflows/", 20, char.IsPath, anywhere}, {"hooks.slack.com/triggers/", 20, char.IsPath, anywhere},
-	{"/api/webhooks/", 40, char.IsPath, anywhere}, {"webhook.office.com/webhookb2/", 40, char.IsPathAt, anywhere},
+	{"/api/webhooks/", 40, char.IsPath, anywhere}, {"webhook.office.com/webhookb2/", 40, char.IsPathAt, anywhere}, {"outlook.office.com/webhook/", 40, char.IsPathAt, anywhere},
+	{"hc-ping.com/", 36, char.IsPath, anywhere}, {"hooks.zapier.com/hooks/catch/", 12, char.IsPath, anywhere}, {"/private-", 32, char.IsHex, anywhere}, // of calendars
 	{"sk_live_", 16, char.IsLetterOrDigit, anywhere}, {"sk_test_", 16, char.IsLetterOrDigit, anywhere}, // Stripe
 	{"sk_prod_", 16, char.IsWord, anywhere}, {"rk_prod_", 16, char.IsWord, anywhere},
 	{"rk_live_", 16, char.IsLetterOrDigit, anywhere}, {"rk_test_", 16, char.IsLetterOrDigit, anywhere}, {"whsec_", 24, char.IsBase64, anywhere},
@@ -69,7 +75,7 @@ var keyKinds = []keyKind{
 	{"dp.sa.", 40, char.IsLetterOrDigit, anywhere}, {"dp.scim.", 40, char.IsLetterOrDigit, anywhere}, {"dp.audit.", 40, char.IsLetterOrDigit, anywhere},
 	{"sk.eyJ", 60, char.IsDotted, anywhere}, {"tvly-", 28, char.IsBase64URL, anywhere}, {"xkeysib-", 64, char.IsBase64URL, anywhere},
 	{"CCIPAT_", 30, char.IsWord, anywhere}, {"CCIPRJ_", 30, char.IsWord, anywhere}, {"sl.", 100, char.IsBase64URL, alone}, {"e2b_", 40, char.IsHex, anywhere},
-	{"1//0", 40, char.IsBase64URL, alone}, {"AQ.Ab", 40, char.IsBase64URL, alone}, {"HRKU-", 36, char.IsBase64URL, anywhere}, {"napi_", 40, char.IsLowerOrDigit, anywhere},
+	{"1//0", 40, char.IsBase64URL, alone}, {"4/0A", 60, char.IsBase64URL, alone}, {"AQ.Ab", 40, char.IsBase64URL, alone}, {"HRKU-", 36, char.IsBase64URL, anywhere}, {"napi_", 40, char.IsLowerOrDigit, anywhere},
 	{"NRII-", 25, char.IsBase64URL, anywhere}, {"NRIQ-", 25, char.IsBase64URL, anywhere}, {"NRBR-", 19, char.IsHex, exact}, {"oy2", 43, char.IsLowerOrDigit, exact}, {"pcsk_", 40, char.IsWord, anywhere}, {"re_", 33, char.IsWord, exact},
 	{"access-production-", 36, char.IsBase64URL, anywhere}, {"access-sandbox-", 36, char.IsBase64URL, anywhere}, {"access-development-", 36, char.IsBase64URL, anywhere},
 	{"sqp_", 40, char.IsHex, anywhere}, {"squ_", 40, char.IsHex, anywhere}, {"sqa_", 40, char.IsHex, anywhere}, {"sgp_", 40, char.IsWord, anywhere},
@@ -125,6 +131,47 @@ var markedKinds = []markedKind{
 	{"JQQJ9", 52, 27, char.IsLetterOrDigit}, {"+ASt", 76, 8, char.IsBase64}, {"+ACR", 42, 6, char.IsBase64}, // Azure
 	{"AzFu", 44, 8, char.IsBase64}, {"AzSe", 42, 6, char.IsBase64}, {"AzCa", 33, 8, char.IsBase64},
 }
+
+// dashedLen is the length of a key of Mailgun: 32 hexadecimal digits, 8 and 8, with
+// hyphens between them, as nothing else is written.
+const dashedLen = minMarked + 1 + 8 + 1 + 8
+
+// DashedKey returns the place of the first such key in p, if from < to.
+func DashedKey(p []byte) (from, to int) {
+	for i := minMarked; i-minMarked+dashedLen <= len(p); i++ {
+		k := bytes.IndexByte(p[i:len(p)-(dashedLen-minMarked)+1], '-')
+		if k < 0 {
+			return 0, 0
+		}
+		i += k
+		from, to = i-minMarked, i-minMarked+dashedLen
+		if p[i+9] == '-' && char.Run(p[i+1:i+9], char.IsHex) == 8 && char.Run(p[i+10:to], char.IsHex) == 8 && char.Run(p[from:i], char.IsHex) == minMarked &&
+			atWord(p, from) && (to == len(p) || !char.IsMarked(p[to])) {
+			return from, to
+		}
+	}
+	return 0, 0
+}
+
+// OpenDigits reports whether tok may become a key that is known by what follows on
+// hexadecimal digits: a mark, or others.
+func OpenDigits(tok []byte) bool {
+	n := char.Run(tok, char.IsHex)
+	if n == len(tok) {
+		return n >= minHexPiece && bytes.ContainsAny(tok, "0123456789")
+	}
+	if n < minMarked {
+		return false
+	}
+	rest, marked := bytes.CutPrefix(tok[n:], []byte(markedKinds[0].mark))
+	if marked {
+		return char.Run(rest, char.IsHex) == len(rest)
+	}
+	return strings.HasPrefix(markedKinds[0].mark, string(rest)) || rest[0] == '-' && len(rest) <= dashedLen-minMarked && len(bytes.Trim(rest, "-0123456789abcdefABCDEF")) == 0
+}
+
+// minHexPiece is the length from which on hexadecimal digits are held back.
+const minHexPiece = 4
 
 // firstOfMark are the first bytes of their marks.
 var firstOfMark = func() (is char.Table) {

@@ -245,6 +245,31 @@ func IsPrivate(name []byte) bool {
 	return false
 }
 
+// isCode reports whether p is a code that someone types: a few digits, which a space or
+// a hyphen may part.
+func isCode(p []byte) bool {
+	digits := 0
+	for _, c := range p {
+		if char.IsDigit(c) {
+			digits++
+		} else if c != ' ' && c != '-' {
+			return false
+		}
+	}
+	return 4 <= digits && digits <= 10 && len(p) <= digits+2
+}
+
+// isPhrase reports whether p is as many words as a key is written with (BIP 39).
+func isPhrase(p []byte) bool {
+	n := 0
+	for word := range bytes.FieldsSeq(p) {
+		if n++; len(word) < 3 || len(word) > 8 || char.Run(word, char.IsLower) < len(word) {
+			return false
+		}
+	}
+	return 12 <= n && n <= 24 && n%3 == 0
+}
+
 // isEncoded reports whether p is base64 of text, or random.
 func isEncoded(p []byte) bool {
 	if len(p) < MinToken || len(p)%4 != 0 {

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"ssltape/record/secret/char"
@@ -15,7 +16,7 @@ var secretKeys = char.Set("codeverifier password passwd passphrase secret signat
 	"xamzsignature xamzsecuritytoken xamzcredential authorization proxyauthorization cookie cookie2 setcookie setcookie2 " +
 	"xcsrf xxsrf csrf xsrf authenticationinfo proxyauthenticationinfo authentication clientassertion passwordconfirmation confirmpassword " +
 	"samlresponse samlrequest recoverycodes backupcodes secretstring xauthkey xauth recoverycode backupcode dpop xwsse xregistryauth xmsclientprincipal xsentryauth xhoneycombteam " +
-	"xvercelprotectionbypass xmsauthorizationauxiliary xamznoidcdata xtransmissionsessionid")
+	"xvercelprotectionbypass xmsauthorizationauxiliary xamznoidcdata xtransmissionsessionid securityanswer secretbinary secretvalue")
 
 // secretEndings are what keys and fields end with whose values go.
 var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret", "apikey", "secretkey", "secretaccesskey",
@@ -23,12 +24,19 @@ var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret",
 
 // opaqueEndings are what keys end with whose values go if they look like keys.
 var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "authkey", "functionskey", "signingkey", "encryptionkey",
-	"customerkey", "keydata", "rspauth", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "licensekey",
+	"customerkey", "keydata", "rspauth", "masterkey", "deploykey", "hostkey", "clientkey", "serverkey", "appkey", "applicationkey", "storagekey", "keymaterial", "licensekey",
 	"sshkey", "hmackey", "rolekey", "adminkey", "writekey", "servicekey", "deploytoken", "secretkeybase", "oauth2bearer", "appwritekey", "pineconekey",
 	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "aspnetsessionid", "connectsid", "sessioncookie",
-	"passcode", "pincode", "otp", "hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
+	"hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
 	"requirepass", "masterauth", "presharedkey", "authsalt", "noncesalt", "loggedinsalt", "validationkey", "decryptionkey", "signaturevalue", "usersession", "securestring",
 	"hmacsha256", "hmacsha1", "transmissionsig", "cnonce", "unsealkey", "unsealkeysb64", "authident"}
+
+// codeKeys are those of codes that work once, of a few digits as a rule.
+var codeKeys = char.Set("otp otpcode totpcode totp mfacode twofactorcode 2facode onetimecode onetimepasscode smscode verificationcode " +
+	"passcode pincode activationcode invitecode")
+
+// phraseKeys are those of keys that are written as words.
+var phraseKeys = char.Set("mnemonic seedphrase recoveryphrase mnemonicphrase secretphrase")
 
 // passKeys are short for password where the value looks like one, also as the last
 // word of a name.
@@ -72,7 +80,15 @@ var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
 	}
 	add("token", false, Opaque)
 	add("auth", true, Opaque) // of container registries
-	add("sessionid", true, session)
+	for _, key := range []string{"sessionid", "code", "ticket"} {
+		add(key, true, Shuffled)
+	}
+	for key := range codeKeys {
+		add(key, true, code)
+	}
+	for key := range phraseKeys {
+		add(key, true, phrase)
+	}
 	for key := range passKeys {
 		add(key, true, Pass)
 	}
@@ -158,6 +174,9 @@ var ends, fieldsEnd = func() (ends, fields endSet) {
 	for name := range fieldRules {
 		fields.add(name)
 	}
+	for _, end := range keyFieldEnds {
+		fields.add(string(end))
+	}
 	return ends, fields
 }()
 
@@ -184,11 +203,17 @@ func (p Profile) Field(name string) Verdict {
 	if bytes.HasSuffix(lower, []byte("-token")) || bytes.HasPrefix(lower, []byte("x-csrf")) || bytes.HasPrefix(lower, []byte("x-xsrf")) {
 		return Goes
 	}
-	if v := judgeName(lower); v == Goes || v == Opaque {
+	switch v := judgeName(lower); v {
+	case Goes, Opaque, code:
 		return Goes
+	case Pass:
+		return Pass
 	}
 	if v := fieldRules[string(lower)]; v != Stays {
 		return v
+	}
+	if mayBeKeyField(lower) {
+		return Shuffled
 	}
 	if p == Strict {
 		return strictField(string(lower))
@@ -200,7 +225,31 @@ func (p Profile) Field(name string) Verdict {
 var fieldRules = map[string]Verdict{
 	"session": Opaque, "x-session": Opaque, "x-session-id": Opaque, "x-sid": Opaque,
 	"x-mfa-code": Goes, "x-2fa-code": Goes, "x-otp": Goes, "x-otp-code": Goes, "x-totp": Goes,
+	"x-sessionid": Opaque, "x-pin": Goes, "x-firebase-appcheck": Opaque, "x-session-key": Goes,
 	"sec-websocket-protocol": Offers, "www-authenticate": Challenge, "proxy-authenticate": Challenge,
+}
+
+// Element returns what becomes of the text of an element of XML or HTML called name: code
+// is what programs are written in there.
+func (p Profile) Element(name []byte) Verdict {
+	if v := p.Key(name); v != Shuffled {
+		return v
+	}
+	return Stays
+}
+
+// keyFieldEnds are what fields of unknown names end with that may be secrets.
+var keyFieldEnds = [][]byte{[]byte("-key"), []byte("-auth"), []byte("-sign")}
+
+// harmlessKeys are parts of the names of those whose values identify no one.
+var harmlessKeys = [][]byte{[]byte("idempot"), []byte("websocket"), []byte("cache"), []byte("surrogate"), []byte("partition"), []byte("shard"), []byte("rout"),
+	[]byte("public"), []byte("object"), []byte("dedup"), []byte("trac"), []byte("request"), []byte("sort"), []byte("group"), []byte("message"), []byte("page")}
+
+// mayBeKeyField reports whether the field called name, in lower case, may have a key.
+func mayBeKeyField(name []byte) bool {
+	is := func(part []byte) bool { return bytes.Contains(name, part) }
+	ends := func(end []byte) bool { return bytes.HasSuffix(name, end) }
+	return slices.ContainsFunc(keyFieldEnds, ends) && !slices.ContainsFunc(harmlessKeys, is)
 }
 
 // Key returns what becomes of the value of a key in a query, a form or a
@@ -217,7 +266,7 @@ func (p Profile) Key(key []byte) Verdict {
 		}
 		key = key[:k]
 	}
-	if v := judgeName(key); v != Stays && v != session || p != Strict || len(key) < 2 || len(key) > MaxName {
+	if v := judgeName(key); v != Stays && v != Shuffled || p != Strict || len(key) < 2 || len(key) > MaxName {
 		return v
 	}
 	var b [MaxName]byte
@@ -290,7 +339,8 @@ func (p Profile) Beside(name []byte) Verdict {
 		return Stays
 	}
 	v := p.Key(name)
-	if v == Goes || v == Opaque || v == Pass {
+	switch v {
+	case Goes, Opaque, Pass, Shuffled, code, phrase:
 		return v
 	}
 	if p != Strict && v == Stays && isPlain(name) {
@@ -299,8 +349,8 @@ func (p Profile) Beside(name []byte) Verdict {
 	switch v := p.Field(string(name)); v {
 	case Stays, Offers, Challenge:
 		return Stays
-	case Opaque:
-		return Opaque
+	case Opaque, Pass, Shuffled:
+		return v
 	}
 	return Goes
 }

@@ -22,11 +22,15 @@ func IsParameter(name []byte) bool {
 // value looks like that.
 var (
 	URLKeys  = char.Set("key sig")
-	onceKeys = char.Set("code oobcode ticket sid magic session otp auth nonce invite")
+	onceKeys = char.Set("code oobcode ticket sid magic session otp auth nonce invite verify resourcekey tempauth hdnea " +
+		"invitecode verificationcode activationcode")
 )
 
+// onceEnds are the last two letters of onceKeys.
+var onceEnds = char.Ends(onceKeys)
+
 // maxURLKey is the length of the longest of these.
-const maxURLKey = len("oobcode")
+const maxURLKey = len("verificationcode")
 
 // parameterEnds are keyEnds and the last two letters of URLKeys and onceKeys.
 var parameterEnds = func() char.PairSet {
@@ -44,6 +48,16 @@ func EndsParameter(a, b byte) bool { return parameterEnds.Has(a|0x20, b|0x20) ||
 
 // IsQueryKey reports whether name, in lower case, is one of URLKeys.
 func IsQueryKey(name []byte) bool { return URLKeys[string(name)] }
+
+// InForm returns what becomes of the value of a field of a form: what works once goes as
+// it does in a query.
+func (p Profile) InForm(name []byte) Verdict {
+	v := p.Key(name)
+	if n := len(name); (v == Stays || v == Shuffled) && n <= maxURLKey && n > 2 && onceEnds.Has(name[n-2]|0x20, name[n-1]|0x20) && IsURLKey(name) && !IsQueryKey(name) {
+		return Opaque
+	}
+	return v
+}
 
 // IsURLKey reports whether name is one of URLKeys or onceKeys.
 func IsURLKey(name []byte) bool {

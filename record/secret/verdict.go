@@ -25,7 +25,9 @@ const (
 	Member                   // it goes where it looks like a number of a key
 	Encoded                  // it goes where it is text in base64
 	argument                 // it goes where it looks like a password, and not like an option
-	session                  // it goes where it looks random, and not like the name of an object
+	Shuffled                 // it goes where it looks random, and not like the name of an object
+	code                     // it goes where it is a few digits, or looks like a token
+	phrase                   // it goes where it is as many words as keys are written with
 )
 
 // Confirms reports whether value is one that goes by the verdict v on its name.
@@ -43,8 +45,12 @@ func (v Verdict) Confirms(value []byte) bool {
 		return isEncoded(value)
 	case argument:
 		return len(value) > 0 && value[0] != '-' && LooksPassword(value)
-	case session: // an UUID, or with a prefix, as ids that agents send are
+	case Shuffled: // an UUID, or with a prefix, as ids that agents send are
 		return len(value) >= MinKey && char.Run(value, char.IsLetterOrDigit) == len(value) && IsShuffled(value)
+	case code:
+		return isCode(value) || LooksOpaque(value)
+	case phrase:
+		return isPhrase(value)
 	case Armored:
 		return !bytes.HasPrefix(value, []byte(PEMEnd))
 	}

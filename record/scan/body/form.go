@@ -119,7 +119,7 @@ func (f *form) endEscape() {
 func (f *form) beginValue() {
 	f.names.End()
 	f.value = f.usual
-	if v := f.s.Profile.Key(f.name); v != secret.Stays {
+	if v := f.s.Profile.InForm(f.name); v != secret.Stays {
 		f.col.Begin(v, scan.InURL)
 		f.value = &f.col
 	} else if string(f.name) == "query" {
@@ -156,7 +156,7 @@ func (f *form) quick(p []byte) int {
 	f.text = escape.AppendForm(f.text[:0], name)
 	k := len(f.text)
 	f.text = escape.AppendForm(f.text, value)
-	if f.s.Profile.Key(f.text[:k]) != secret.Stays || string(name) == "query" || !f.harmless(f.text[:k]) || !f.harmless(f.text[k:]) {
+	if f.s.Profile.InForm(f.text[:k]) != secret.Stays || string(name) == "query" || !f.harmless(f.text[:k]) || !f.harmless(f.text[k:]) {
 		return 0
 	}
 	if cap(f.text) > 4*scan.MaxValue {

@@ -14,22 +14,23 @@ import (
 // key="password" value="…"/>, and in XML the text of an element. All the rest is
 // scanned as text.
 type markup struct {
-	s      *scan.Finder
-	html   bool
-	txt    *entities
-	state  int
-	mode   mode
-	name   []byte         // of the element or attribute under way
-	closes bool           // the tag ends an element
-	quote  byte           // around the value of the attribute, or 0
-	pair   secret.Verdict // on the value beside a name in the tag
-	value  []byte         // the beginning of the value under way, or of the text of a key
-	early  scan.Held      // a value that came before its name
-	isKey  bool           // the element names the secret in the next one
-	text   secret.Verdict // on the text that comes
-	next   secret.Verdict // on that of the next element
-	col    json.Collector
-	taken  *entities // on the way to the collector
+	s       *scan.Finder
+	html    bool
+	txt     *entities
+	state   int
+	mode    mode
+	name    []byte         // of the element or attribute under way
+	closes  bool           // the tag ends an element
+	quote   byte           // around the value of the attribute, or 0
+	pair    secret.Verdict // on the value beside a name in the tag
+	value   []byte         // the beginning of the value under way, or of the text of a key
+	early   scan.Held      // a value that came before its name
+	isInput bool           // the tag is an input of a form
+	isKey   bool           // the element names the secret in the next one
+	text    secret.Verdict // on the text that comes
+	next    secret.Verdict // on that of the next element
+	col     json.Collector
+	taken   *entities // on the way to the collector
 }
 
 // Where a markup is.
@@ -175,6 +176,7 @@ func (m *markup) tagName(c byte) {
 
 // element judges the text of the element with the given name.
 func (m *markup) element(name []byte) {
+	m.isInput = m.html && bytes.EqualFold(name, []byte("input"))
 	if m.isKey && m.closes {
 		m.next = m.s.Profile.Beside(m.value)
 	}
@@ -186,7 +188,7 @@ func (m *markup) element(name []byte) {
 		m.value = m.value[:0]
 		return
 	}
-	if m.text = m.s.Profile.Key(name); m.text == secret.Stays || m.text == secret.Words {
+	if m.text = m.s.Profile.Element(name); m.text == secret.Stays || m.text == secret.Words {
 		m.text, m.next = m.next, secret.Stays
 	}
 }
@@ -274,7 +276,9 @@ func (m *markup) endValue() {
 	v := secret.Stays
 	switch {
 	case char.IsAny(m.name, "name", "key", "id", "property"):
-		v = m.s.Profile.Beside(m.value)
+		if v = m.s.Profile.Beside(m.value); v == secret.Stays && m.html && string(m.name) == "name" && m.isInput {
+			v = m.s.Profile.InForm(m.value)
+		}
 	case m.html && char.IsAny(m.name, "type") && char.IsAny(m.value, "password"):
 		v = secret.Goes
 	}

@@ -113,7 +113,10 @@ func Scan(s *scan.Finder, name string, h *scan.Held, from, to int) {
 // for its scheme.
 func goes(v secret.Verdict, value []byte) bool {
 	k := secret.Credentials(value)
-	return v == secret.Opaque && v.Confirms(bytes.TrimSpace(value)) || v == secret.Challenge && k > 0 && holdsData(value[k:])
+	if v == secret.Challenge {
+		return k > 0 && holdsData(value[k:])
+	}
+	return v.Confirms(bytes.TrimSpace(value[k:]))
 }
 
 // urlFields are the fields whose value is a URL, often without a scheme.

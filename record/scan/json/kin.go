@@ -1,10 +1,13 @@
 package json
 
 import (
+	"bytes"
 	"strings"
 
 	"ssltape/record/scan"
+	"ssltape/record/scan/text"
 	"ssltape/record/secret"
+	"ssltape/record/secret/char"
 )
 
 // Some objects are of a kind that makes secrets of values with harmless names:
@@ -19,6 +22,9 @@ type kin struct {
 	isKind   bool           // the key is "kind"
 	isData   bool           // the object is the data of a manifest
 	isLoad   bool           // it is the payload of a version of a secret
+	isJWT    bool           // it is what signs web tokens
+	isJar    bool           // the key is "cookies"
+	inJar    bool           // the object is in a list of that
 	kube     secret.Verdict // on the data of the manifest under way
 	data     secret.Verdict // on the values of the data that is under way, or follows
 	depth    int32          // braces open in the manifest
@@ -28,7 +34,7 @@ type kin struct {
 // a bit each. Most keys have none of them.
 var telling = func() (lengths [256]uint32) {
 	for _, name := range strings.Fields("key name value KEY NAME VALUE kty kind data domain httpOnly hostOnly sameSite " +
-		"apiVersion stringData keyName payload d p q dp dq qi k label delta candidates model inputTextDelta argsTextDelta content_block message item response") {
+		"apiVersion stringData keyName payload cookies Key d p q dp dq qi k label delta candidates model inputTextDelta argsTextDelta content_block message item response") {
 		lengths[name[0]] |= 1 << len(name)
 	}
 	return lengths
@@ -38,7 +44,7 @@ var telling = func() (lengths [256]uint32) {
 // before it by this one.
 func (l *lexer) relate() {
 	k := &l.kin
-	k.isMember, k.isKind = false, false
+	k.isMember, k.isKind, k.isJar = false, false, false
 	if k.isData {
 		if l.verdict == secret.Stays {
 			l.verdict = k.data
@@ -55,10 +61,14 @@ func (l *lexer) relate() {
 		if string(name) == "kty" {
 			k.isKey = true
 			l.judgeEarly(secret.Member)
+		} else if k.isJWT && l.isName && l.verdict == secret.Stays {
+			l.verdict = secret.Opaque
 		}
-	case len("keyName"): // of a storage account
-		if string(name) == "keyName" {
+	case len("keyName"):
+		if string(name) == "keyName" { // of a storage account
 			l.paired = secret.Opaque
+		} else if k.isJar = string(name) == "cookies"; k.isJar {
+			k.data = secret.Shuffled
 		}
 	case len("kind"):
 		k.isKind = string(name) == "kind"
@@ -91,6 +101,21 @@ func (l *lexer) relate() {
 	}
 }
 
+// list begins a list, or ends one: that of cookies has objects, each of which is one.
+func (k *kin) list(begins bool) {
+	if k.inJar = begins && k.isJar; k.inJar {
+		k.data = secret.Stays
+	}
+	k.isJar = false
+}
+
+// tells judges the values that were kept by the string that came after them.
+func (l *lexer) tells() {
+	if bytes.Contains(l.name, []byte(text.Vault)) || char.IsAny(l.name, "SecureString", "CONCEALED") { // of AWS, of 1Password
+		l.judgeEarly(secret.Goes)
+	}
+}
+
 // setKind takes the string that came for the kind of a manifest.
 func (l *lexer) setKind() {
 	if l.isKind = false; string(l.name) == "Secret" {
@@ -104,9 +129,10 @@ func (l *lexer) setKind() {
 // nestKin begins an object, or ends one.
 func (l *lexer) nestKin(c byte) {
 	k := &l.kin
-	k.isMember, k.isKey, k.isCookie, k.isKind = false, false, false, false
+	k.isMember, k.isKey, k.isCookie, k.isKind = false, false, c == '{' && k.inJar, false
 	k.isData = c == '{' && l.after && k.data != secret.Stays
 	k.isLoad = c == '{' && l.after && string(l.name) == "payload"
+	k.isJWT = c == '{' && l.after && len(l.name) > 2 && l.name[0]|0x20 == 'j' && bytes.EqualFold(l.name[:3], []byte("jwt"))
 	if k.kube == secret.Stays {
 		return
 	}

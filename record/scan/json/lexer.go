@@ -208,7 +208,9 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		if l.after {
 			l.lists++
 		}
+		l.list(l.after)
 	case ']':
+		l.list(false)
 		l.lists = max(l.lists-1, 0)
 		l.after = l.lists > 0
 	case '{', '}':
@@ -354,6 +356,8 @@ func (l *lexer) close() {
 	}
 	if l.after && l.isName {
 		l.pair()
+	} else if len(l.ends) > 0 && !l.keeps {
+		l.tells()
 	}
 	l.after, l.last, l.keeps = l.lists > 0, true, false
 }

@@ -126,6 +126,8 @@ func (l *lexer) quickString(p []byte, i, slashes int) int {
 	l.name, l.lent = str, true
 	if l.after && l.isName {
 		l.pair()
+	} else if len(l.ends) > 0 {
+		l.tells()
 	}
 	l.after, l.last = l.lists > 0, true
 	if to += 1 + slashes; to < len(p) && p[to] == ':' {

@@ -231,9 +231,12 @@ func (t *Text) last(before []byte, raw bool) []byte {
 // passwordOptions are the options before passwords, and what is in the commands
 // that have them so.
 var passwordOptions = map[string][]string{
-	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo", "twine "}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip ", "sqlcmd"},
-	"-w": {"ldap"}, "--body": {"gh secret "}, "-b": {"gh secret "}, "-k": {"openssl"}, "-N": {"ssh-keygen"}, "-pw": {"plink", "pscp"}, "-t": {" auth init"}, "--pass": {""},
+	"-p": {"sshpass", " login", "mysql", "mariadb", "smbclient", "mongo", "twine ", "psexec", "PsExec"}, "-a": {"redis-cli"}, "-P": {"mosquitto_", "zip ", "sqlcmd"},
+	"-w": {"ldap"}, "--body": {"gh secret "}, "-b": {"gh secret "}, "-k": {"openssl"}, "-N": {"ssh-keygen"}, "-storepass": {"keytool", "signer"}, "-keypass": {"keytool", "signer"}, "-pw": {"plink", "pscp"}, "-t": {" auth init"}, "--pass": {""},
 }
+
+// literal is what a name and a value of a Secret of Kubernetes stand after.
+const literal = "--from-literal="
 
 // joinedOptions are those that a password follows without a space.
 var joinedOptions = map[string][]string{"-p": {"mysql", "mariadb", "7z"}}
@@ -252,11 +255,19 @@ func (t *Text) afterOption(tok, before []byte, raw bool) int {
 			return passwordAt(tok, len(name)+1)
 		}
 	}
+	if t.batch && bytes.HasPrefix(tok, []byte(literal)) && t.isCommand([]string{" secret "}, before, raw) {
+		if k := bytes.IndexByte(tok[len(literal):], '='); k > 0 {
+			return passwordAt(tok, len(literal)+k+1)
+		}
+	}
 	if n := len(before); n > 1 && !char.IsSpace(before[n-1]) && before[n-1] != '"' && before[n-1] != '\'' {
 		return -1
 	}
 	if from := t.hostLogin(tok, before, raw); from >= 0 {
 		return from
+	}
+	if t.batch && t.isArgument(tok, before, raw) {
+		return passwordAt(tok, 0)
 	}
 	end := before
 	if len(end) == 0 {
@@ -276,6 +287,60 @@ func (t *Text) afterOption(tok, before []byte, raw bool) int {
 		return passwordAt(tok, 0)
 	}
 	return -1
+}
+
+// isBatch reports whether tok is of one of the commands that have a password at a place:
+// one that begins with one of firstOfBatch.
+func isBatch(tok []byte) bool {
+	for _, begin := range []string{"htpasswd", "schtasks", "--secret", literal, "/user:", `\\`} {
+		if bytes.HasPrefix(tok, []byte(begin)) {
+			return true
+		}
+	}
+	return false
+}
+
+var firstOfBatch = char.In("hs-/\\")
+
+// lastWord returns the last word of a line, and what is before it and a space.
+func lastWord(line []byte) (rest, word []byte) {
+	line = bytes.TrimRight(line, " ")
+	k := bytes.LastIndexByte(line, ' ')
+	return line[:k+1], line[k+1:]
+}
+
+// isArgument reports whether tok is what one of the commands is given for a password that
+// have it at a place, rather than after an option: htpasswd -b FILE USER PASSWORD.
+func (t *Text) isArgument(tok, before []byte, raw bool) bool {
+	end := t.preceding(before)
+	end = end[max(0, len(end)-maxTail):]
+	if n := len(end); n == 0 || end[n-1] != ' ' && !(isQuote(end[n-1]) && n > 1 && (end[n-2] == ' ' || end[n-2] == '=')) {
+		return false
+	}
+	end = afterOptions.TrimEnd(end)
+	rest, word := lastWord(end[bytes.LastIndexByte(end, '\n')+1:])
+	switch {
+	case len(word) < 2:
+		return false
+	case bytes.HasPrefix(word, []byte(literal)) && word[len(word)-1] == '=':
+		return t.isCommand([]string{" secret "}, before, raw)
+	case string(word) == "/rp":
+		return t.isCommand([]string{"schtasks "}, before, raw)
+	case word[0] == '\\' && word[1] == '\\', bytes.HasPrefix(word, []byte("/user:")):
+		return t.isCommand([]string{"net use "}, before, raw)
+	}
+	for range 4 {
+		if rest, word = lastWord(rest); len(word) < 2 {
+			return false
+		}
+		if string(word) == "--secret" {
+			return t.isCommand([]string{" config set "}, before, raw)
+		}
+		if word[0] == '-' && bytes.IndexByte(word, 'b') > 0 {
+			return t.isCommand([]string{"htpasswd "}, before, raw)
+		}
+	}
+	return false
 }
 
 // afterOptions are the bytes that may stand between an option and its value;

@@ -76,14 +76,14 @@ func mayName(p []byte) bool {
 		if beforeValue[c] || (c == 't' || c == 'n' || c == 'r') && i > 1 && p[i-2] == '\\' {
 			continue
 		}
-		if c == ':' || c == '=' || c == '>' || c == 'e' && bytes.HasSuffix(p[:i], []byte(`\u003e`)) {
+		if c == ':' || c == '=' || c == '>' || c == wideColon[2] || c == 'a' && bytes.HasSuffix(p[:i], []byte(wideEscape)) || c == 'e' && bytes.HasSuffix(p[:i], []byte(`\u003e`)) {
 			return true
 		}
-		if i > secret.MaxName && !standBefore.Has(p[i-2], c) && c != ')' && c != 'b' && (i == len(p) || p[i] != '(') {
+		if i > secret.MaxName && !standBefore.Has(p[i-2], c) && c != ')' && c != 'b' && c != 'N' && (i == len(p) || p[i] != '(') {
 			return false
 		}
 		word := secret.LastWord(p[:i])
-		if len(word) == i || c == ')' || i < len(p) && p[i] == '(' || string(word) == "b" || i > 1 && (secret.EndsName(p[i-2], c) || isJoint(p[i-2]) || isJoint(c)) {
+		if len(word) == i || c == ')' || i < len(p) && p[i] == '(' || string(word) == "b" || string(word) == "N" || i > 1 && (secret.EndsName(p[i-2], c) || isJoint(p[i-2]) || isJoint(c)) {
 			return true
 		}
 		rest := word[min(escape.Rest(p[:i], i-len(word)), len(word)):] // where p is raw
@@ -163,14 +163,17 @@ func named(p secret.Profile, before []byte, mayAsk func() bool) secret.Verdict {
 	switch b[len(b)-1] {
 	case '>':
 		if i := bytes.LastIndexByte(b, '<'); i >= 0 {
+			if c := cellName(b, i); c != nil {
+				return ofCell(p.Key(secret.LastWord(c)))
+			}
 			name := b[i+1 : i+1+char.Run(b[i+1:], isName)]
-			return p.Key(name[bytes.LastIndexByte(name, ':')+1:])
+			return p.Element(name[bytes.LastIndexByte(name, ':')+1:])
 		}
 		b = b[:len(b)-1] // =>
 		if len(b) == 0 || b[len(b)-1] != '=' && b[len(b)-1] != '-' {
 			return secret.Stays
 		}
-		b = b[:len(b)-1]
+		b = beforeChange(b)
 	case '=', ':':
 		b = signs.TrimEnd(b)
 	default:
@@ -178,6 +181,9 @@ func named(p secret.Profile, before []byte, mayAsk func() bool) secret.Verdict {
 			return secret.Goes
 		}
 		if inSQL(before) {
+			return secret.Goes
+		}
+		if name, ok := bytes.CutSuffix(b, []byte(wideColon)); ok && isForeign(name) {
 			return secret.Goes
 		}
 		return secret.Stays
@@ -196,6 +202,17 @@ func named(p secret.Profile, before []byte, mayAsk func() bool) secret.Verdict {
 	return v
 }
 
+// beforeChange returns b without the arrow that it ends with, and without the old value
+// before that where a plan of Terraform has both: password = "…" -> "…".
+func beforeChange(b []byte) []byte {
+	n := len(b) - 1
+	old, quoted := bytes.CutSuffix(blanks.TrimEnd(b[:n]), []byte{'"'})
+	if k := bytes.LastIndexByte(old, '"'); b[n] == '-' && quoted && k >= 0 {
+		return signs.TrimEnd(blanks.TrimEnd(old[:k]))
+	}
+	return b[:n]
+}
+
 // wordsName returns what becomes of the value of the name that b ends with, which
 // may be of two words, or have more words after it: API key, password for bob.
 func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
@@ -205,7 +222,7 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 	}
 	if mayAsk() {
 		line := b[bytes.LastIndexByte(b, '\n')+1:]
-		if bytes.Contains(line, []byte(asking)) && (bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("assphrase for "))) {
+		if bytes.Contains(line, []byte(asking)) && (bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("pw for ")) || bytes.Contains(line, []byte("assphrase for "))) {
 			return secret.Remote
 		}
 	}
@@ -223,6 +240,12 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 	if v := ofTwoWords(p, b[:len(rest)+len(word)], word); v == secret.Goes || v == secret.Opaque {
 		return secret.Remote
 	}
+	if isForeign(b) {
+		return secret.Goes
+	}
+	if char.IsAny(word, "key") && (bytes.Contains(b, []byte(`Jwt"`)) || bytes.Contains(b, []byte(`JWT"`))) { // "Jwt": {"Key": "…"}
+		return secret.Opaque
+	}
 	return secret.Stays
 }
 
@@ -230,7 +253,7 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 // word is the second word: API key.
 func ofTwoWords(p secret.Profile, b, word []byte) secret.Verdict {
 	n := len(b) - len(word)
-	if n < 2 || b[n-1] != ' ' || len(word) < 3 || !secret.EndsName(word[len(word)-2], word[len(word)-1]) || !char.IsAny(word, "key", "code", "token", "secret", "password") {
+	if n < 2 || b[n-1] != ' ' || len(word) < 3 || !secret.EndsName(word[len(word)-2], word[len(word)-1]) || !char.IsAny(word, "key", "code", "codes", "token", "secret", "password") {
 		return secret.Stays
 	}
 	return p.Key(b[n-1-len(secret.LastWord(b[:n-1])):])
@@ -240,7 +263,7 @@ func ofTwoWords(p secret.Profile, b, word []byte) secret.Verdict {
 // SecretStr(', Some(", string(12) ", b'.
 func withoutWrapper(b []byte) []byte {
 	n := len(b)
-	if n > 1 && b[n-1] == 'b' && !char.IsWord(b[n-2]) {
+	if n > 1 && (b[n-1] == 'b' || b[n-1] == 'N') && !char.IsWord(b[n-2]) { // N'…' of SQL
 		return bytes.TrimRight(b[:n-1], " \t")
 	}
 	first := max(0, n-maxWrapped)

@@ -40,8 +40,10 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	} else if m&(char.Colon|char.Digit) == char.Colon|char.Digit && t.isPgpass(tok, before, raw) {
 		out = append(out, find{from: bytes.LastIndexByte(tok, ':') + 1, to: len(tok)})
 	}
-	if m&char.Digit != 0 || len(tok) >= secret.MinKey && len(tok) <= MaxQuick && secret.IsShuffled(tok) {
+	if m&char.Digit != 0 || len(tok) <= MaxQuick && t.isRandom(tok, before) {
 		out = t.assigned(out, tok, m, before, raw)
+	} else if from := wordAssigned(tok, m); from > 0 {
+		out = append(out, find{from: from, to: len(tok)})
 	}
 	if len(tok) >= secret.MinKey {
 		out = t.keys(out, tok)
@@ -117,14 +119,20 @@ func (t *Text) parameter(name, value []byte, whole bool) bool {
 	}
 	decoded := escape.DecodeQuery(value)
 	name = escape.DecodeQuery(name)
-	if v := t.s.Profile.Key(name); v != secret.Stays {
+	if v := t.s.Profile.Key(name); v != secret.Stays && (v != secret.Shuffled || !secret.IsURLKey(name)) {
 		return v.Confirms(decoded)
+	}
+	if string(name) == "sig" && len(decoded) >= minSig && secret.IsShuffled(decoded) { // SharedAccessSignature sr=…&sig=…
+		return true
 	}
 	if whole && secret.IsURLKey(name) && (secret.IsQueryKey(bytes.ToLower(name)) || secret.LooksOpaque(decoded)) {
 		return true
 	}
 	return string(name) == "query" && t.documentHolds(decoded) || len(decoded) < len(value) && t.HoldsSecret(decoded)
 }
+
+// minSig is the length of the shortest signature that is known in text that is no URL.
+const minSig = 32
 
 // awsSecretLen is the length of the secret part of a key of AWS.
 const awsSecretLen = 40
@@ -147,7 +155,7 @@ func awsSecret(out []find, tok []byte) []find {
 // that is asked.
 var pathNames = char.Set("reset-password password-reset resetpassword passwordreset reset password verify verify-email verification " +
 	"confirm confirmation activate activation invite invites invitation invitations magic magic-link magiclink unlock recover recovery " +
-	"token tokens otp set-password setpassword login auth webhook webhooks hook hooks catch key")
+	"token tokens otp set-password setpassword login auth webhook webhooks hook hooks catch key IncomingWebhook")
 
 // pathTokens finds what looks random after one of these in a URL or a path: and an
 // UUID after those that tell one.
@@ -173,7 +181,7 @@ func (t *Text) pathTokens(out []find, tok []byte) []find {
 		part := path[from:to]
 		switch {
 		case len(part) > 0 && char.IsDigit(part[0]) && char.Run(part, char.IsDigit) == len(part): // the number of a webhook
-		case len(part) >= secret.MinKey && pathNames[string(name)] && isPathToken(part):
+		case (len(part) >= secret.MinKey && (pathNames[string(name)] || isTeam(name)) || string(name) == "catch" && len(part) >= minHook) && isPathToken(part):
 			out = append(out, find{from: from, to: to})
 			name = nil
 		default:
@@ -199,6 +207,15 @@ func hasLongPart(path []byte) bool {
 // minPath is the length of the shortest path with a token in it.
 const minPath = 20
 
+// minHook is the length of the shortest part of a path that Zapier calls a hook.
+const minHook = 6
+
+// isTeam reports whether a part of a path is how Slack calls a team or a hook of it, which
+// the token follows: T0AB12CDE.
+func isTeam(part []byte) bool {
+	return len(part) > 8 && (part[0] == 'T' || part[0] == 'B' || part[0] == 'E') && char.Run(part, char.IsUpperOrDigit) == len(part)
+}
+
 // isPathToken reports whether a part of a path looks random.
 func isPathToken(part []byte) bool {
 	n := char.Run(part, char.IsDotted)
@@ -220,6 +237,9 @@ func (t *Text) keys(out []find, tok []byte) []find {
 			out = append(out, find{from: from, to: to})
 		}
 		i = nextKey(tok, max(next, i+1))
+	}
+	if from, to := secret.DashedKey(tok); from < to {
+		out = append(out, find{from: from, to: to})
 	}
 	return out
 }

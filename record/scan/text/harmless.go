@@ -28,7 +28,7 @@ func mayBeApart(p []byte) bool {
 	if n := len(p) - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && p[start-1] == '\t') {
 		return true
 	}
-	return bytes.Contains(p, []byte(" -")) || bytes.Contains(p, []byte(netUser))
+	return bytes.Contains(p, []byte(" -")) || bytes.Contains(p, []byte(netUser)) || bytes.Contains(p, []byte("/rp ")) || bytes.Contains(p, []byte("odes"))
 }
 
 // Most of JSON is structure and short strings in which there is no secret. Here
@@ -48,6 +48,7 @@ const (
 	quickAt                // separates userinfo from host
 	quickDigit             //
 	quickGap               // is between tokens, or a comma
+	quickWide              // is of a letter beyond ASCII
 )
 
 var quickKinds = func() (k [256]byte) {
@@ -64,6 +65,11 @@ var quickKinds = func() (k [256]byte) {
 			k[c] = quickAt
 		case char.IsDigit(c):
 			k[c] = quickDigit
+		case c >= 0x80:
+			k[c] = quickWide
+			if char.Classes[c] == 0 {
+				k[c] |= quickGap
+			}
 		case char.Classes[c] == 0, c == ',':
 			k[c] = quickGap
 		}
@@ -147,7 +153,7 @@ func (t *Text) harmlessText(str []byte, seen byte) bool {
 	case len(str) < secret.MinLoose:
 		return true
 	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
-		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&(quickDigit|quickGap) == quickDigit|quickGap && mayBeApart(str):
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&(quickDigit|quickGap) == quickDigit|quickGap && (mayBeApart(str) || seen&quickWide != 0 && bytes.Contains(str, []byte(wideColon))):
 		return false
 	case len(str) < secret.MinKey:
 		return seen&quickDigit == 0 || !secret.MayBear(str)
@@ -170,7 +176,7 @@ func namesSecret(str []byte) bool {
 		}
 		name := secret.LastWord(str[:i])
 		if k := i - len(name); k > 0 && !char.IsSpace(str[k-1]) || string(name) == "query" || bytes.HasPrefix(name, []byte("u0026")) ||
-			secret.Secrets.Key(name) != secret.Stays || secret.IsURLKey(name) || isKeyVariable(name) {
+			secret.Secrets.Key(name) != secret.Stays || secret.IsURLKey(name) || isKeyVariable(name) || isFiller(name) || string(name) == "es" || string(name) == "lautet" {
 			return true
 		}
 	}

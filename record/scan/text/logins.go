@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"slices"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -146,31 +147,91 @@ func inTag(p secret.Profile, before []byte) secret.Verdict {
 	}
 	_, name, _ := bytes.Cut(tag, []byte(" name="))
 	name = bytes.TrimLeft(name, `'"\`)
-	return ofString(p.Key(name[:char.Run(name, char.IsDotted)]))
+	return ofString(p.InForm(name[:char.Run(name, char.IsDotted)]))
 }
 
-// followsUser reports whether a token is the password after a user, as programs give
-// both: auth=('bob', '…').
-func (t *Text) followsUser(before []byte, raw bool) bool {
-	end := t.preceding(before)
-	end = end[max(0, len(end)-maxTail):]
-	if n := len(end); n == 0 || !isQuote(end[n-1]) || !bytes.Contains(end, []byte("uth")) {
+// cellName returns what b has before the element or the end of one that begins at b[i],
+// if that is the name of what follows, else nil: <b>Password:</b> …, <td>Password</td><td>…
+func cellName(b []byte, i int) []byte {
+	if i+2 < len(b) && b[i+1] == '/' {
+		name, _ := bytes.CutSuffix(blanks.TrimEnd(b[:i]), []byte{':'})
+		if len(name) < i {
+			return name
+		}
+		return nil
+	}
+	if char.IsAny(b[i+1:len(b)-1], "td", "dd") {
+		rest := lineBlanks.TrimEnd(b[:i])
+		for _, end := range []string{"</td>", "</th>", "</dt>"} {
+			if name, ok := bytes.CutSuffix(rest, []byte(end)); ok {
+				return bytes.TrimRight(name, ": ")
+			}
+		}
+	}
+	return nil
+}
+
+// ofCell returns what becomes of the text beside a name in a page by the verdict on that.
+func ofCell(v secret.Verdict) secret.Verdict {
+	if v == secret.Goes || v == secret.Opaque {
+		return secret.Remote
+	}
+	return secret.Stays
+}
+
+// foreign are the words for password in other languages that are no names.
+var foreign = [][]byte{[]byte("密码"), []byte("密碼"), []byte("口令"), []byte("パスワード"), []byte("ароль"), []byte("비밀번호")}
+
+// isForeign reports whether b ends with a word for password that is not English, or with
+// that and what is between it and the value.
+func isForeign(b []byte) bool {
+	if len(b) < len(foreign[0]) {
 		return false
 	}
-	b := t.last(before, raw)
-	for _, sign := range []string{",", "("} { // from the end on
-		inner := quotes.TrimEnd(b)
-		if sign == "(" {
-			inner = inner[:len(inner)-len(secret.LastWord(inner))]
-			inner = quotes.TrimEnd(inner)
+	is := func(word string) bool { return bytes.HasSuffix(b, []byte(word)) }
+	switch c := b[len(b)-1]; {
+	case c >= 0x80:
+		for _, verb := range []string{"は", "是", "为"} {
+			b = bytes.TrimSuffix(b, []byte(verb))
 		}
-		rest, ok := bytes.CutSuffix(blanks.TrimEnd(inner), []byte(sign))
-		if !ok || len(inner) == len(b) {
-			return false
+		return slices.ContainsFunc(foreign, func(word []byte) bool { return bytes.HasSuffix(b, word) })
+	case c == 'a', c == 's':
+		b = bytes.TrimSuffix(b, []byte(" es"))
+		return is("contraseña") || is("Contraseña")
+	case c == 'e', c == 't', c == ' ': // French has a space before a colon
+		for _, verb := range []string{" ", " ist", " lautet", " est"} {
+			b = bytes.TrimSuffix(b, []byte(verb))
 		}
-		b = rest
+		return is("asswort") || is("ennwort") || is("ot de passe")
 	}
-	return char.IsAny(secret.LastWord(bytes.TrimRight(b, " =")), "auth", "HTTPBasicAuth", "HTTPDigestAuth", "BasicAuth", "SetBasicAuth", "basic_auth", "req.SetBasicAuth", "requests.auth.HTTPBasicAuth")
+	return false
+}
+
+// wideColon separates such a word from the value where letters are as wide as high.
+const (
+	wideColon  = "："
+	wideEscape = `\uff1a` // in JSON
+)
+
+// logins are what takes a password after a user, and how many other values before it:
+// auth=('bob', '…'), new PDO(…, 'bob', '…').
+var logins = map[string]int{"auth": 1, "HTTPBasicAuth": 1, "HTTPDigestAuth": 1, "BasicAuth": 1, "SetBasicAuth": 1, "basic_auth": 1, "login": 1,
+	"NetworkCredential": 1, "UsernamePasswordCredentials": 1, "PDO": 2, "mysqli": 2, "mysqli_connect": 2, "mysql_connect": 2, "getConnection": 2}
+
+// followsUser reports whether a token is a password that programs give to one of these.
+func (t *Text) followsUser(before []byte, raw bool) bool {
+	end := t.preceding(before)
+	if n := len(end); n == 0 || !isQuote(end[n-1]) || !bytes.HasSuffix(blanks.TrimEnd(quotes.TrimEnd(end)), []byte{','}) {
+		return false
+	}
+	b := bytes.TrimRight(blanks.TrimEnd(quotes.TrimEnd(t.last(before, raw))), ",")
+	k := bytes.LastIndexByte(b, '(')
+	if k < 0 || !isQuote(b[len(b)-1]) {
+		return false
+	}
+	name := secret.LastWord(bytes.TrimRight(b[:k], " ="))
+	others, ok := logins[string(name[bytes.LastIndexByte(name, '.')+1:])]
+	return ok && bytes.Count(b[k:], []byte{','}) == others-1
 }
 
 // inJar reports whether a token is the value of a cookie in a file of curl and
@@ -218,7 +279,7 @@ func inSQL(before []byte) bool {
 // isUserOption reports whether word is the option of curl and the like before
 // user:password.
 func isUserOption(word []byte) bool {
-	return string(word) == "-u" || bytes.HasSuffix(word, []byte("-user"))
+	return string(word) == "-u" || string(word) == "-a" || bytes.HasSuffix(word, []byte("-user"))
 }
 
 // afterUser are the bytes that may stand between such an option and its value.
@@ -226,7 +287,7 @@ var afterUser = char.In(" \"'\\")
 
 // login reports whether tok is the user:password of a command in before.
 func (t *Text) login(tok, before []byte, raw bool) bool {
-	if p := afterUser.TrimEnd(t.preceding(before)); len(p) > 0 && p[len(p)-1] != 'u' && p[len(p)-1] != 'r' { // of no such option
+	if p := afterUser.TrimEnd(t.preceding(before)); len(p) > 0 && p[len(p)-1] != 'u' && p[len(p)-1] != 'r' && p[len(p)-1] != 'a' { // of no such option
 		return false
 	}
 	user, password, ok := bytes.Cut(tok, []byte(":"))
@@ -235,7 +296,8 @@ func (t *Text) login(tok, before []byte, raw bool) bool {
 	}
 	b := t.context(before, raw)
 	b = afterUser.TrimEnd(b[max(0, len(b)-maxTail/2):])
-	return isUserOption(secret.LastWord(b)) && bytes.Contains(b, []byte("curl "))
+	option := secret.LastWord(b)
+	return isUserOption(option) && (bytes.Contains(b, []byte("curl ")) || string(option) == "-a" && (bytes.Contains(b, []byte("http ")) || bytes.Contains(b, []byte("https ")))) // HTTPie
 }
 
 // placeholders are what documentation has for passwords.
@@ -307,7 +369,7 @@ func serialized(p secret.Profile, b []byte) secret.Verdict {
 // ofString returns what becomes of a string in a program by the verdict on its name.
 func ofString(v secret.Verdict) secret.Verdict {
 	switch v {
-	case secret.Goes, secret.Opaque:
+	case secret.Goes, secret.Opaque, secret.Shuffled:
 		return v
 	case secret.Pass:
 		return secret.Remote

@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"slices"
 
 	"ssltape/record/scan"
 	"ssltape/record/secret"
@@ -185,3 +186,54 @@ func (b *block) end() {
 	}
 	b.h.Reset()
 }
+
+// A codes is a list of codes for when a second factor is lost, below a name or in a list
+// of JSON: all of it goes, up to what looks like none.
+type codes struct {
+	s    *scan.Finder
+	size int // of each, as of the first one
+	over bool
+	none scan.Held
+}
+
+// codeNames are the ends of the names of such lists.
+var codeNames = [][]byte{[]byte("ecovery codes"), []byte("ackup codes"), []byte("ecovery_codes"), []byte("ackup_codes"), []byte("ecoveryCodes"), []byte("ackupCodes"), []byte("RECOVERY CODES"), []byte("BACKUP CODES")}
+
+// aroundCodes are the bytes between such a name and the first code, the number of which
+// may be there.
+var aroundCodes = char.In(" \t\r\n\"'`\\,[:*-.)1")
+
+// afterCodes reports whether a token that before stands before is the first of such a
+// list.
+func afterCodes(before []byte, raw bool) bool {
+	b := aroundCodes.TrimEnd(before)
+	for n := len(b); raw && n > 1 && b[n-1] == 'n' && b[n-2] == '\\'; n = len(b) {
+		b = aroundCodes.TrimEnd(b[:n-2])
+	}
+	if n := len(b); n == len(before) || n < len("ackup codes") || b[n-1]|0x20 != 's' || b[n-2]|0x20 != 'e' {
+		return false
+	}
+	return slices.ContainsFunc(codeNames, func(name []byte) bool { return bytes.HasSuffix(b, name) })
+}
+
+// isCode reports whether tok may be one of the codes.
+func isCode(tok []byte) bool {
+	return len(tok) >= secret.MinToken && len(tok) <= secret.MinKey*2 && char.Run(tok, char.IsBase64URL) == len(tok) && bytes.ContainsAny(tok, "0123456789")
+}
+
+func (c *codes) token(h *scan.Held) bool {
+	tok := bytes.TrimRight(h.Text, ",")
+	switch {
+	case isCode(tok) || len(tok) == c.size && char.Run(tok, char.IsBase64URL) == len(tok):
+		c.s.Redact(h.Places(0, len(tok)), tok, scan.InText)
+		c.size = len(tok)
+	case len(tok) > 2 || len(tok) > 1 && !char.IsDigit(tok[0]): // neither a comma nor the number of one
+		c.over = true
+	}
+	return false
+}
+
+func (c *codes) space(b []byte, _ int64, _ int) { c.over = c.over || bytes.IndexByte(b, ']') >= 0 }
+func (c *codes) end()                           {}
+func (c *codes) held() *scan.Held               { return &c.none }
+func (c *codes) watching() bool                 { return !c.over }

@@ -4,7 +4,6 @@ package text
 
 import (
 	"bytes"
-	"unicode"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -21,6 +20,7 @@ type Text struct {
 	Loose   bool        // the text is no prose: the value of a secret's name need not look like a key
 	h       scan.Held   // the token under way
 	flags   byte        // its classes
+	batch   bool        // a command came that has a password as an argument
 	all     byte        // the classes that all bytes have of the token under way, or that next found
 	some    byte        // those of the one that next found
 	done    int         // of it that was judged before, or let go
@@ -305,7 +305,7 @@ func (t *Text) End() {
 		t.run.end()
 		t.run = nil
 	}
-	t.tail, t.inTail = t.tail[:0], fieldSearch{last: -1}
+	t.tail, t.inTail, t.batch = t.tail[:0], fieldSearch{last: -1}, false
 }
 
 // Pending implements [scan.Sink].
@@ -419,8 +419,8 @@ var inParameters = char.In("?&#=%:,")
 // starts, whatever tok is continued with. The first letters of a key that are
 // the same in all keys are harmless.
 func settled(tok []byte) int {
-	if len(tok) >= minHexPiece && char.Run(tok, char.IsHex) == len(tok) && bytes.IndexFunc(tok, unicode.IsDigit) >= 0 {
-		return 0 // keys are known by what follows on it
+	if secret.OpenDigits(tok) {
+		return 0
 	}
 	n, limit := 0, min(len(tok), softBase64)
 	for n < limit && !inParameters[tok[n]] {
@@ -428,9 +428,6 @@ func settled(tok []byte) int {
 	}
 	return secret.OpenKey(tok, n)
 }
-
-// minHexPiece is the length from which on hexadecimal digits are held back.
-const minHexPiece = 4
 
 // softBase64 is where base64 that comes in pieces is held back from, and taken
 // out from: less than that says too little, and each longer word would wait for

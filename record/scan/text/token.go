@@ -26,8 +26,11 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 	if n > MaxQuick { // what follows takes as long as to find out
 		return true
 	}
-	if m&char.Digit == 0 && n >= secret.MinKey && secret.IsShuffled(tok) {
+	if m&char.Digit == 0 && t.isRandom(tok, before) {
 		m |= char.Digit // it is looked at as one with digits
+	}
+	if firstOfBatch[tok[0]] && isBatch(tok) {
+		t.batch = true
 	}
 	switch {
 	case t.s.Profile == secret.Strict, m&char.Percent != 0, m&(char.AtSign|char.Colon) == char.AtSign|char.Colon:
@@ -44,6 +47,8 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return true
 	case m&(char.Digit|char.Colon) == char.Digit|char.Colon && t.isPgpass(tok, before, raw), m&char.AtSign != 0 && t.oracleLogin(tok, before, raw) >= 0:
 		return true
+	case m&char.Digit != 0 && n <= 2*secret.MinKey && afterCodes(t.preceding(before), raw):
+		return true
 	case t.namesColumn(tok, before, raw) != 0, string(tok) == ssh2Begin[1], m&char.Digit != 0 && isEchoed(t.preceding(before)):
 		return true
 	case n >= len(secret.PEMBegin) && tok[n-1] == secret.PEMBegin[len(secret.PEMBegin)-1] && tok[n-2] == secret.PEMBegin[len(secret.PEMBegin)-2]:
@@ -56,6 +61,44 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 	return t.mayBeKey(tok, false, false) || n >= minPath && (t.url || tok[0] == '/' || m&char.Colon != 0) && len(t.pathTokens(nil, tok)) > 0
 }
 
+// isRandom reports whether tok, of letters, may be a secret: it is as long as a key, or
+// stands in quotes after the name of a password.
+func (t *Text) isRandom(tok, before []byte) bool {
+	return (len(tok) >= secret.MinKey || len(tok) >= secret.MinToken && t.isPassword(before)) && secret.IsShuffled(tok)
+}
+
+// isPassword reports whether a token begins after a quote and what ends as the name of a
+// password does: password: "…
+func (t *Text) isPassword(before []byte) bool {
+	if !t.isQuoted(before) {
+		return false
+	}
+	b := blanks.TrimEnd(quotes.TrimEnd(t.preceding(before)))
+	if n := len(b); n == 0 || b[n-1] != ':' && b[n-1] != '=' {
+		return false
+	}
+	b = quotes.TrimEnd(blanks.TrimEnd(b[:len(b)-1]))
+	return len(b) > 2 && b[len(b)-1]|0x20 == 'd' && (b[len(b)-2]|0x20 == 'r' || b[len(b)-2]|0x20 == 'w')
+}
+
+// wordAssigned returns where in tok, with the classes m and without digits, a password of
+// letters begins that a variable of the environment has, or 0.
+func wordAssigned(tok []byte, m byte) int {
+	if m&char.Equals == 0 {
+		return 0
+	}
+	name, value, _ := bytes.Cut(tok, []byte{'='})
+	if !bytes.HasSuffix(name, []byte("PASSWORD")) || !isVariable(name) || len(value) < minRemote || char.Run(value, char.IsLower) < len(value) {
+		return 0
+	}
+	for _, word := range []string{"pass", "secret", "change", "your", "example", "xxx", "default"} { // it says that it is none
+		if bytes.Contains(value, []byte(word)) {
+			return 0
+		}
+	}
+	return len(name) + 1
+}
+
 // afterSign reports whether a token stands after what separates a value from its name.
 func (t *Text) afterSign(before []byte) bool {
 	b := blanks.TrimEnd(t.preceding(before))
@@ -63,7 +106,7 @@ func (t *Text) afterSign(before []byte) bool {
 		return false
 	}
 	c := b[len(b)-1]
-	return c == ':' || c == '=' || c == '*' || c == '>' || c == 'e' && bytes.HasSuffix(b, []byte(`\u003e`))
+	return c == ':' || c == '=' || c == '*' || c == '>' || c == wideColon[2] || c == 'a' && bytes.HasSuffix(b, []byte(wideEscape)) || c == 'e' && bytes.HasSuffix(b, []byte(`\u003e`))
 }
 
 // afterArrow reports whether a token stands after what PHP and Perl print before a
@@ -191,7 +234,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 			least = secret.MinOpaque
 		}
 	}
-	if n < least || bytes.IndexByte([]byte("/.$~*#:"), p[0]) >= 0 || bytes.Contains(p[:n], []byte("://")) || bytes.Contains(p[:n], []byte("::")) ||
+	if n < least || bytes.IndexByte([]byte("/.$~*#:"), p[0]) >= 0 && !(p[0] == '/' && isWireKey(p[:n])) || bytes.Contains(p[:n], []byte("://")) || bytes.Contains(p[:n], []byte("::")) ||
 		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) && !(v == secret.Goes && n > 64) {
 		return 0
 	}
@@ -207,11 +250,16 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 		return 0
 	}
 	chosen := surely && secret.LooksChosen(p[:n])
-	mixed = mixed || chosen || made || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
+	mixed = mixed || chosen || made || kind == quoted && v == secret.Goes && bytes.IndexFunc(p[:n], unicode.IsDigit) < 0 && secret.IsShuffled(p[:n]) || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
 	if !mixed || v == secret.Remote && !made && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
 		return 0
 	}
 	return n
+}
+
+// isWireKey reports whether p is 32 bytes in base64, as keys of WireGuard are written.
+func isWireKey(p []byte) bool {
+	return len(p) == 44 && p[43] == '=' && char.Run(p[:43], char.IsBase64) == 43 && secret.IsShuffled(p)
 }
 
 // valueEnd returns the length of the value that p begins with, which a parameter

@@ -31,6 +31,13 @@ func (t *Text) watch(h *scan.Held, before []byte, raw bool) stretch {
 			return f
 		}
 	}
+	if isCode(h.Text) && afterCodes(t.preceding(before), raw) {
+		c := &codes{s: t.s, size: len(h.Text)}
+		if len(t.finds) == 0 {
+			c.token(h)
+		}
+		return c
+	}
 	if _, ok := t.run.(*fieldLine); ok || len(t.finds) > 0 {
 		return nil
 	}
@@ -130,7 +137,7 @@ func (t *Text) isKin(tok, before []byte, raw bool) bool {
 	b := t.last(before, raw)
 	has := func(s string) bool { return bytes.Contains(b, []byte(s)) }
 	if t.afterValue(before, raw) {
-		return secret.IsShuffled(tok) && (has("httpOnly") || has("hostOnly") || has("keyName\""))
+		return secret.IsShuffled(tok) && (has("httpOnly") || has("hostOnly") || has("keyName\"") || has(Vault) || has(`"cookies"`))
 	}
 	if !secret.Member.Confirms(tok) {
 		return false
@@ -138,6 +145,9 @@ func (t *Text) isKin(tok, before []byte, raw bool) bool {
 	two := len(secret.LastWord(t.key(before, raw))) == 2 // dp, dq and qi are names of nothing else
 	return two && len(tok) > minNumber || has(`kty`) || has(`"AQAB"`) || has(`"crv"`) || len(tok) > minNumber && afterNumber(t.key(before, raw))
 }
+
+// Vault is what the name of a secret has in it that Azure keeps, beside its value.
+const Vault = ".vault.azure.net/secrets/"
 
 // minNumber is the length of the shortest number of a key that is known by where it
 // stands alone.
@@ -188,6 +198,8 @@ func (w *pending) token(h *scan.Held) bool {
 	name, rest, _ := bytes.Cut(bytes.TrimLeft(word, ","), []byte("="))
 	name = bytes.TrimRight(name, ":,")
 	switch {
+	case bytes.Contains(word, []byte(Vault)):
+		v = secret.Goes
 	case w.named:
 		v, w.named = w.s.Profile.Beside(bytes.TrimRight(word, ",;")), false
 	case char.IsAny(name, "name", "key", "id", "property"):
