@@ -24,6 +24,7 @@ type format struct {
 	name    string
 	endings []string // of names of files
 	bytes   bool     // it stores chunks, not exchanges
+	shown   bool     // it is for people: replay does not read it
 	open    func(w io.Writer, o OutputOptions) (sink, error)
 }
 
@@ -39,12 +40,12 @@ type sink struct {
 
 func formats() []format {
 	return []format{
-		{"har", []string{".har", ".json"}, false, openHAR},
-		{"har.gz", []string{".har.gz", ".json.gz"}, false, openGzip},
-		{"pcapng", []string{".pcapng"}, true, openPcapng},
-		{"jsonl", []string{".jsonl", ".ndjson"}, false, openLines},
-		{"html", []string{".html", ".htm"}, false, openHTML},
-		{"txt", []string{".txt"}, false, openText},
+		{"har", []string{".har", ".json"}, false, false, openHAR},
+		{"har.gz", []string{".har.gz", ".json.gz"}, false, false, openGzip},
+		{"pcapng", []string{".pcapng"}, true, false, openPcapng},
+		{"jsonl", []string{".jsonl", ".ndjson"}, false, false, openLines},
+		{"html", []string{".html", ".htm"}, false, true, openHTML},
+		{"txt", []string{".txt"}, false, true, openText},
 	}
 }
 
@@ -211,6 +212,9 @@ func NewOutput(name, path string, o OutputOptions) (*Output, error) {
 
 // TakesChunks reports whether WriteChunk does anything.
 func (o *Output) TakesChunks() bool { return o.bytes && !o.opts.FromExchanges }
+
+// Replays reports whether what o writes can be read by [Open].
+func (o *Output) Replays() bool { return !o.shown }
 
 // WriteChunk implements [record.ChunkWriter].
 func (o *Output) WriteChunk(c record.Chunk) error {

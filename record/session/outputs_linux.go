@@ -43,6 +43,7 @@ type output struct {
 	flush, close          func() error
 	idle                  func() error    // nil where there is nothing to do
 	paths                 func() []string // of the files; nil for the live view
+	replays               bool            // replay reads them
 	err                   error           // why it has stopped
 }
 
@@ -70,7 +71,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 		if err != nil {
 			return nil, errors.Join(err, out.remove())
 		}
-		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close, idle: w.Idle}
+		a := &output{ExchangeWriter: w, flush: w.Flush, close: w.Close, idle: w.Idle, replays: w.Replays()}
 		if f.path != "-" {
 			a.paths = w.Paths
 		}
@@ -404,9 +405,10 @@ func (out *outputs) failed() bool {
 
 // A written is a file with what there is to say of it.
 type written struct {
-	path  string
-	early bool // it could not be written to its end
-	gone  bool // somebody removed or renamed it
+	path    string
+	replays bool // replay reads it
+	early   bool // it could not be written to its end
+	gone    bool // somebody removed or renamed it
 }
 
 // files returns the files that there are.
@@ -418,7 +420,7 @@ func (out *outputs) files() []written {
 		}
 		for _, path := range o.paths() {
 			_, err := os.Lstat(path)
-			files = append(files, written{path, o.err != nil, errors.Is(err, os.ErrNotExist)})
+			files = append(files, written{path, o.replays, o.err != nil, errors.Is(err, os.ErrNotExist)})
 		}
 	}
 	return files

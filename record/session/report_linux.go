@@ -213,13 +213,15 @@ func (r *recorder) summary() {
 	if r.connections() == 0 {
 		b.WriteString(r.silence())
 	}
-	for i, f := range r.out.files() {
+	told := false // how to replay one of them
+	for _, f := range r.out.files() {
 		switch {
 		case f.gone:
 			fmt.Fprintf(&b, "ssltape: %s is no longer there: it was removed or renamed meanwhile", view.Escape(f.path))
 		case f.early:
 			fmt.Fprintf(&b, "ssltape: wrote %s, which ends early", view.Escape(f.path))
-		case i == 0:
+		case f.replays && !told:
+			told = true
 			fmt.Fprintf(&b, "ssltape: wrote %s   (ssltape replay %[1]s)", view.Escape(f.path))
 		default:
 			fmt.Fprintf(&b, "ssltape: wrote %s", view.Escape(f.path))

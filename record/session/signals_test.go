@@ -298,16 +298,17 @@ func TestNotBegun(t *testing.T) {
 }
 
 // A file that somebody takes away meanwhile is not told to be there. Where it
-// was only given another name it is whole.
+// was only given another name it is whole. The first that is there and that
+// replay reads is told how to.
 func TestFileGone(t *testing.T) {
 	needs(t)
 	t.Chdir(t.TempDir())
-	cmd := exec.Command(binary, "record", "-o", "a.har", "-o", "b.jsonl", "-o", "c.pcapng", "--", "sh", "-c", "rm c.pcapng; mv a.har moved.har")
+	cmd := exec.Command(binary, "record", "-o", "a.har", "-o", "t.txt", "-o", "b.jsonl", "-o", "d.har.gz", "-o", "c.pcapng", "--", "sh", "-c", "rm c.pcapng; mv a.har moved.har")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, line := range []string{"ssltape: a.har is no longer there: ", "ssltape: wrote b.jsonl\n", "ssltape: c.pcapng is no longer there: "} {
+	for _, line := range []string{"ssltape: a.har is no longer there: ", "ssltape: wrote t.txt\n", "ssltape: wrote b.jsonl   (ssltape replay b.jsonl)\n", "ssltape: wrote d.har.gz\n", "ssltape: c.pcapng is no longer there: "} {
 		if !strings.Contains(string(out), line) {
 			t.Errorf("%q is not said:\n%s", line, out)
 		}
