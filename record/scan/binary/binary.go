@@ -248,6 +248,7 @@ func (b *sink) End() {
 	}
 	b.txt.End()
 	b.pass()
+	b.inner.Reset() // what comes next may be another source
 	b.head, b.levels, b.left, b.str, b.named, b.broken = b.head[:0], b.levels[:0], 0, nil, false, false
 }
 

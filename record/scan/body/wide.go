@@ -73,6 +73,7 @@ func (w *wide) pass() {
 func (w *wide) End() {
 	w.is.End()
 	w.pass()
+	w.inner.Reset() // the units of what comes next are counted anew
 	w.begun = false
 	w.half.Reset()
 }
