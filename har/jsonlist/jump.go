@@ -81,7 +81,7 @@ func (l *List) comeBack() error {
 }
 
 // fill writes of p what is in the string, before the closers that went ahead,
-// and returns its length. Where the string ends they come back.
+// and returns its length. Where the string ends they come back, or close a pad.
 func (l *List) fill(p []byte) (done int, err error) {
 	end, known := l.lasts(p)
 	for done < end {
@@ -108,10 +108,13 @@ func (l *List) fill(p []byte) (done int, err error) {
 		}
 		done += n
 	}
-	if end < len(p) {
-		return done, l.comeBack()
+	if end == len(p) {
+		return done, nil
 	}
-	return done, nil
+	if landed, err := l.land(p[end:]); landed {
+		return len(p), err
+	}
+	return done, l.comeBack()
 }
 
 // fillPages writes p, which are whole characters. The kernel may stop at the end

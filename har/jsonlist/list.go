@@ -29,8 +29,9 @@
 // come between instructions. Within a long string, such as a body, the closers
 // go ahead, over spaces in the place of what is to come, and back at its end, by
 // two store instructions one after the other: cheaper, and moments of less than
-// a nanosecond. Where a file cannot be mapped these are writes of 16
-// bytes, between the pages of which the kernel may stop.
+// a nanosecond; or they stay where they are for the next one (see pad.go). Where a
+// file cannot be mapped these are writes of 16 bytes, between the pages of which
+// the kernel may stop.
 package jsonlist
 
 import (
@@ -80,6 +81,9 @@ type List struct {
 	more    int64   // bytes that are to come after it in the same string
 	far     int64   // where the closers are while the text before them is not there yet, else 0
 	ahead   int64   // where they were then the last time
+	padded  bool    // they are ahead of no text but those of pad
+	pad     scanner // within the pad
+	closing bool    // what is added ends an element
 	buf     []byte
 	splits  []int // places in buf where pages end within a character
 	unit    [maxStore]byte
@@ -143,13 +147,15 @@ func (l *List) Len() int64 { return l.pos + int64(len(l.held)+len(ending)) - l.s
 // Spill writes p, a part of an element. Where it ends within a string, at least
 // more bytes of that string are still to come.
 func (l *List) Spill(p []byte, more int64) error {
-	if l.mark == 0 {
-		if err := l.begin(); err != nil {
-			return err
-		}
-	}
 	l.more = more
-	return l.add(p)
+	n, err := l.unpad(p)
+	if err == nil && l.mark == 0 {
+		err = l.begin()
+	}
+	if err != nil {
+		return err
+	}
+	return l.add(p[n:])
 }
 
 // Reserve takes the room for n bytes of elements from the disk. An error leaves
@@ -160,6 +166,17 @@ func (l *List) Reserve(n int) error { return l.reserve(n + n/pageSize*maxStore +
 // may hold further elements, with commas between; ends then may say where each
 // of them ends, so that not all of p has to be looked at.
 func (l *List) Commit(p []byte, ends ...int) error {
+	if done, err := l.commitPadded(p); done {
+		return err
+	}
+	l.more = 0
+	n, err := l.unpad(p)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p, ends = p[n:], nil
+	}
 	if l.mark == 0 {
 		room := pageSize - int(l.pos%pageSize)
 		if n := len(l.comma) + len(p); n+len(ending) <= room {
@@ -183,8 +200,9 @@ func (l *List) Commit(p []byte, ends ...int) error {
 	if len(l.held) == 0 {
 		l.ends = ends
 	}
-	err := l.Spill(p, 0)
-	l.ends = nil
+	l.closing = true
+	err = l.Spill(p, 0)
+	l.ends, l.closing = nil, false
 	if err != nil {
 		return err
 	}
@@ -382,7 +400,10 @@ func (l *List) Abort() error {
 // Finish ends the text, with tail after the list, and leaves the file at its
 // end. Nothing may be called after it.
 func (l *List) Finish(tail []byte) error {
-	err := l.add([]byte("\n]"))
+	err := l.leave()
+	if err == nil {
+		err = l.add([]byte("\n]"))
+	}
 	if err == nil {
 		err = l.add(tail)
 	}
