@@ -79,6 +79,9 @@ func (r *request) restore(x *record.Exchange) error {
 		}
 	}
 	restoreSizes(&m.Message, r.BodySize)
+	if r.PostData != nil && r.PostData.File != "" && m.Body.Len() == 0 && m.Cut == 0 {
+		m.Cut = max(0, m.BodySize)
+	}
 	return nil
 }
 
@@ -175,7 +178,7 @@ func restoreSizes(m *record.Message, bodySize integer) {
 
 func (b *bodyText) restore(m *record.Message) error {
 	m.Comment, m.Cut = b.Comment, max(0, int64(b.Cut))
-	if m.Comment == "" && b.File != "" && b.Text == nil {
+	if m.Comment == "" && b.File != "" && (b.Text == nil || len(b.Text.json) == 0) {
 		m.Comment = "in the file " + b.File + " beside the HAR"
 	}
 	m.Decoded = !b.Encoded && m.Header.Has("Content-Encoding")

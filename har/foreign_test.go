@@ -102,6 +102,23 @@ func TestReadStops(t *testing.T) {
 }
 
 // TestSharedConn checks that the exchanges of a connection have the same one.
+// Playwright can put bodies into files of their own; they are not read, and so
+// are not there.
+func TestAttached(t *testing.T) {
+	x := read(t, []byte(`{"log":{"version":"1.2","creator":{"name":"Playwright","version":"1"},"entries":[{"startedDateTime":"2026-01-01T00:00:00Z",
+		"request":{"method":"POST","url":"https://h/","httpVersion":"HTTP/1.1","headers":[],"bodySize":75,"postData":{"mimeType":"application/json","text":"","_file":"a.json"}},
+		"response":{"status":200,"httpVersion":"HTTP/1.1","headers":[],"bodySize":900,"content":{"size":1553,"mimeType":"text/plain","_file":"b.txt"}}}]}}`))[0]
+	for _, m := range []struct {
+		*record.Message
+		cut  int64
+		file string
+	}{{&x.Request.Message, 75, "a.json"}, {&x.Response.Message, 1553, "b.txt"}} {
+		if want := "in the file " + m.file + " beside the HAR"; m.Cut != m.cut || m.Comment != want {
+			t.Errorf("%d bytes cut and %q, want %d and %q", m.Cut, m.Comment, m.cut, want)
+		}
+	}
+}
+
 func TestSharedConn(t *testing.T) {
 	other := exchange()
 	other.Conn.ID++

@@ -225,8 +225,16 @@ func (a *api) ask(c *Chat, m *record.Message) {
 	a.request(c, b)
 }
 
-// reply reads the answer.
+// reply reads the answer. Where the recording lacks a part of it, that is what
+// is wrong.
 func (a *api) reply(c *Chat, r *record.Response) {
+	a.read(c, r)
+	if c.Broken != "" && r.LostBytes()+r.Cut > 0 {
+		c.Broken = "the recording does not have the whole answer"
+	}
+}
+
+func (a *api) read(c *Chat, r *record.Response) {
 	events, streamed := stored(r)
 	if r.MediaType() == eventStream {
 		events, streamed = r.Events, true

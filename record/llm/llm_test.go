@@ -161,6 +161,19 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// A body that the recording lacks is not taken for one of a broken stream, or
+// for one that is no JSON.
+func TestLacking(t *testing.T) {
+	for _, answer := range []string{"data: {}\n\n", "{\"content\":["} {
+		x := exchange("/v1/messages", "{\"model\":", answer)
+		x.Request.Cut, x.Response.Cut = 5, 7
+		c, _ := Read(x)
+		if c.Unread != "the body is not whole" || c.Broken != "the recording does not have the whole answer" {
+			t.Errorf("%q: unread %q, broken %q", answer, c.Unread, c.Broken)
+		}
+	}
+}
+
 func TestOthers(t *testing.T) {
 	for _, target := range []string{"/", "/v1/messages/batches", "/v1/models", "/v1beta/models/x:embedContent",
 		"/channels/1/messages", "/surveys/1/responses", "/api/chat", "/model/meta.llama3/invoke", "/tasks/1/completions"} {

@@ -30,6 +30,7 @@ type outputs struct {
 	contents  bool               // some take exchanges with what is in them
 	chunks    record.ChunkWriter // nil where none does
 	exchanges record.ExchangeWriter
+	matched   int // exchanges that were wanted
 	redact    redact.Profile
 	stderr    io.Writer
 	stdout    *waiting   // nil where writing to it does not wait for anybody
@@ -96,8 +97,22 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 	if out.bytes {
 		out.chunks = redact.Chunks(chunkOutputs{out}, o.Redact)
 	}
-	out.exchanges = filter.Exchanges(out.exchangeWriter(), o.Filter)
+	out.exchanges = filter.Exchanges(counter{out.exchangeWriter(), &out.matched}, o.Filter)
 	return out, nil
+}
+
+// A counter counts the exchanges that it passes on, once they are done.
+type counter struct {
+	record.ExchangeWriter
+	n *int
+}
+
+// WriteExchange implements [record.ExchangeWriter].
+func (c counter) WriteExchange(x *record.Exchange) error {
+	if x.Done() {
+		*c.n++
+	}
+	return c.ExchangeWriter.WriteExchange(x)
 }
 
 // exchangeWriter returns what passes exchanges on to the outputs. Those that

@@ -189,6 +189,9 @@ func (r *recorder) summary() {
 	if s.Incomplete > 0 {
 		fmt.Fprintf(&b, " (%d incomplete)", s.Incomplete)
 	}
+	if r.o.Filtered {
+		fmt.Fprintf(&b, ", %d matching", r.out.matched)
+	}
 	fmt.Fprintf(&b, ", %s, %s in %s\n", plural(r.connections(), "connection"), bytesText(int64(loss.Passed)), r.took.Round(100*time.Millisecond))
 	if text := r.others(); text != "" {
 		fmt.Fprintf(&b, "ssltape: not HTTP, kept in pcapng only: %s\n", text)
