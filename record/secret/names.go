@@ -84,7 +84,7 @@ var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
 		add(key, true, Shuffled)
 	}
 	for key := range codeKeys {
-		add(key, true, code)
+		add(key, false, code)
 	}
 	for key := range phraseKeys {
 		add(key, true, phrase)
@@ -339,8 +339,7 @@ func (p Profile) Beside(name []byte) Verdict {
 		return Stays
 	}
 	v := p.Key(name)
-	switch v {
-	case Goes, Opaque, Pass, Shuffled, code, phrase:
+	if v.IsName() {
 		return v
 	}
 	if p != Strict && v == Stays && isPlain(name) {

@@ -30,6 +30,16 @@ const (
 	phrase                   // it goes where it is as many words as keys are written with
 )
 
+// IsName reports whether v is that on the name of a secret, which goes wherever it stands
+// unless it looks like something else.
+func (v Verdict) IsName() bool {
+	switch v {
+	case Goes, Opaque, Pass, Shuffled, code, phrase:
+		return true
+	}
+	return false
+}
+
 // Confirms reports whether value is one that goes by the verdict v on its name.
 func (v Verdict) Confirms(value []byte) bool {
 	switch v {

@@ -123,7 +123,7 @@ func (t *settings) setting(line []byte, indent int) (from, to int) {
 	name := secret.LastWord(bytes.Trim(line[:i], " \t\"'"))
 	v := t.s.Profile.Key(name)
 	from, to = char.Trim(line, i+1, len(line))
-	if v != secret.Goes && v != secret.Opaque && v != secret.Pass || from == to {
+	if !v.IsName() || from == to {
 		return 0, 0
 	}
 	switch c := line[from]; {

@@ -86,7 +86,7 @@ func (g *graphql) step(c byte) {
 	case c == '"':
 		g.string = true
 		v := g.s.Profile.Key(g.name)
-		if g.taking = g.after && (v == secret.Goes || v == secret.Opaque || v == secret.Pass); g.taking {
+		if g.taking = g.after && v.IsName(); g.taking {
 			g.col.Begin(v, scan.InText)
 		}
 	case c == ':':

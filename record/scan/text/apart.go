@@ -84,13 +84,8 @@ func apart(p secret.Profile, before []byte) secret.Verdict {
 			return secret.Stays
 		}
 	}
-	switch v {
-	case secret.Goes, secret.Opaque:
+	if v.IsName() && v != secret.Shuffled && (v != secret.Pass || string(word) != "PASS") { // a word, the name of a test
 		return secret.Remote
-	case secret.Pass:
-		if string(word) != "PASS" { // of a test
-			return secret.Remote
-		}
 	}
 	if login && isLogin(b) {
 		return secret.Remote
@@ -330,7 +325,7 @@ func (t *Text) isArgument(tok, before []byte, raw bool) bool {
 		return t.isCommand([]string{"net use "}, before, raw)
 	}
 	for range 4 {
-		if rest, word = lastWord(rest); len(word) < 2 {
+		if rest, word = lastWord(rest); len(word) == 0 {
 			return false
 		}
 		if string(word) == "--secret" {

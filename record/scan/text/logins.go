@@ -173,10 +173,10 @@ func cellName(b []byte, i int) []byte {
 
 // ofCell returns what becomes of the text beside a name in a page by the verdict on that.
 func ofCell(v secret.Verdict) secret.Verdict {
-	if v == secret.Goes || v == secret.Opaque {
-		return secret.Remote
+	if !v.IsName() {
+		return secret.Stays
 	}
-	return secret.Stays
+	return secret.Remote
 }
 
 // foreign are the words for password in other languages that are no names.
@@ -368,11 +368,11 @@ func serialized(p secret.Profile, b []byte) secret.Verdict {
 
 // ofString returns what becomes of a string in a program by the verdict on its name.
 func ofString(v secret.Verdict) secret.Verdict {
-	switch v {
-	case secret.Goes, secret.Opaque, secret.Shuffled:
-		return v
-	case secret.Pass:
+	switch {
+	case v == secret.Pass:
 		return secret.Remote
+	case v.IsName():
+		return v
 	}
 	return secret.Stays
 }

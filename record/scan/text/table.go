@@ -109,7 +109,7 @@ func (t *Text) pairOfColumns(tok, before []byte, raw bool) (from, to int) {
 
 // isColumn reports whether v is a verdict on the values of a column.
 func isColumn(v secret.Verdict) bool {
-	return v == secret.Goes || v == secret.Opaque || v == secret.Pass
+	return v.IsName()
 }
 
 // isHead reports whether line may be a part of a line of names.
