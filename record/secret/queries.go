@@ -26,13 +26,19 @@ var (
 		"invitecode verificationcode activationcode")
 )
 
-// onceEnds are the last two letters of onceKeys.
-var onceEnds = char.Ends(onceKeys)
+// urlEnds are the last two letters of URLKeys and onceKeys.
+var urlEnds = func() char.PairSet {
+	ends := char.Ends(onceKeys)
+	for key := range URLKeys {
+		ends.Add(key[len(key)-2], key[len(key)-1])
+	}
+	return ends
+}()
 
 // maxURLKey is the length of the longest of these.
 const maxURLKey = len("verificationcode")
 
-// parameterEnds are keyEnds and the last two letters of URLKeys and onceKeys.
+// parameterEnds are keyEnds and urlEnds.
 var parameterEnds = func() char.PairSet {
 	ends := keyEnds
 	for _, keys := range []map[string]bool{URLKeys, onceKeys} {
@@ -53,7 +59,7 @@ func IsQueryKey(name []byte) bool { return URLKeys[string(name)] }
 // it does in a query.
 func (p Profile) InForm(name []byte) Verdict {
 	v := p.Key(name)
-	if n := len(name); (v == Stays || v == Shuffled) && n <= maxURLKey && n > 2 && onceEnds.Has(name[n-2]|0x20, name[n-1]|0x20) && IsURLKey(name) && !IsQueryKey(name) {
+	if (v == Stays || v == Shuffled) && IsURLKey(name) && !IsQueryKey(bytes.ToLower(name)) {
 		return Opaque
 	}
 	return v
@@ -61,7 +67,8 @@ func (p Profile) InForm(name []byte) Verdict {
 
 // IsURLKey reports whether name is one of URLKeys or onceKeys.
 func IsURLKey(name []byte) bool {
-	if len(name) > maxURLKey {
+	n := len(name)
+	if n > maxURLKey || n < 2 || name[n-1] < 0x80 && name[n-2] < 0x80 && !urlEnds.Has(name[n-2]|0x20, name[n-1]|0x20) {
 		return false
 	}
 	var b [maxURLKey]byte

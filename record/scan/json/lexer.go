@@ -208,9 +208,11 @@ func (l *lexer) punctuation(c byte, p []byte, at int64, n int) {
 		if l.after {
 			l.lists++
 		}
-		l.list(l.after)
+		if l.isJar || l.inJar {
+			l.list(l.after)
+		}
 	case ']':
-		l.list(false)
+		l.inJar = false
 		l.lists = max(l.lists-1, 0)
 		l.after = l.lists > 0
 	case '{', '}':

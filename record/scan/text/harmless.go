@@ -28,7 +28,7 @@ func mayBeApart(p []byte) bool {
 	if n := len(p) - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && p[start-1] == '\t') {
 		return true
 	}
-	return bytes.Contains(p, []byte(" -")) || bytes.Contains(p, []byte(netUser)) || bytes.Contains(p, []byte("/rp ")) || bytes.Contains(p, []byte("odes"))
+	return bytes.Contains(p, []byte(" -")) || bytes.Contains(p, []byte(netUser)) || bytes.Contains(p, []byte("/rp "))
 }
 
 // Most of JSON is structure and short strings in which there is no secret. Here
@@ -153,7 +153,7 @@ func (t *Text) harmlessText(str []byte, seen byte) bool {
 	case len(str) < secret.MinLoose:
 		return true
 	case seen&quickOdd != 0, seen&(quickAt|quickName) == quickAt|quickName,
-		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&(quickDigit|quickGap) == quickDigit|quickGap && (mayBeApart(str) || seen&quickWide != 0 && bytes.Contains(str, []byte(wideColon))):
+		seen&quickName != 0 && (namesSecret(str) || bytes.Contains(str, []byte("curl "))), seen&(quickDigit|quickGap) == quickDigit|quickGap && (mayBeApart(str) || seen&quickName != 0 && bytes.Contains(str, []byte("odes")) || seen&quickWide != 0 && bytes.Contains(str, []byte(wideColon))):
 		return false
 	case len(str) < secret.MinKey:
 		return seen&quickDigit == 0 || !secret.MayBear(str)
