@@ -23,7 +23,7 @@ import (
 
 // Options says what a [Probe] records and how much it buffers.
 type Options struct {
-	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 16 MiB
+	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 16 MiB, or less where memory is short
 	All    bool // every process that is visible from here, but this one
 	Follow bool // what recorded processes fork, too
 	// Comm are patterns, as of path.Match, of names of programs: a process that
@@ -45,8 +45,11 @@ type Options struct {
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a
-// few milliseconds.
-const defaultBuffer = 16 << 20
+// few milliseconds, and leastBuffer what is left of it where memory is short.
+const (
+	defaultBuffer = 16 << 20
+	leastBuffer   = 1 << 20
+)
 
 // An Event is one step of a recording: a chunk of a connection or, where
 // Process is not nil, news of a recorded process.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math/bits"
 	"os"
 	"slices"
 	"strings"
@@ -124,10 +123,7 @@ func newObjects(o Options) (*objects, error) {
 
 // configure sets the sizes of tables and the constants.
 func (k *objects) configure(o Options) error {
-	size := defaultBuffer
-	if o.Buffer > 0 {
-		size = max(os.Getpagesize(), 1<<bits.Len(uint(o.Buffer-1)))
-	}
+	size := bufferSize(o.Buffer, UsableMemory())
 	k.spec.Maps[object.TlsMapEvents].MaxEntries = uint32(size)
 	k.spec.Maps[object.TlsMapEvents].Value = nil // a ring buffer has no types, which the kernel says when it is made already
 	if kernelIs(6, 1) {

@@ -4,6 +4,7 @@ package bpf
 
 import (
 	"math"
+	"math/bits"
 	"os"
 	"path"
 	"slices"
@@ -13,21 +14,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// minQueue is what may wait where that is not too much of the memory.
-const minQueue = 256 << 20
+const (
+	// minQueue is what may wait where that is not too much of the memory.
+	minQueue = 256 << 20
+	// leastQueue is what may wait in any case.
+	leastQueue = 4 << 20
+	// ownMemory is what this process and its helpers take before they record.
+	ownMemory = 32 << 20
+)
 
 // queueLimit bounds what waits for a consumer that is slower than the recorded
-// processes: a sixteenth of the memory that there is, or up to a quarter where
-// that is little. Beyond it the ring buffer fills up and the kernel counts what is
-// lost.
+// processes: a sixteenth of the memory that there is, or up to a quarter of what is
+// left of it where that is little. Beyond it the ring buffer fills up and the kernel
+// counts what is lost.
 func queueLimit(memory int) int {
-	return max(min(minQueue, memory/4), memory/16)
+	return max(min(minQueue, (memory-ownMemory)/4), memory/16, leastQueue)
 }
 
-// usableMemory returns how many bytes of memory the machine has, or this process
+// bufferSize returns the size of a ring buffer: what is wanted, rounded up, or where
+// that is 0 what is usual, and less where that is too much of the memory.
+func bufferSize(wanted, memory int) int {
+	if wanted > 0 {
+		return max(os.Getpagesize(), 1<<bits.Len(uint(wanted-1)))
+	}
+	size := defaultBuffer
+	for size > leastBuffer && size > memory/16 {
+		size /= 2
+	}
+	return size
+}
+
+// UsableMemory returns how many bytes of memory the machine has, or this process
 // may use together with others in its control group, if that is less: who uses
 // more there is killed.
-func usableMemory() int {
+func UsableMemory() int {
 	total := math.MaxInt
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {

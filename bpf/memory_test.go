@@ -46,9 +46,21 @@ func TestGroupMemory(t *testing.T) {
 
 // What waits leaves most of the memory to others.
 func TestQueueLimit(t *testing.T) {
-	for memory, want := range map[int]int{24 << 30: 1536 << 20, 2 << 30: 256 << 20, 200 << 20: 50 << 20} {
+	for memory, want := range map[int]int{24 << 30: 1536 << 20, 2 << 30: 256 << 20, 200 << 20: 42 << 20, 48 << 20: 4 << 20, 10 << 20: 4 << 20} {
 		if got := queueLimit(memory); got != want {
 			t.Errorf("%d of %d bytes may wait, want %d", got, memory, want)
+		}
+	}
+}
+
+// The ring buffer is no large part of the memory, unless that is asked for.
+func TestBufferSize(t *testing.T) {
+	for _, c := range []struct{ wanted, memory, want int }{
+		{0, 24 << 30, 16 << 20}, {0, 256 << 20, 16 << 20}, {0, 255 << 20, 8 << 20}, {0, 48 << 20, 2 << 20}, {0, 8 << 20, 1 << 20},
+		{8 << 20, 48 << 20, 8 << 20}, {5000, 24 << 30, 8192}, {1, 24 << 30, os.Getpagesize()},
+	} {
+		if got := bufferSize(c.wanted, c.memory); got != c.want {
+			t.Errorf("wanted %d of %d: %d, want %d", c.wanted, c.memory, got, c.want)
 		}
 	}
 }

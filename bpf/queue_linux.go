@@ -39,7 +39,7 @@ type queue struct {
 
 func newQueue(limit int) *queue {
 	if limit == 0 {
-		limit = queueLimit(usableMemory())
+		limit = queueLimit(UsableMemory())
 	}
 	q := &queue{limit: limit}
 	q.cond.L = &q.mu

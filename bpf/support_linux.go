@@ -43,11 +43,11 @@ func hasTypes() error {
 
 // explain makes a SupportError of err where the kernel refused something.
 func explain(err error) error {
-	if rejected := new(ebpf.VerifierError); errors.As(err, &rejected) {
-		return &SupportError{ErrKernel, err.Error(), "use a kernel of a current distribution"}
-	}
 	if errors.Is(err, unix.EMFILE) {
 		return &SupportError{ErrProcess, "too many open files", "ulimit -n 1024 allows enough of them"}
+	}
+	if rejected := new(ebpf.VerifierError); errors.As(err, &rejected) {
+		return &SupportError{ErrKernel, err.Error(), "use a kernel of a current distribution"}
 	}
 	if !errors.Is(err, unix.EPERM) {
 		return err

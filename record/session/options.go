@@ -43,7 +43,7 @@ type Options struct {
 	Time      time.Duration
 	Count     int   // exchanges; 0 no limit
 	MaxSize   int64 // bytes captured; 0 no limit
-	Buffer    int64 // bytes of the ring buffer
+	Buffer    int64 // bytes of the ring buffer; 0: as many as there is memory for
 	Strict    bool
 	User      string
 	ReadyFile string
@@ -109,7 +109,7 @@ func (o *Options) flags() *pflag.FlagSet {
 	fs.IntVarP(&o.Count, "count", "n", 0, "stop after `N` exchanges")
 	fs.Var(size{&o.MaxSize}, "max-size", "stop after `SIZE` of captured data; 0 no limit")
 	o.Buffer = 16 << 20
-	fs.Var(size{&o.Buffer}, "buffer", "`SIZE` of the ring buffer")
+	fs.Var(size{&o.Buffer}, "buffer", "`SIZE` of the ring buffer; less where memory is short, unless it is given")
 	fs.BoolVarP(&o.NoExec, "no-exec", "E", false, "leave out process events")
 	fs.BoolVarP(&o.NoReadline, "no-readline", "B", false, "leave out lines typed into bash")
 	fs.BoolVar(&o.Strict, "strict", false, "exit 5 when anything was lost or cut")
@@ -171,6 +171,9 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 	}
 	if stdout > 1 || stdout == 1 && (o.Print || o.JSON) {
 		return usageError("stdout is wanted twice", "give one of them a file")
+	}
+	if !fs.Changed("buffer") {
+		o.Buffer = 0
 	}
 	if !fs.Changed("print") {
 		o.Print = o.JSON || o.View != "" || len(o.Outputs) == 0 && len(o.Command) == 0

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -32,7 +34,7 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 	r := &recorder{o: o, stdout: stdout, stderr: &status{w: stderr}, stopped: make(chan struct{})}
 	code, err := r.run(ctx)
 	if err != nil && !r.begun {
-		return commandCode(o, err)
+		return commandCode(o, tooFewFiles(err))
 	}
 	if err != nil {
 		return err
@@ -41,6 +43,16 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 		return &replay.Error{Code: code}
 	}
 	return nil
+}
+
+// tooFewFiles adds the way out to an error that says that no more files may be open.
+func tooFewFiles(err error) error {
+	if !strings.Contains(err.Error(), syscall.EMFILE.Error()) { // cilium/ebpf does not wrap all causes
+		return err
+	}
+	e := &replay.Error{Code: 1, Err: err}
+	errors.As(err, &e)
+	return &replay.Error{Code: e.Code, Err: e.Err, Hint: "ulimit -n 1024 allows enough of them"}
 }
 
 // commandCode turns the exit codes that say why nothing was recorded into the
@@ -91,6 +103,7 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	// One more than there are processors: who empties the ring buffer then need
 	// not wait for one that the garbage collector or the consumer is on.
 	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	r.spareMemory()
 	if err := r.attach(); err != nil {
 		return 0, err
 	}
@@ -125,6 +138,21 @@ func (r *recorder) run(ctx context.Context) (int, error) {
 	}
 	stop()
 	return r.finish(code, err)
+}
+
+// spareMemory has little be used where there is little, as in a control group: the
+// kernel kills whoever is there when it is used up, and so it is said where that may
+// happen at once.
+func (r *recorder) spareMemory() {
+	const enough, plenty = 64 << 20, 256 << 20
+	memory := bpf.UsableMemory()
+	if memory < plenty {
+		debug.SetMemoryLimit(int64(memory) / 3)
+	}
+	if memory < enough && !r.o.Quiet {
+		fmt.Fprintf(r.stderr, "ssltape: no more than %s of memory may be used here; with less than %s the kernel may kill this, or what is recorded\n",
+			bytesText(int64(memory)), bytesText(enough))
+	}
 }
 
 // end ends open exchanges and all files.
