@@ -37,10 +37,20 @@ func (t *Text) userinfo(out []find, tok, before []byte, raw bool) []find {
 		if at <= 0 {
 			continue
 		}
+		if isPlaceholder(authority[:at]) && !t.url {
+			continue
+		}
 		if user := authority[:at]; bytes.IndexByte(user, ':') >= 0 || len(user) >= secret.MinKey && char.Run(user, char.IsMarked) == at && secret.IsShuffled(user) {
 			out = append(out, find{i, i + at, scan.InURL, escape.DecodeQuery(user)})
 		}
 	}
+}
+
+// isPlaceholder reports whether the user and password of a URL in text are those of
+// documentation, or hidden already.
+func isPlaceholder(userinfo []byte) bool {
+	_, password, ok := bytes.Cut(userinfo, []byte{':'})
+	return ok && len(password) > 0 && (placeholders[string(password)] || len(bytes.Trim(password, "*")) == 0)
 }
 
 // loginAt returns the place of the password in the source of Go's drivers that

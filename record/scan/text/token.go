@@ -251,7 +251,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	}
 	chosen := surely && secret.LooksChosen(p[:n])
 	mixed = mixed || chosen || made || kind == quoted && v == secret.Goes && bytes.IndexFunc(p[:n], unicode.IsDigit) < 0 && secret.IsShuffled(p[:n]) || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
-	if !mixed || v == secret.Remote && !made && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || !t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) && secret.IsTypeName(p[:n]) {
+	if !mixed || v == secret.Remote && !made && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || (!t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) || kind != quoted && bytes.HasSuffix(p[:n], []byte("Key"))) && secret.IsTypeName(p[:n]) {
 		return 0
 	}
 	return n
