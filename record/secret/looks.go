@@ -137,7 +137,7 @@ func HasNumbersWithin(value []byte) bool {
 // number or date either: a password that someone was given, or made up by the rules. What
 // ends a value in text is no part of it.
 func LooksMade(value []byte) bool {
-	if n := bytes.IndexAny(value, ",;&()"); n >= 0 {
+	if n := EndsValue.Index(value); n >= 0 {
 		value = value[:n]
 	}
 	letters, digits := 0, 0
@@ -152,12 +152,19 @@ func LooksMade(value []byte) bool {
 			if letters++; c == 'T' && i > 0 && char.IsDigit(value[i-1]) { // a time
 				return false
 			}
-		case bytes.IndexByte([]byte("!@#$%^&*+?~_.-"), c) < 0:
+		case !inPasswords[c]:
 			return false
 		}
 	}
 	return letters > 1 && len(value) < MinKey+MinToken && (LooksChosen(value) || HasNumbersWithin(value) || letters+digits == len(value) && len(value) >= MinOpaque && digits > 1 && IsShuffled(value))
 }
+
+// EndsValue are the bytes that may end a value in text, inPasswords the signs that one that
+// someone made up may have.
+var (
+	EndsValue   = char.In(",;&()")
+	inPasswords = char.In("!@#$%^&*+?~_.-")
+)
 
 // IsScheme reports whether word is the name of an authentication scheme, which
 // stays when the credentials go.

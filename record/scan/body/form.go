@@ -9,6 +9,7 @@ import (
 	"ssltape/record/scan/json"
 	"ssltape/record/scan/text"
 	"ssltape/record/secret"
+	"ssltape/record/secret/char"
 )
 
 // A form is the sink for application/x-www-form-urlencoded (WHATWG URL, section
@@ -155,14 +156,23 @@ func (f *form) quick(p []byte) int {
 	name, value, _ := bytes.Cut(p[:n], []byte("="))
 	f.text = escape.AppendForm(f.text[:0], name)
 	k := len(f.text)
-	f.text = escape.AppendForm(f.text, value)
-	if f.s.Profile.InForm(f.text[:k]) != secret.Stays || string(name) == "query" || !f.harmless(f.text[:k]) || !f.harmless(f.text[k:]) {
+	f.text = append(escape.AppendForm(f.text, value), '"') // so that its end is seen
+	if f.s.Profile.InForm(f.text[:k]) != secret.Stays || string(name) == "query" || !f.harmless(f.text[:k]) || !f.harmlessValue(f.text[k:]) {
 		return 0
 	}
 	if cap(f.text) > 4*scan.MaxValue {
 		f.text = nil
 	}
 	return n + 1
+}
+
+// harmlessValue is harmless of a value with a quote after it.
+func (f *form) harmlessValue(p []byte) bool {
+	end := len(p) - 1
+	if n, harmless := text.Glance(p); harmless && n == end && n > 0 && !char.IsLead(p[0]) && p[0] != '{' && p[0] != '[' {
+		return true
+	}
+	return f.harmless(p[:end])
 }
 
 // harmless reports whether there is nothing in p that goes.

@@ -3,6 +3,7 @@ package escape
 import (
 	"bytes"
 	"net/url"
+	"slices"
 
 	"ssltape/record/secret/char"
 )
@@ -41,16 +42,26 @@ func AppendPercent(dst, p []byte) []byte {
 // AppendForm appends to dst what p stands for in a form. What is no escape it
 // leaves.
 func AppendForm(dst, p []byte) []byte {
+	n := len(dst)
+	dst = slices.Grow(dst, len(p))[:n+len(p)]
 	for i := 0; i < len(p); i++ {
-		c := p[i]
-		switch {
-		case c == '+':
-			c = ' '
-		case c == '%' && i+2 < len(p) && char.HexDigits[p[i+1]] && char.HexDigits[p[i+2]]:
+		c := inForm[p[i]]
+		if c == '%' && i+2 < len(p) && char.HexDigits[p[i+1]] && char.HexDigits[p[i+2]] {
 			c = char.HexValue(p[i+1])<<4 | char.HexValue(p[i+2])
 			i += 2
 		}
-		dst = append(dst, c)
+		dst[n] = c
+		n++
 	}
-	return dst
+	return dst[:n]
 }
+
+// inForm is what the bytes of a form stand for, but for escapes: a plus sign is a space.
+// To look up all of them takes less than to foretell where words end.
+var inForm = func() (is [256]byte) {
+	for i := range is {
+		is[i] = byte(i)
+	}
+	is['+'] = ' '
+	return is
+}()

@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"strings"
 
 	"ssltape/record/scan/escape"
 	"ssltape/record/secret"
@@ -124,15 +125,88 @@ const maxFieldName = len("document.cookie")
 
 // A fieldSearch is how far a text was looked through for the names of fields, and
 // where the last one begins.
-type fieldSearch struct{ to, last int }
+type fieldSearch struct {
+	to, last int
+	ahead
+}
+
+// An ahead looks through a text for words, each once and ahead of what is asked for.
+type ahead struct {
+	text  []byte // all that came
+	known bool   // all below is
+	first int    // where the first word that was not told of yet ends
+	next  [4]int // where the next one of each begins
+}
+
+// maxAfter is how much of the name of a field comes after what such names have in common.
+const maxAfter = len(`\":`)
+
+// tells reports whether one of words, up to four, ends in the first n bytes of the text
+// that did not do so, with maxAfter bytes more, when it was asked the last time.
+func (a *ahead) tells(words []word, n int) bool {
+	if n > len(a.text) {
+		return true // it is another text
+	}
+	if a.known && n < a.first {
+		return false
+	}
+	told := false
+	first := len(a.text) + 1
+	for i := range words {
+		w, at := &words[i], &a.next[i]
+		if !a.known {
+			*at = w.from(a.text, 0)
+		}
+		for size := len(w.text); *at+size <= n; *at = w.from(a.text, *at+1) {
+			if told = true; *at+size+maxAfter > n {
+				break // what makes it a name may come
+			}
+		}
+		first = min(first, *at+len(w.text))
+	}
+	a.known, a.first = true, first
+	return told
+}
+
+// A word is one that is looked for by a byte in it that is rare.
+type word struct {
+	text []byte
+	rare int // where that is
+}
+
+// newWord returns the word text, in which c is rare.
+func newWord(text string, c byte) word { return word{[]byte(text), strings.IndexByte(text, c)} }
+
+// from returns the place of the first w from p[i] on, or len(p).
+func (w *word) from(p []byte, i int) int {
+	for i += w.rare; i < len(p); i++ {
+		k := bytes.IndexByte(p[i:], w.text[w.rare])
+		if k < 0 {
+			break
+		}
+		if i += k; bytes.HasPrefix(p[i-w.rare:], w.text) {
+			return i - w.rare
+		}
+	}
+	return len(p)
+}
+
+// fieldWords are what is common in the names of fields.
+var fieldWords = func() (words []word) {
+	for _, f := range fieldNames {
+		words = append(words, newWord(string(f.common), f.letter))
+	}
+	return words
+}()
 
 // reach looks through p, which is the text as far as it goes, from the byte on that
 // is from.
 func (s *fieldSearch) reach(p []byte, from int) {
-	from = max(from, s.to-maxFieldName, 0)
-	part := p[from:]
-	if _, i := lastField(part); i >= 0 {
-		s.last = max(s.last, from+i)
+	if s.tells(fieldWords, len(p)) {
+		from = max(from, s.to-maxFieldName, 0)
+		if _, i := lastField(p[from:]); i >= 0 {
+			s.last = max(s.last, from+i)
+		}
 	}
 	s.to = len(p)
 }
@@ -195,10 +269,7 @@ func (t *Text) fieldBefore(before []byte, raw bool) *fieldLine {
 	return f
 }
 
-// asking is between what is asked for and whom it is of: password for bob.
-const asking = "for "
-
-// mayAsk reports whether asking may be in the end of what stands before a token.
+// mayAsk reports whether one of askingWords may be in the end of what stands before a token.
 func (t *Text) mayAsk(before []byte, raw bool) bool {
 	far := len(before) - maxTail
 	if raw {
@@ -207,13 +278,23 @@ func (t *Text) mayAsk(before []byte, raw bool) bool {
 	if far < 0 {
 		return true
 	}
-	from := max(far, t.asks.to-len(asking))
-	if part := before[from:]; bytes.Contains(part, []byte(asking)) {
-		t.asks.last = from + bytes.LastIndex(part, []byte(asking))
+	if t.asks.tells(askingWords, len(before)) {
+		from := max(far, t.asks.to-maxAsking)
+		for _, w := range askingWords {
+			if k := bytes.LastIndex(before[from:], w.text); k >= 0 {
+				t.asks.last = max(t.asks.last, from+k)
+			}
+		}
 	}
 	t.asks.to = len(before)
 	return t.asks.last >= far
 }
+
+// askingWords are what stands before whom a password is of, but for the first letter:
+// password for bob. maxAsking is the length of the longest one.
+var askingWords = []word{newWord("assword for ", 'w'), newWord("assphrase for ", 'p'), newWord("pw for ", 'w')}
+
+const maxAsking = len("assphrase for ")
 
 // last returns the end of what stands before a token.
 func (t *Text) last(before []byte, raw bool) []byte {

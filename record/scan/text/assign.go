@@ -222,8 +222,10 @@ func wordsName(p secret.Profile, b []byte, mayAsk func() bool) secret.Verdict {
 	}
 	if mayAsk() {
 		line := b[bytes.LastIndexByte(b, '\n')+1:]
-		if bytes.Contains(line, []byte(asking)) && (bytes.Contains(line, []byte("assword for ")) || bytes.Contains(line, []byte("pw for ")) || bytes.Contains(line, []byte("assphrase for "))) {
-			return secret.Remote
+		for _, w := range askingWords {
+			if bytes.Contains(line, w.text) {
+				return secret.Remote
+			}
 		}
 	}
 	rest := b[:len(b)-len(word)]

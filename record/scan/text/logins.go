@@ -231,7 +231,11 @@ var logins = map[string]int{"auth": 1, "HTTPBasicAuth": 1, "HTTPDigestAuth": 1, 
 // followsUser reports whether a token is a password that programs give to one of these.
 func (t *Text) followsUser(before []byte, raw bool) bool {
 	end := t.preceding(before)
-	if n := len(end); n == 0 || !isQuote(end[n-1]) || !bytes.HasSuffix(blanks.TrimEnd(quotes.TrimEnd(end)), []byte{','}) {
+	if n := len(end); n == 0 || !isQuote(end[n-1]) {
+		return false
+	}
+	between := blanks.TrimEnd(quotes.TrimEnd(end))
+	if n := len(between); n > 0 && between[n-1] != ',' && (!raw || bytes.IndexByte(between[max(0, n-escape.Max):], '\\') < 0) {
 		return false
 	}
 	b := bytes.TrimRight(blanks.TrimEnd(quotes.TrimEnd(t.last(before, raw))), ",")

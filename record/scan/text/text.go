@@ -91,7 +91,7 @@ func (t *Text) Write(p []byte, at int64, n int) {
 // no escapes but those of what separates tokens, and whole means that the
 // string ends with it.
 func (t *Text) Scan(p []byte, at int64, whole, raw bool) {
-	t.fields, t.asks = fieldSearch{last: -1}, fieldSearch{last: -1}
+	t.fields, t.asks = fieldSearch{last: -1, ahead: ahead{text: p}}, fieldSearch{last: -1, ahead: ahead{text: p}}
 	for i := 0; ; {
 		from, to := t.next(p, i, whole, raw)
 		part := to == len(p) && !whole

@@ -35,7 +35,7 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 	switch {
 	case t.s.Profile == secret.Strict, m&char.Percent != 0, m&(char.AtSign|char.Colon) == char.AtSign|char.Colon:
 		return true
-	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok), m&char.Colon != 0 && t.login(tok, before, raw):
+	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok) && t.mayMatter(tok, m, before, raw), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
 	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.inElement(before) || t.afterSign(before) && secret.LooksMade(tok) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
 		return true
@@ -97,6 +97,13 @@ func wordAssigned(tok []byte, m byte) int {
 		}
 	}
 	return len(name) + 1
+}
+
+// mayMatter reports whether it may matter that a token with the classes m has the name of a
+// secret in it: a value without digits goes in a URL, or as a password of letters, but what is before the token may
+// make it the first one of a stretch.
+func (t *Text) mayMatter(tok []byte, m byte, before []byte, raw bool) bool {
+	return m&char.Digit != 0 || m&char.Equals != 0 && m&char.Between != 0 || wordAssigned(tok, m) > 0 || t.fieldBefore(before, raw) != nil || isEchoed(t.preceding(before))
 }
 
 // afterSign reports whether a token stands after what separates a value from its name.
@@ -200,7 +207,7 @@ const (
 // variable of the environment has it, may be shorter.
 func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	surely := kind != unsure
-	n := bytes.IndexAny(p, ",;&()")
+	n := secret.EndsValue.Index(p)
 	if n > 0 && p[n] == '&' && kind != element && valueEnd(p[n:]) > 1 { // no parameter follows
 		n = bytes.IndexAny(p, ",;()")
 	}
