@@ -87,7 +87,10 @@ func IsNumber(p []byte) bool {
 	if len(p) == 0 || !ofNumbers[p[len(p)-1]] || ofNumbers.Len(p) < len(p) {
 		return false
 	}
-	for from := 0; from+3 <= len(p); { // such keys begin with a word
+	if from, to := DashedKey(p); from < to {
+		return false
+	}
+	for from := 0; from+3 <= len(p); { // other keys of such begin with a word
 		if trigrams.begins(p[from:]) && beginsKey(p[from:], false) {
 			return false
 		}

@@ -79,7 +79,7 @@ func TestNextSolidKey(t *testing.T) {
 // TestNumber holds that no key is in what is a number.
 func TestNumber(t *testing.T) {
 	for in, want := range map[string]bool{"0190163d-8694-739b-aea5-966c26f8ad91": true, "9c1185a5c5e9fc54612808977ee8f548b2258d31": true,
-		"": false, "0190163g": false, "0190163d-8694-739b-fc-5966c26f8ad91": false} {
+		"": false, "0190163g": false, "9c1185a5c5e9fc54612808977ee8f548-b2258d31-0190163d": false, "0190163d-8694-739b-fc-5966c26f8ad91": false} {
 		if got := secret.IsNumber([]byte(in)); got != want {
 			t.Errorf("IsNumber(%q) = %v", in, got)
 		}

@@ -238,7 +238,11 @@ func (t *Text) followsUser(before []byte, raw bool) bool {
 	if n := len(between); n > 0 && between[n-1] != ',' && (!raw || bytes.IndexByte(between[max(0, n-escape.Max):], '\\') < 0) {
 		return false
 	}
-	b := bytes.TrimRight(blanks.TrimEnd(quotes.TrimEnd(t.last(before, raw))), ",")
+	b, ok := bytes.CutSuffix(blanks.TrimEnd(quotes.TrimEnd(t.last(before, raw))), []byte{','})
+	if !ok {
+		return false
+	}
+	b = bytes.TrimRight(b, ",")
 	k := bytes.LastIndexByte(b, '(')
 	if k < 0 || !isQuote(b[len(b)-1]) {
 		return false

@@ -70,9 +70,7 @@ func (t *Text) namesColumn(tok, before []byte, raw bool) byte {
 		}
 		return 0
 	}
-	if len(before) == 0 {
-		before = t.tail
-	}
+	before = t.preceding(before)
 	n := len(before)
 	if n < 2 {
 		return 0

@@ -31,6 +31,7 @@ type Text struct {
 	alone   scan.Held   // a token that is judged where it stands
 	before  []byte      // memory of what stands before it
 	joined  []byte      // memory of that and tail
+	end     []byte      // memory of preceding
 	short   *Text       // for what is decoded and short; made when it is first needed
 	decoded []byte      // memory of what a token is in another form
 	fields  fieldSearch // in the text that is scanned

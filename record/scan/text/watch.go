@@ -64,12 +64,17 @@ func (t *Text) watch(h *scan.Held, before []byte, raw bool) stretch {
 	return w
 }
 
-// preceding returns the end of what stands before a token, which may be short.
+// preceding returns the end of what stands before a token, maxTail bytes at least if there
+// are as many, until it is called again.
 func (t *Text) preceding(before []byte) []byte {
-	if len(before) == 0 {
+	switch {
+	case len(before) == 0:
 		return t.tail
+	case len(before) >= maxTail || len(t.tail) == 0:
+		return before
 	}
-	return before
+	t.end = append(append(t.end[:0], t.tail[max(0, len(t.tail)-maxTail):]...), before...)
+	return t.end
 }
 
 // isEchoed reports whether a token that before stands before is what echo prints.
@@ -106,10 +111,7 @@ func (t *Text) afterValue(before []byte, raw bool) bool {
 // key returns what stands before a token up to the key it is the value of, or nil
 // where no colon or equals sign is between them.
 func (t *Text) key(before []byte, raw bool) []byte {
-	end := before
-	if len(end) == 0 {
-		end = t.tail
-	}
+	end := t.preceding(before)
 	for n := len(end); ; n-- {
 		if n == 0 || !separators[end[n-1]] || end[n-1] == '\n' {
 			return nil
