@@ -152,6 +152,7 @@ var written = map[string]string{
 	"code in a form":     "<form><input type=\"hidden\" name=\"code\" value=\"@S@\"></form>\n",
 	"plan of terraform":  "  ~ password = \"@P@\" -> \"@P@\"\n",
 	"htpasswd in batch":  "htpasswd -b -c /etc/nginx/.htpasswd admin '@P@'\nhtpasswd -nb admin @P@\n",
+	"htpasswd of one":    "x htpasswd -b f bob @P@\n y\n",
 	"net use":            "net use Z: //server/share /user:bob @P@\n",
 	"pulumi":             "pulumi config set --secret dbName @P@\n",
 	"schtasks":           "schtasks /create /tn x /ru bob /rp @P@\n",
