@@ -145,3 +145,20 @@ func TestCursorWaits(t *testing.T) {
 		t.Errorf("%d bytes came, %d wait, %d at most; counted %d", got, c.waits, most, c.p.ahead.Load())
 	}
 }
+
+// A write that was answered, and had not returned when its process ended, is counted.
+func TestCursorUnended(t *testing.T) {
+	for events, want := range map[string]uint64{">1. <1": 0, ">1. <2?a": 1, ">1. <2?a >2.": 0, "<1?a <1?b": 1} {
+		c := testCursor()
+		c.yield = func(Event, error) bool { return true }
+		for _, e := range script(events) {
+			c.event(e)
+		}
+		for _, conn := range c.p.procs[1].conns {
+			c.unended(conn)
+		}
+		if got := c.p.unended.Load(); got != want {
+			t.Errorf("%s: %d writes counted, want %d", events, got, want)
+		}
+	}
+}

@@ -139,13 +139,22 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) 
 	c.end(key, object.TlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
 }
 
+// unended counts a write on conn that has not returned when its process ends: who
+// has the answer may end it before that, and what was passed is told on return.
+func (c *cursor) unended(conn *conn) {
+	if len(conn.waiting) > 0 {
+		c.p.unended.Add(1)
+	}
+}
+
 // endProcess ends the connections that pr had before epoch.
 func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.End) {
 	if c.lossy {
 		c.meetAll(func(k object.TlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
 	}
-	for key := range pr.conns {
+	for key, conn := range pr.conns {
 		if key.epoch < epoch {
+			c.unended(conn)
 			c.endConn(pr, key, out, epoch)
 		}
 	}
