@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"ssltape/record/scan"
 	"ssltape/record/scan/escape"
@@ -242,4 +243,65 @@ func (t *Text) keys(out []find, tok []byte) []find {
 		out = append(out, find{from: from, to: to})
 	}
 	return out
+}
+
+// An ahead looks through a text for words, each once and ahead of what is asked for.
+type ahead struct {
+	text  []byte // all that came
+	known bool   // all below is
+	first int    // where the first word that was not told of yet ends
+	next  [4]int // where the next one of each begins
+}
+
+// maxAfter is how much of the name of a field comes after what such names have in common.
+const maxAfter = len(`\":`)
+
+// tells reports whether one of words, up to four, ends in the first n bytes of the text
+// that did not do so, with maxAfter bytes more, when it was asked the last time.
+func (a *ahead) tells(words []word, n int) bool {
+	if n > len(a.text) {
+		return true // it is another text
+	}
+	if a.known && n < a.first {
+		return false
+	}
+	told := false
+	first := len(a.text) + 1
+	for i := range words {
+		w, at := &words[i], &a.next[i]
+		if !a.known {
+			*at = w.from(a.text, 0)
+		}
+		for size := len(w.text); *at+size <= n; *at = w.from(a.text, *at+1) {
+			if told = true; *at+size+maxAfter > n {
+				break // what makes it a name may come
+			}
+		}
+		first = min(first, *at+len(w.text))
+	}
+	a.known, a.first = true, first
+	return told
+}
+
+// A word is one that is looked for by a byte in it that is rare.
+type word struct {
+	text []byte
+	rare int // where that is
+}
+
+// newWord returns the word text, in which c is rare.
+func newWord(text string, c byte) word { return word{[]byte(text), strings.IndexByte(text, c)} }
+
+// from returns the place of the first w from p[i] on, or len(p).
+func (w *word) from(p []byte, i int) int {
+	for i += w.rare; i < len(p); i++ {
+		k := bytes.IndexByte(p[i:], w.text[w.rare])
+		if k < 0 {
+			break
+		}
+		if i += k; bytes.HasPrefix(p[i-w.rare:], w.text) {
+			return i - w.rare
+		}
+	}
+	return len(p)
 }
