@@ -216,6 +216,29 @@ func TestParseOutput(t *testing.T) {
 	}
 }
 
+// To a terminal goes nothing that it would act on, and nothing binary.
+func TestOutputToTerminal(t *testing.T) {
+	for _, f := range formats() {
+		var out bytes.Buffer
+		o, err := NewOutput(f.name, "-", OutputOptions{Stdout: &out, Terminal: true})
+		if binary := f.name == "har.gz" || f.name == "pcapng"; err != nil || binary {
+			if e := new(Error); !binary || !errors.As(err, &e) || e.Code != exitUsage {
+				t.Errorf("%s: %v", f.name, err)
+			}
+			continue
+		}
+		x := &record.Exchange{ID: 1, Conn: &record.Conn{}}
+		x.Request = record.Request{Method: "GET", Target: "/\u009b31m\u202e\u200b"}
+		x.Response.Status, x.Request.Done, x.Response.Done = 200, true, true
+		if err := errors.Join(o.WriteExchange(x), o.Close()); err != nil {
+			t.Errorf("%s: %v", f.name, err)
+		}
+		if text := out.String(); !strings.Contains(text, "31m") || strings.ContainsAny(text, "\u009b\u202e\u200b") {
+			t.Errorf("%s: %q", f.name, text)
+		}
+	}
+}
+
 // What cannot be written to is said before anything is read.
 func TestOutputErrors(t *testing.T) {
 	dir := t.TempDir()

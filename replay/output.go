@@ -25,8 +25,12 @@ type format struct {
 	endings []string // of names of files
 	bytes   bool     // it stores chunks, not exchanges
 	shown   bool     // it is for people: replay does not read it
+	screen  screen   // nil where it is binary
 	open    func(w io.Writer, o OutputOptions) (sink, error)
 }
+
+// A screen returns what writes to a terminal so that nothing acts on that.
+type screen func(terminal io.Writer) io.Writer
 
 // A sink is a format's writer of a file. Flush, idle and len may be nil.
 type sink struct {
@@ -39,13 +43,14 @@ type sink struct {
 }
 
 func formats() []format {
+	asItIs := func(terminal io.Writer) io.Writer { return terminal } // views see to it themselves
 	return []format{
-		{"har", []string{".har", ".json"}, false, false, openHAR},
-		{"har.gz", []string{".har.gz", ".json.gz"}, false, false, openGzip},
-		{"pcapng", []string{".pcapng"}, true, false, openPcapng},
-		{"jsonl", []string{".jsonl", ".ndjson"}, false, false, openLines},
-		{"html", []string{".html", ".htm"}, false, true, openHTML},
-		{"txt", []string{".txt"}, false, true, openText},
+		{"har", []string{".har", ".json"}, false, false, view.JSON, openHAR},
+		{"har.gz", []string{".har.gz", ".json.gz"}, false, false, nil, openGzip},
+		{"pcapng", []string{".pcapng"}, true, false, nil, openPcapng},
+		{"jsonl", []string{".jsonl", ".ndjson"}, false, false, view.JSON, openLines},
+		{"html", []string{".html", ".htm"}, false, true, view.JSON, openHTML}, // data is JSON there
+		{"txt", []string{".txt"}, false, true, asItIs, openText},
 	}
 }
 
@@ -161,6 +166,7 @@ type OutputOptions struct {
 	View          string       // of the format txt; "" means full
 	Text          view.Options // of the format txt
 	Stdout        io.Writer    // what the path "-" is
+	Terminal      bool         // that is one
 	File          *os.File     // what the path is, where it is created already and empty; the Output closes it
 	Notice        func(string) // told what the user should know of the files; may be nil
 }
@@ -199,6 +205,9 @@ func NewOutput(name, path string, o OutputOptions) (*Output, error) {
 		return nil, &Error{exitUsage, fmt.Errorf("output format %q: unknown", name), ""}
 	}
 	if path == "-" {
+		if o.Terminal && out.screen == nil {
+			return nil, &Error{exitUsage, fmt.Errorf("output %s: is not for terminals", name), "write to a file, or to a program: | wireshark -k -i -"}
+		}
 		return out, nil
 	}
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
@@ -309,6 +318,9 @@ func (o *Output) Create() error {
 		return nil
 	}
 	w := o.opts.Stdout
+	if o.opts.Terminal {
+		w = o.screen(w)
+	}
 	if o.path != "-" {
 		f, err := o.create()
 		if err != nil {

@@ -111,6 +111,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 	p := new(pipeline)
 	whole := src.Bytes() && !o.selects()
 	text := view.Options{Side: view.Side(o.Side), Encoded: o.NoDecode}
+	width, isTerminal := terminal(stdout)
 	args := o.Outputs
 	if o.JSON {
 		args = []string{"jsonl:-"}
@@ -124,7 +125,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 			return nil, usage(fmt.Errorf("output %s: is the input", path), "write to another file, then rename it")
 		}
 		opts := OutputOptions{
-			Framing: o.Framing, Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout, Notice: o.notice}
+			Framing: o.Framing, Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout, Terminal: isTerminal, Notice: o.notice}
 		if o.Redact != redact.None {
 			opts.Redaction = o.Redact.String()
 		}
@@ -141,7 +142,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 	if len(p.outputs) > 0 {
 		return p, nil
 	}
-	text.Width, text.Terminal = terminal(stdout)
+	text.Width, text.Terminal = width, isTerminal
 	text.Color = o.Color == "always" || o.Color == "auto" && text.Terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	v, err := view.New(o.View, stdout, text)
 	if err != nil {

@@ -60,7 +60,7 @@ func newOutputs(o *Options, stdout, stderr io.Writer) (*outputs, error) {
 			out.stdout = newWaiting(f)
 		}
 	}
-	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: out.writer(stdout), Framing: o.Framing, Live: true,
+	opts := replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Comment: o.comment(), Stdout: out.writer(stdout), Terminal: isTerminal(stdout), Framing: o.Framing, Live: true,
 		Notice:        func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) },
 		FromExchanges: o.Filtered} // the bytes of what is left out must not be in a file
 	for _, f := range files {
@@ -203,7 +203,7 @@ func (o *Options) comment() string {
 // to w, which is stdout in the end.
 func (o *Options) liveView(stdout, w io.Writer) (*output, error) {
 	if o.JSON {
-		w, err := replay.NewOutput("jsonl", "-", replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Stdout: w})
+		w, err := replay.NewOutput("jsonl", "-", replay.OutputOptions{Version: o.Version, Redaction: o.Redact.String(), Stdout: w, Terminal: isTerminal(stdout)})
 		if err != nil {
 			return nil, err
 		}
@@ -214,7 +214,7 @@ func (o *Options) liveView(stdout, w io.Writer) (*output, error) {
 		name = "live"
 	}
 	opts := view.Options{Color: o.Color == "always"}
-	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := stdout.(*os.File); ok && isTerminal(f) {
 		opts.Terminal = true
 		opts.Color = o.Color != "never" && (opts.Color || os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
 		opts.Width, _, _ = term.GetSize(int(f.Fd()))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"ssltape/record"
@@ -98,6 +99,37 @@ func escape(s, keep string) string {
 		i += n
 	}
 	return b.String()
+}
+
+// JSON returns a writer to w, a terminal, of JSON in pieces of any size. What cannot
+// be shown as it is becomes an escape of JSON (RFC 8259, section 7): all that is
+// not printable stands in strings, but for line feeds and tabs.
+func JSON(w io.Writer) io.Writer { return &jsonWriter{w: w} }
+
+type jsonWriter struct {
+	w         io.Writer
+	held, out []byte // held: the beginning of a character
+}
+
+func (j *jsonWriter) Write(p []byte) (int, error) {
+	j.held, j.out = append(j.held, p...), j.out[:0]
+	rest := j.held
+	for utf8.FullRune(rest) {
+		r, n := utf8.DecodeRune(rest)
+		if printable(r, n, "\n\t") {
+			j.out = append(j.out, rest[:n]...)
+		} else {
+			for _, unit := range utf16.AppendRune(nil, r) {
+				j.out = fmt.Appendf(j.out, `\u%04x`, unit)
+			}
+		}
+		rest = rest[n:]
+	}
+	j.held = append(j.held[:0], rest...)
+	if _, err := j.w.Write(j.out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // printable reports whether a rune of n bytes may be shown as it is.

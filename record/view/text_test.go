@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,24 @@ func TestEscape(t *testing.T) {
 	}
 	if got, want := EscapeText("a\r\nb\tc\rd\n"), "a\nb\tc\\rd\n"; got != want {
 		t.Errorf("EscapeText: %q, want %q", got, want)
+	}
+}
+
+// JSON for a terminal says the same and harms none, however it is cut.
+func TestJSON(t *testing.T) {
+	in := "{\"a\":\"ü 漢 😀\u009b31m\u202e\u200b\x7f\U000e0041\xff\",\n\t\"b\":1}\n"
+	want := "{\"a\":\"ü 漢 😀\\u009b31m\\u202e\\u200b\\u007f\\udb40\\udc41\\ufffd\",\n\t\"b\":1}\n"
+	for n := 1; n <= len(in); n++ {
+		var out strings.Builder
+		w := JSON(&out)
+		for piece := range slices.Chunk([]byte(in), n) {
+			if k, err := w.Write(piece); k != len(piece) || err != nil {
+				t.Fatal(k, err)
+			}
+		}
+		if out.String() != want {
+			t.Errorf("in pieces of %d: %s", n, out.String())
+		}
 	}
 }
 
