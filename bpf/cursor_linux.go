@@ -28,6 +28,7 @@ const (
 	kindHandshake
 	kindLoad
 	kindWrote
+	kindSaved
 )
 
 // Flags of an event's head: its data ends what a call has passed; it was read
@@ -62,12 +63,19 @@ type conn struct {
 	told  bool // a chunk of it has been passed on
 
 	over    uint32    // the last write of which nothing follows
+	saved   *saved    // what one passes that has not returned, if that is known
 	waiting []waiting // in the order in which they were read
 }
 
 // isOver reports whether nothing follows of a write, whose number may have begun
 // from 0 again.
 func (n *conn) isOver(write uint32) bool { return int32(write-n.over) <= 0 }
+
+// What is saved of a write is what it passes where it never returns.
+type saved struct {
+	write uint32
+	chunk record.Chunk
+}
 
 // What is waiting was read before a write had returned that it may be the answer to.
 type waiting struct {
@@ -178,6 +186,11 @@ func (c *cursor) event(b []byte) {
 		}
 	case kindWrote:
 		c.wrote(c.conn(key, h), h.Write)
+	case kindSaved:
+		if conn := c.conn(key, h); int(h.Len) <= len(data) && !conn.isOver(h.Write) {
+			conn.saved = &saved{h.Write, record.Chunk{Conn: &conn.Conn, Dir: record.Out,
+				Off: int64(h.Off), Time: c.time(h.Time), Data: bytes.Clone(data[:h.Len])}}
+		}
 	case kindEnd:
 		conn, v := c.conn(key, h), object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}
 		if h.Flags&flagPending != 0 && !conn.isOver(h.Write) {
@@ -266,6 +279,9 @@ func (c *cursor) wrote(conn *conn, write uint32) {
 		return
 	}
 	conn.over = write
+	if s := conn.saved; s != nil && conn.isOver(s.write) {
+		conn.saved = nil
+	}
 	for len(conn.waiting) > 0 && int32(conn.waiting[0].write-write) <= 0 {
 		w := conn.waiting[0]
 		conn.waiting = conn.waiting[1:]

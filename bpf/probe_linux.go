@@ -28,7 +28,8 @@ type Probe struct {
 	events sync.Mutex // held by the iterator of Events
 
 	ahead     atomic.Uint64 // Loss.Ahead
-	unended   atomic.Uint64 // writes that had not returned when their process ended: a part of Loss.Unseen
+	rescued   atomic.Uint64 // bytes of writes that did not return: a part of Loss.Passed and Loss.Captured
+	unended   atomic.Uint64 // such writes of which that is not known: a part of Loss.Unseen
 	stopping  atomic.Bool
 	stop      chan struct{}  // closed when it is
 	workers   sync.WaitGroup // goroutines between the reader and the queue
@@ -197,7 +198,8 @@ func (p *Probe) Stop() error {
 func (p *Probe) Loss() Loss {
 	var cpus []object.TlsLoss
 	var zero uint32
-	sum := Loss{Ahead: p.ahead.Load(), Unseen: p.unended.Load()}
+	rescued := p.rescued.Load()
+	sum := Loss{Passed: rescued, Captured: rescued, Ahead: p.ahead.Load(), Unseen: p.unended.Load()}
 	if err := p.table(object.TlsMapLosses).Lookup(&zero, &cpus); err != nil {
 		return sum // p is closed
 	}

@@ -129,7 +129,7 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) 
 	in, next := record.EndCut, conn.next
 	var v object.TlsConn
 	if k := key.table(); c.p.table(object.TlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
-		next = [2]int64{int64(v.Off[0]), int64(v.Off[1])}
+		next = [2]int64{max(next[0], int64(v.Off[0])), int64(v.Off[1])} // more than that was saved
 		if v.Closed != 0 {
 			in = record.EndClean
 		}
@@ -139,9 +139,24 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) 
 	c.end(key, object.TlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
 }
 
-// unended counts a write on conn that has not returned when its process ends: who
-// has the answer may end it before that, and what was passed is told on return.
+// rescue passes on what was saved of a write on conn that does not return any more:
+// who has the answer may end the process before that.
+func (c *cursor) rescue(conn *conn) {
+	s := conn.saved
+	if s == nil || s.chunk.Off != conn.next[record.Out] {
+		return
+	}
+	conn.saved = nil
+	conn.next[record.Out] += int64(len(s.chunk.Data))
+	c.p.rescued.Add(uint64(len(s.chunk.Data)))
+	c.send(Event{Chunk: s.chunk})
+	c.wrote(conn, s.write)
+}
+
+// unended passes on or counts a write on conn that has not returned when its process
+// ends.
 func (c *cursor) unended(conn *conn) {
+	c.rescue(conn)
 	if len(conn.waiting) > 0 {
 		c.p.unended.Add(1)
 	}
@@ -171,7 +186,8 @@ func (c *cursor) finish() {
 	procs := maps.Clone(c.p.procs)
 	c.p.mu.Unlock()
 	for _, pr := range procs {
-		for key := range pr.conns {
+		for key, conn := range pr.conns {
+			c.rescue(conn)
 			c.endConn(pr, key, record.EndCut, now)
 		}
 	}

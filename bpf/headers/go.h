@@ -8,8 +8,9 @@
  * with the connection's lock of writes held, so that writes of several goroutines
  * come in their order. The answer to a write may be read by another goroutine
  * before the write returns. What is read is then marked, and user space has it
- * wait: the bytes of a write are only read by who writes them, and only when it
- * is known how many have passed.
+ * wait: the bytes of a write are read by who writes them, when it is known how many
+ * have passed. Who has the answer may end the process before that, so that they
+ * are also read with the first of it, for the case that nothing follows.
  *
  * Which socket a connection uses is in it: the number of a file. What is read
  * there may be something else, since a connection can be laid over anything.
@@ -158,11 +159,13 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf
 	};
 	if (buf >= stack.lo && buf < stack.hi)
 		call.head.stack = stack.hi;
-	if (c && dir == OUT)
+	if (c && dir == OUT) {
+		c->writing = at;
 		c->begun++;
-	else if (c && dir == IN)
+	}
+	if (c && dir == IN)
 		c->reading = 1;
-	else if (c)
+	if (c && dir == NEITHER)
 		c->closing = 1;
 	if (dir != NEITHER && (!c || (!c->socket && !c->doubt)))
 		go_socket(key.ssl, &call);
@@ -239,6 +242,49 @@ static __always_inline void go_wrote(struct conn_key *key, struct conn *c, bool 
 	c->done = c->begun; /* not before there is an event for all of it in the ring */
 }
 
+/* save_piece tells the n <= size bytes at buf. */
+#define save_piece(size)                                                       \
+	do {                                                                   \
+		struct {                                                       \
+			struct head head;                                      \
+			__u8 data[size];                                       \
+		} *e_ = bpf_ringbuf_reserve(&events, sizeof(*e_), 0);          \
+		if (!e_)                                                       \
+			return 0;                                              \
+		asm volatile("" : "+r"(n)); /* shows the verifier the bound */ \
+		if (n > size)                                                  \
+			n = size;                                              \
+		e_->head = conn_head(SAVED, key, c);                           \
+		e_->head.time = time;                                          \
+		e_->head.off = c->off[OUT];                                    \
+		e_->head.len = n;                                              \
+		e_->head.dir = OUT;                                            \
+		e_->head.write = write;                                        \
+		if (bpf_probe_read_user(e_->data, n, (void *)buf)) {           \
+			bpf_ringbuf_discard(e_, BPF_RB_NO_WAKEUP);             \
+			return 0;                                              \
+		}                                                              \
+		submit(e_, sizeof(*e_));                                       \
+	} while (0)
+
+/* go_save tells what the write on c passes that has not returned and seems to be
+ * answered, if that is no more than a record holds. It counts for nothing yet. */
+OWN_STACK int go_save(struct conn_key *key, struct conn *c) {
+	__u32 write = *(volatile __u32 *)&c->begun; /* first: of the next one it would be too late */
+	struct go_place at = c->writing;
+	struct go_call *call = bpf_map_lookup_elem(&go_calls, &at);
+
+	if (!call || call->head.stack || call->head.frame.ssl != key->ssl || call->head.frame.dir != OUT)
+		return 0;
+	__u64 n = call->head.len, buf = call->head.frame.buf, time = call->head.frame.time;
+	c->saved = write;
+	if (n <= 1024)
+		save_piece(1024);
+	else if (n <= PIECE)
+		save_piece(PIECE);
+	return 0;
+}
+
 /* go_leave delivers what a call that returns has passed. */
 static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, struct go_call_head *call, bool loops) {
 	struct conn_key key = {call->frame.ssl, call->frame.epoch, at->tgid};
@@ -260,6 +306,8 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 		return;
 	if (dir == OUT)
 		go_wrote(&key, c, l.flags & LAST);
+	if (dir == IN && passed && c->done != c->begun && c->saved != c->begun)
+		go_save(&key, c);
 	if (dir == IN && is_eof(GO_3(ctx)))
 		peer_closed(&key, c);
 	if (dir == IN)

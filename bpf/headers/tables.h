@@ -15,7 +15,7 @@ enum dir { OUT, IN, NEITHER };
 
 enum end { END_NONE, END_CLEAN, END_CUT }; /* as record.End */
 
-enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE, LOAD, WROTE };
+enum kind { DATA, END, START, EXEC, EXIT, ADDRESS, NAME, LINE, REFUSED, HANDSHAKE, LOAD, WROTE, SAVED };
 
 struct head { /* of an event; data follows */
 	__u64 time; /* ns, CLOCK_MONOTONIC */
@@ -107,6 +107,12 @@ struct conn_key {
 	__u32 tgid, pad;
 };
 
+struct go_place { /* of a call of a goroutine */
+	__u64 g;
+	__u64 depth; /* distance of its frame from the upper end of the stack */
+	__u32 tgid, pad;
+};
+
 struct conn {
 	__u64 born;
 	__u64 off[2]; /* bytes passed, by direction */
@@ -120,6 +126,9 @@ struct conn {
 	__u8 closing; /* by Go, likewise */
 	__u8 pad[2];
 	__u32 begun, done; /* writes of Go, which come one after the other */
+	__u32 saved;       /* the last of them that was told before it returned */
+	__u32 pad2;
+	struct go_place writing; /* the last of them that has begun */
 	__u64 handshake;     /* when it began, if it was not over at once */
 	__u64 socket;        /* its socket, if that is proven */
 	__u64 reads, writes; /* sockets that its last read and write point to */
@@ -202,12 +211,6 @@ struct thread {
 
 struct go_stack { /* runtime.stack of a goroutine */
 	__u64 lo, hi;
-};
-
-struct go_place { /* of a call of a goroutine */
-	__u64 g;
-	__u64 depth; /* distance of its frame from the upper end of the stack */
-	__u32 tgid, pad;
 };
 
 struct go_call { /* of crypto/tls that has not returned */

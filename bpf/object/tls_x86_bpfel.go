@@ -43,6 +43,9 @@ type TlsConn struct {
 	Pad       [2]uint8
 	Begun     uint32
 	Done      uint32
+	Saved     uint32
+	Pad2      uint32
+	Writing   TlsGoPlace
 	Handshake uint64
 	Socket    uint64
 	Reads     uint64
