@@ -21,11 +21,10 @@ func eventBytes(h object.TlsHead, data string) []byte {
 	return append(b, data...)
 }
 
-// script makes events of one connection of words: >N is data of write N, >N.
-// its last, <N is data that was read when write N was over, <N? before that, +N is
-// what write N passes that has not returned, =N
-// says that write N is over, $N? is the end of what can be read, read before that,
-// and ! ends the connection. Data is the word itself.
+// script makes events of one connection of words: >N is data of write N, >N. its
+// last, +N what write N passes that has not returned, =N says that it is over, <N is
+// data that was read when write N was over, <N? before that, $N? is the end of what
+// can be read, read before that, and ! ends the connection. Data is the word itself.
 func script(words string) (events [][]byte) {
 	var off [2]uint64
 	for _, word := range strings.Fields(words) {
