@@ -220,6 +220,10 @@ func TestParseOutput(t *testing.T) {
 func TestOutputToTerminal(t *testing.T) {
 	for _, f := range formats() {
 		var out bytes.Buffer
+		file, err := NewOutput(f.name, filepath.Join(t.TempDir(), "a"), OutputOptions{Stdout: &out, Terminal: true})
+		if err := errors.Join(err, file.Close()); err != nil {
+			t.Errorf("a file of %s beside a terminal: %v", f.name, err)
+		}
 		o, err := NewOutput(f.name, "-", OutputOptions{Stdout: &out, Terminal: true})
 		if binary := f.name == "har.gz" || f.name == "pcapng"; err != nil || binary {
 			if e := new(Error); !binary || !errors.As(err, &e) || e.Code != exitUsage {

@@ -318,10 +318,10 @@ func (o *Output) Create() error {
 		return nil
 	}
 	w := o.opts.Stdout
-	if o.opts.Terminal {
+	switch {
+	case o.path == "-" && o.opts.Terminal:
 		w = o.screen(w)
-	}
-	if o.path != "-" {
+	case o.path != "-":
 		f, err := o.create()
 		if err != nil {
 			return &Error{exitFailure, fmt.Errorf("output: %w", err), ""}
