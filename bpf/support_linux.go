@@ -13,6 +13,14 @@ import (
 	"ssltape/bpf/object"
 )
 
+// How many files a process that records must be allowed to have open: programs,
+// maps, links and the files of what is recorded are some 80. Which step it is
+// that meets a lower limit, and what is said there, would be a matter of chance.
+const (
+	leastFiles = 256
+	moreFiles  = "ulimit -n 1024 allows enough of them"
+)
+
 // Supported tells whether this process can record on this machine. The error
 // is a [SupportError].
 func Supported() error {
@@ -25,6 +33,10 @@ func Supported() error {
 	}
 	if _, err := os.Stat("/proc/self/exe"); err != nil {
 		return &SupportError{ErrProcess, "/proc is not mounted", "mount -t proc proc /proc"}
+	}
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && files.Cur < leastFiles {
+		return &SupportError{ErrProcess, fmt.Sprintf("no more than %d files may be open", files.Cur), moreFiles}
 	}
 	if err := hasTypes(); err != nil {
 		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
@@ -44,7 +56,7 @@ func hasTypes() error {
 // explain makes a SupportError of err where the kernel refused something.
 func explain(err error) error {
 	if errors.Is(err, unix.EMFILE) {
-		return &SupportError{ErrProcess, "too many open files", "ulimit -n 1024 allows enough of them"}
+		return &SupportError{ErrProcess, "too many open files", moreFiles}
 	}
 	if rejected := new(ebpf.VerifierError); errors.As(err, &rejected) {
 		return &SupportError{ErrKernel, err.Error(), "use a kernel of a current distribution"}

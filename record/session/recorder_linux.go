@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -34,7 +33,7 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 	r := &recorder{o: o, stdout: stdout, stderr: &status{w: stderr}, stopped: make(chan struct{})}
 	code, err := r.run(ctx)
 	if err != nil && !r.begun {
-		return commandCode(o, tooFewFiles(err))
+		return commandCode(o, err)
 	}
 	if err != nil {
 		return err
@@ -43,16 +42,6 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 		return &replay.Error{Code: code}
 	}
 	return nil
-}
-
-// tooFewFiles adds the way out to an error that says that no more files may be open.
-func tooFewFiles(err error) error {
-	if !strings.Contains(err.Error(), syscall.EMFILE.Error()) { // cilium/ebpf does not wrap all causes
-		return err
-	}
-	e := &replay.Error{Code: 1, Err: err}
-	errors.As(err, &e)
-	return &replay.Error{Code: e.Code, Err: e.Err, Hint: "ulimit -n 1024 allows enough of them"}
 }
 
 // commandCode turns the exit codes that say why nothing was recorded into the
