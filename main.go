@@ -84,7 +84,7 @@ func commands() []command {
 		}},
 		{"man", "print the manual page", nil, func(_ context.Context, args []string, s streams) error {
 			if len(args) > 0 {
-				return &replay.Error{Code: 2, Err: fmt.Errorf("man: %s: it takes no arguments", args[0]), Hint: "ssltape man | man -l -"}
+				return &replay.Error{Code: replay.ExitUsage, Err: fmt.Errorf("man: %s: it takes no arguments", args[0]), Hint: "ssltape man | man -l -"}
 			}
 			return manual.Man(s.out, program())
 		}},
@@ -100,7 +100,7 @@ func main() {
 func run(ctx context.Context, args []string, s streams) int {
 	if len(args) == 0 {
 		fmt.Fprint(s.err, usage)
-		return 2
+		return replay.ExitUsage
 	}
 	name, args := args[0], args[1:]
 	switch name {
@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		}
 		return report(err, s.err)
 	}
-	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: unknown command", name), Hint: "ssltape help lists them"}, s.err)
+	return report(&replay.Error{Code: replay.ExitUsage, Err: fmt.Errorf("%s: unknown command", name), Hint: "ssltape help lists them"}, s.err)
 }
 
 // report prints err and returns the exit code for it. Names of files and what
@@ -128,7 +128,7 @@ func report(err error, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	code, hint := 1, ""
+	code, hint := replay.ExitFailure, ""
 	if e := new(replay.Error); errors.As(err, &e) {
 		code, hint = e.Code, e.Hint
 		if e.Err == nil { // the exit code of the recorded command
@@ -173,7 +173,7 @@ func help(args []string, s streams) int {
 			return 0
 		}
 	}
-	return report(&replay.Error{Code: 2, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands and topics"}, s.err)
+	return report(&replay.Error{Code: replay.ExitUsage, Err: fmt.Errorf("%s: no help on that", args[0]), Hint: "ssltape help lists the commands and topics"}, s.err)
 }
 
 // flagUsages describes the flags of fs. That a switch takes a value goes
@@ -219,7 +219,7 @@ func program() manual.Manual {
 func completion(args []string, stdout io.Writer) error {
 	shell := strings.Join(args, " ")
 	if err := manual.Completion(stdout, program(), shell); err != nil {
-		return &replay.Error{Code: 2, Err: err, Hint: "ssltape completion bash > /etc/bash_completion.d/ssltape"}
+		return &replay.Error{Code: replay.ExitUsage, Err: err, Hint: "ssltape completion bash > /etc/bash_completion.d/ssltape"}
 	}
 	return nil
 }
@@ -244,5 +244,5 @@ func printVersion(args []string, stdout io.Writer) error {
 		return json.NewEncoder(stdout).Encode(map[string]string{
 			"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH})
 	}
-	return &replay.Error{Code: 2, Err: fmt.Errorf("version: %s is not one of its flags", args[0]), Hint: "ssltape version [--json]"}
+	return &replay.Error{Code: replay.ExitUsage, Err: fmt.Errorf("version: %s is not one of its flags", args[0]), Hint: "ssltape version [--json]"}
 }

@@ -90,11 +90,11 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if o.file != "-" {
 		f, err := os.Open(o.file)
 		if err != nil {
-			return &Error{exitUnreadable, err, "name a recording, or - for stdin"}
+			return &Error{ExitTarget, err, "name a recording, or - for stdin"}
 		}
 		defer f.Close()
 		if info, err := f.Stat(); err == nil && info.IsDir() {
-			return &Error{exitUnreadable, fmt.Errorf("%s: is a folder", o.file), "name a recording in it"}
+			return &Error{ExitTarget, fmt.Errorf("%s: is a folder", o.file), "name a recording in it"}
 		}
 		in, name = f, o.file
 	}
@@ -113,9 +113,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, syscall.EPIPE): // who reads has seen enough
 		return nil
 	case ctx.Err() != nil:
-		return &Error{exitSignal + int(syscall.SIGINT), nil, ""}
+		return &Error{ExitSignal + int(syscall.SIGINT), nil, ""}
 	}
-	if e := new(Error); !errors.As(err, &e) || e.Code != exitUnreadable {
+	if e := new(Error); !errors.As(err, &e) || e.Code != ExitTarget {
 		src.leftOut(name, stderr)
 	}
 	return err
@@ -182,7 +182,7 @@ func negations(args []string) []string {
 	return out
 }
 
-func usage(err error, hint string) error { return &Error{exitUsage, err, hint} }
+func usage(err error, hint string) error { return &Error{ExitUsage, err, hint} }
 
 // about says of which object err is.
 func about(name string, err error) error {

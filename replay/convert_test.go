@@ -226,7 +226,7 @@ func TestOutputToTerminal(t *testing.T) {
 		}
 		o, err := NewOutput(f.name, "-", OutputOptions{Stdout: &out, Terminal: true})
 		if binary := f.name == "har.gz" || f.name == "pcapng"; err != nil || binary {
-			if e := new(Error); !binary || !errors.As(err, &e) || e.Code != exitUsage {
+			if e := new(Error); !binary || !errors.As(err, &e) || e.Code != ExitUsage {
 				t.Errorf("%s: %v", f.name, err)
 			}
 			continue

@@ -202,19 +202,19 @@ func NewOutput(name, path string, o OutputOptions) (*Output, error) {
 		}
 	}
 	if out.format.name == "" {
-		return nil, &Error{exitUsage, fmt.Errorf("output format %q: unknown", name), ""}
+		return nil, &Error{ExitUsage, fmt.Errorf("output format %q: unknown", name), ""}
 	}
 	if path == "-" {
 		if o.Terminal && out.screen == nil {
-			return nil, &Error{exitUsage, fmt.Errorf("output %s: is not for terminals", name), "write to a file, or to a program: | wireshark -k -i -"}
+			return nil, &Error{ExitUsage, fmt.Errorf("output %s: is not for terminals", name), "write to a file, or to a program: | wireshark -k -i -"}
 		}
 		return out, nil
 	}
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return nil, &Error{exitFailure, fmt.Errorf("output %s: is a folder", path), "name a file in it"}
+		return nil, &Error{ExitFailure, fmt.Errorf("output %s: is a folder", path), "name a file in it"}
 	}
 	if _, err := os.Stat(filepath.Dir(path)); err != nil {
-		return nil, &Error{exitFailure, fmt.Errorf("output %s: %w", path, err), "create the folder " + filepath.Dir(path) + " first"}
+		return nil, &Error{ExitFailure, fmt.Errorf("output %s: %w", path, err), "create the folder " + filepath.Dir(path) + " first"}
 	}
 	return out, nil
 }
@@ -324,7 +324,7 @@ func (o *Output) Create() error {
 	case o.path != "-":
 		f, err := o.create()
 		if err != nil {
-			return &Error{exitFailure, fmt.Errorf("output: %w", err), ""}
+			return &Error{ExitFailure, fmt.Errorf("output: %w", err), ""}
 		}
 		o.file, w, o.back = f, f, newWriteback(f)
 	}
@@ -344,7 +344,7 @@ func (o *Output) create() (*os.File, error) {
 func (o *Output) begin(w io.Writer) error {
 	var err error
 	if o.sink, err = o.open(w, o.opts); err != nil {
-		return &Error{exitFailure, errors.Join(o.wrap(err), o.unmake()), ""}
+		return &Error{ExitFailure, errors.Join(o.wrap(err), o.unmake()), ""}
 	}
 	if o.bytes && o.opts.FromExchanges {
 		o.exchanges = wire.NewWriter(o.chunks)

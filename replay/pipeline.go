@@ -187,9 +187,9 @@ func (p *pipeline) finish(name string, end *guard, read int, err error) error {
 	case end.err != nil:
 		return end.err
 	case nothing:
-		return about(name, &Error{exitUnreadable, err, ""})
+		return about(name, &Error{ExitTarget, err, ""})
 	case err != nil:
-		return about(name, &Error{exitFailure, err, fmt.Sprintf("what came before that was read: %d done", read)})
+		return about(name, &Error{ExitFailure, err, fmt.Sprintf("what came before that was read: %d done", read)})
 	}
 	return errors.Join(ends...)
 }

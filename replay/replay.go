@@ -6,7 +6,7 @@ package replay
 
 // An Error is an error with what a command makes of it.
 type Error struct {
-	Code int    // exit code
+	Code int    // one of the exit codes below, or that of the recorded command
 	Err  error  // nil where there is nothing to print
 	Hint string // the way out, or ""
 }
@@ -22,10 +22,15 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Exit codes of replay.
+// The exit codes of all commands.
 const (
-	exitFailure    = 1 // also an input of which only a part could be read
-	exitUsage      = 2
-	exitUnreadable = 4
-	exitSignal     = 128 // and the number of the signal that ended it
+	ExitFailure       = 1 // also: not recordable; an input of which only a part could be read
+	ExitUsage         = 2
+	ExitPrivilege     = 3   // or the kernel, or the system, cannot record
+	ExitTarget        = 4   // nothing in it can be hooked; or it is no recording
+	ExitLoss          = 5   // something is missing, which --strict forbids
+	ExitNotRecorded   = 125 // this and those below: the commands that record runs
+	ExitNotExecutable = 126
+	ExitNotFound      = 127
+	ExitSignal        = 128 // and the number of the signal that ended it
 )

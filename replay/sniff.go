@@ -132,10 +132,10 @@ func notCapture(start []byte) error {
 			if hint == "" {
 				hint = hintFormats
 			}
-			return &Error{exitUnreadable, fmt.Errorf("not a capture: %s", o.name), hint}
+			return &Error{ExitTarget, fmt.Errorf("not a capture: %s", o.name), hint}
 		}
 	}
-	return &Error{exitUnreadable, fmt.Errorf("not a capture: starts with %.20q", start[:min(20, len(start))]), hintFormats}
+	return &Error{ExitTarget, fmt.Errorf("not a capture: starts with %.20q", start[:min(20, len(start))]), hintFormats}
 }
 
 // decode returns r without what its first bytes say that it is coded in, and
@@ -147,16 +147,16 @@ func decode(r io.Reader) (b *bufio.Reader, start []byte, err error) {
 		start, err = b.Peek(sniffSize)
 		switch cut := errors.Is(err, io.ErrUnexpectedEOF); {
 		case cut && len(start) == 0:
-			return nil, nil, &Error{exitUnreadable, errors.New("cut off before there is anything in it"), ""}
+			return nil, nil, &Error{ExitTarget, errors.New("cut off before there is anything in it"), ""}
 		case err != nil && !cut && !errors.Is(err, io.EOF):
-			return nil, nil, &Error{exitUnreadable, fmt.Errorf("read: %w", err), ""}
+			return nil, nil, &Error{ExitTarget, fmt.Errorf("read: %w", err), ""}
 		}
 		found := false
 		for _, c := range codings() {
 			if !found && c.is(start) {
 				found = true
 				if r, err = c.open(b); err != nil {
-					return nil, nil, &Error{exitUnreadable, fmt.Errorf("%s: %w", c.name, err), ""}
+					return nil, nil, &Error{ExitTarget, fmt.Errorf("%s: %w", c.name, err), ""}
 				}
 			}
 		}

@@ -90,7 +90,7 @@ func TestNotCapture(t *testing.T) {
 		var out bytes.Buffer
 		err := Run(context.Background(), []string{"-"}, strings.NewReader(start), &out, io.Discard)
 		e := new(Error)
-		if !errors.As(err, &e) || e.Code != exitUnreadable || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if !errors.As(err, &e) || e.Code != ExitTarget || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.20q: %v, want %s", start, err, want)
 		}
 		if e.Hint == "" && strings.HasPrefix(want, "not") {

@@ -57,13 +57,13 @@ func ParseOutput(arg string) (format, path string, err error) {
 		names = append(names, f.name)
 		if rest, ok := strings.CutPrefix(arg, f.name+":"); ok {
 			if rest == "" {
-				return "", "", &Error{exitUsage, fmt.Errorf("output %s: no file", arg), arg + "FILE, or " + arg + "- for stdout"}
+				return "", "", &Error{ExitUsage, fmt.Errorf("output %s: no file", arg), arg + "FILE, or " + arg + "- for stdout"}
 			}
 			return f.name, rest, nil
 		}
 	}
 	if arg == "-" {
-		return "", "", &Error{exitUsage, errors.New("output -: stdout has no name that tells the format"),
+		return "", "", &Error{ExitUsage, errors.New("output -: stdout has no name that tells the format"),
 			"say which: " + strings.Join(names, ":- ") + ":-"}
 	}
 	ending := "" // of the longest that fits: .har.gz before .gz
@@ -75,7 +75,7 @@ func ParseOutput(arg string) (format, path string, err error) {
 		}
 	}
 	if format == "" {
-		return "", "", &Error{exitUsage, fmt.Errorf("output %s: its ending does not tell the format", arg),
+		return "", "", &Error{ExitUsage, fmt.Errorf("output %s: its ending does not tell the format", arg),
 			"say which: " + strings.Join(names, ", ") + "; as in har:" + arg}
 	}
 	return format, arg, nil

@@ -42,7 +42,7 @@ func Check(args []string, stdout io.Writer) error {
 	case len(rest) > 0:
 		path, err := program.LookPath(rest[0])
 		if err != nil {
-			return &replay.Error{Code: 1, Err: fmt.Errorf("%s: command not found", rest[0]), Hint: "give its path, or look at PATH"}
+			return &replay.Error{Code: replay.ExitFailure, Err: fmt.Errorf("%s: command not found", rest[0]), Hint: "give its path, or look at PATH"}
 		}
 		c.command(path)
 	default:
@@ -82,7 +82,7 @@ func (c *checker) verdict() error {
 		c.say("not recorded", "what goes through %s", strings.Join(c.refused, ", "))
 	}
 	if len(c.obstacles) > 0 {
-		return &replay.Error{Code: 1, Err: errors.New("not recordable: " + c.obstacles[0]), Hint: c.hint}
+		return &replay.Error{Code: replay.ExitFailure, Err: errors.New("not recordable: " + c.obstacles[0]), Hint: c.hint}
 	}
 	if len(c.hooked) > 0 {
 		c.say("recorded", "HTTP/1, HTTP/2 and WebSocket through %s, sent and received, as client and as server", strings.Join(c.hooked, ", "))

@@ -60,9 +60,9 @@ func startCommand(o *Options) (*command, error) {
 // that a shell gives (POSIX, section 2.8.2).
 func notStarted(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return &replay.Error{Code: 126, Err: fmt.Errorf("%s: not executable", name), Hint: "chmod +x, or name the interpreter before it"}
+		return &replay.Error{Code: replay.ExitNotExecutable, Err: fmt.Errorf("%s: not executable", name), Hint: "chmod +x, or name the interpreter before it"}
 	}
-	return &replay.Error{Code: 127, Err: fmt.Errorf("%s: command not found", name), Hint: "give its path, or look at PATH"}
+	return &replay.Error{Code: replay.ExitNotFound, Err: fmt.Errorf("%s: command not found", name), Hint: "give its path, or look at PATH"}
 }
 
 // become sets the user that the command runs as: the one named, else who
@@ -76,11 +76,11 @@ func become(l *shim.Launch, name string) error {
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return &replay.Error{Code: 125, Err: fmt.Errorf("user %s: %w", name, err), Hint: "--user names who runs the command"}
+		return &replay.Error{Code: replay.ExitNotRecorded, Err: fmt.Errorf("user %s: %w", name, err), Hint: "--user names who runs the command"}
 	}
 	groups, err := u.GroupIds()
 	if err != nil {
-		return &replay.Error{Code: 125, Err: fmt.Errorf("groups of %s: %w", name, err)}
+		return &replay.Error{Code: replay.ExitNotRecorded, Err: fmt.Errorf("groups of %s: %w", name, err)}
 	}
 	for _, g := range groups {
 		if id, err := strconv.Atoi(g); err == nil {
@@ -166,10 +166,10 @@ func (c *command) wait() int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
-// shellStatus is the exit code, or 128+N where signal N ended the process.
+// shellStatus is the exit code, or that of the signal that ended the process.
 func shellStatus(s syscall.WaitStatus) int {
 	if s.Signaled() {
-		return 128 + int(s.Signal())
+		return replay.ExitSignal + int(s.Signal())
 	}
 	return s.ExitStatus()
 }
@@ -181,13 +181,13 @@ func Shim() error {
 	identity := new(shim.IdentityError)
 	switch {
 	case err == nil || errors.Is(err, shim.ErrNoPipe):
-		return &replay.Error{Code: 125, Err: shim.ErrNoPipe, Hint: "ssltape record -- COMMAND"}
+		return &replay.Error{Code: replay.ExitNotRecorded, Err: shim.ErrNoPipe, Hint: "ssltape record -- COMMAND"}
 	case errors.Is(err, shim.ErrAbandoned):
-		return &replay.Error{Code: 125}
+		return &replay.Error{Code: replay.ExitNotRecorded}
 	case errors.As(err, &identity):
-		return &replay.Error{Code: 125, Err: fmt.Errorf("run %s as another user: %w", l.Path, identity.Err)}
+		return &replay.Error{Code: replay.ExitNotRecorded, Err: fmt.Errorf("run %s as another user: %w", l.Path, identity.Err)}
 	case len(l.Args) == 0:
-		return &replay.Error{Code: 125, Err: err}
+		return &replay.Error{Code: replay.ExitNotRecorded, Err: err}
 	}
 	return notStarted(l.Args[0], err)
 }

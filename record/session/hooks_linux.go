@@ -143,9 +143,9 @@ func (h *hooks) must(path string) error {
 	err := h.attach(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return &replay.Error{Code: 1, Err: err, Hint: "--lib names a TLS library or a static binary"}
+		return &replay.Error{Code: replay.ExitFailure, Err: err, Hint: "--lib names a TLS library or a static binary"}
 	case err != nil:
-		return &replay.Error{Code: 4, Err: err, Hint: "ssltape check --exe " + path + " says why"}
+		return &replay.Error{Code: replay.ExitTarget, Err: err, Hint: "ssltape check --exe " + path + " says why"}
 	}
 	return nil
 }

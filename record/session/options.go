@@ -182,7 +182,7 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 }
 
 func usageError(text, hint string) error {
-	return &replay.Error{Code: 2, Err: errors.New(text), Hint: hint}
+	return &replay.Error{Code: replay.ExitUsage, Err: errors.New(text), Hint: hint}
 }
 
 // pids is the value of a flag that names processes: 42 or 42,43.

@@ -172,10 +172,10 @@ func newFile(program string, t time.Time) (*os.File, error) {
 			return f, nil
 		}
 		if !errors.Is(err, os.ErrExist) {
-			return nil, &replay.Error{Code: 1, Err: err, Hint: "-o names a file elsewhere"}
+			return nil, &replay.Error{Code: replay.ExitFailure, Err: err, Hint: "-o names a file elsewhere"}
 		}
 	}
-	return nil, &replay.Error{Code: 1, Err: fmt.Errorf("%s.har: exists, and so do 99 others of that name", stem), Hint: "-o names a file"}
+	return nil, &replay.Error{Code: replay.ExitFailure, Err: fmt.Errorf("%s.har: exists, and so do 99 others of that name", stem), Hint: "-o names a file"}
 }
 
 // comment says in a file where it comes from.

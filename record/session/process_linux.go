@@ -129,7 +129,7 @@ func canRun(path string) error {
 	default:
 		return nil
 	}
-	return &replay.Error{Code: 1, Err: fmt.Errorf("--exe %s: %w", path, err), Hint: "give the path of a program; -c takes its name"}
+	return &replay.Error{Code: replay.ExitFailure, Err: fmt.Errorf("--exe %s: %w", path, err), Hint: "give the path of a program; -c takes its name"}
 }
 
 // descendants returns the pids in roots and those of all their children.
@@ -311,10 +311,10 @@ func (r *recorder) roots(ps []process, exe string) (pids []int, waits bool, err 
 	}
 	for _, pid := range r.o.PIDs {
 		if !running[pid] {
-			return nil, false, &replay.Error{Code: 1, Err: fmt.Errorf("process %d: no such process", pid), Hint: "ps -e lists the processes"}
+			return nil, false, &replay.Error{Code: replay.ExitFailure, Err: fmt.Errorf("process %d: no such process", pid), Hint: "ps -e lists the processes"}
 		}
 		if !ours(pid) {
-			return nil, false, &replay.Error{Code: 3, Err: fmt.Errorf("process %d: belongs to another user", pid),
+			return nil, false, &replay.Error{Code: replay.ExitPrivilege, Err: fmt.Errorf("process %d: belongs to another user", pid),
 				Hint: "run with sudo: file capabilities are for one's own processes"}
 		}
 		pids = append(pids, pid)
@@ -391,7 +391,7 @@ func (r *recorder) refuse(pid int, comm string) {
 }
 
 func noTLS(pids []int) error {
-	return &replay.Error{Code: 4, Err: fmt.Errorf("process %d: no TLS library that can be hooked", pids[0]),
+	return &replay.Error{Code: replay.ExitTarget, Err: fmt.Errorf("process %d: no TLS library that can be hooked", pids[0]),
 		Hint: fmt.Sprintf("ssltape check -p %d says why", pids[0])}
 }
 

@@ -49,10 +49,10 @@ func Record(ctx context.Context, args []string, version string, stdout, stderr i
 // env(1) and timeout(1).
 func commandCode(o *Options, err error) error {
 	e := &replay.Error{Err: err}
-	if o == nil || len(o.Command) == 0 || errors.As(err, &e) && e.Code >= 125 {
+	if o == nil || len(o.Command) == 0 || errors.As(err, &e) && e.Code >= replay.ExitNotRecorded {
 		return err
 	}
-	return &replay.Error{Code: 125, Err: e.Err, Hint: e.Hint}
+	return &replay.Error{Code: replay.ExitNotRecorded, Err: e.Err, Hint: e.Hint}
 }
 
 // A recorder is one run of the record command.
@@ -176,7 +176,7 @@ func (r *recorder) attach() (err error) {
 		return privilege(err)
 	}
 	if r.o.All && os.Geteuid() != 0 {
-		return &replay.Error{Code: 3, Err: errors.New("--all: processes of other users need root"), Hint: "run with sudo, or name the processes"}
+		return &replay.Error{Code: replay.ExitPrivilege, Err: errors.New("--all: processes of other users need root"), Hint: "run with sudo, or name the processes"}
 	}
 	if len(r.o.Command) > 0 { // first: it gets ready meanwhile
 		if r.cmd, err = startCommand(r.o); err != nil {
@@ -236,7 +236,7 @@ func (r *recorder) begin() (err error) {
 	r.start = time.Now()
 	if r.o.ReadyFile != "" {
 		if err := os.WriteFile(r.o.ReadyFile, nil, 0o644); err != nil {
-			return &replay.Error{Code: 1, Err: err, Hint: "--ready-file names a file to create"}
+			return &replay.Error{Code: replay.ExitFailure, Err: err, Hint: "--ready-file names a file to create"}
 		}
 	}
 	if r.cmd == nil {
@@ -363,5 +363,5 @@ func privilege(err error) error {
 	if e := new(bpf.SupportError); errors.As(err, &e) && e.Hint != "" {
 		hint = e.Hint
 	}
-	return &replay.Error{Code: 3, Err: err, Hint: hint}
+	return &replay.Error{Code: replay.ExitPrivilege, Err: err, Hint: hint}
 }

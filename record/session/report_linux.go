@@ -160,9 +160,9 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 	case errors.Is(cause, errNoOutput) && !r.out.failed(): // stdout was closed
 		return code, nil
 	case cause != nil && !errors.Is(cause, errNoOutput):
-		return 0, &replay.Error{Code: 1, Err: cause}
+		return 0, &replay.Error{Code: replay.ExitFailure, Err: cause}
 	case r.out.failed():
-		return 1, nil // said when it happened
+		return replay.ExitFailure, nil // said when it happened
 	}
 	loss, dropped := r.loss()
 	cut := r.asm.Stats().Cut
@@ -174,7 +174,7 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 		if loss.Ahead > 0 {
 			text += fmt.Sprintf(", %s overtaken by answers", plural(int(loss.Ahead), "write"))
 		}
-		return 0, &replay.Error{Code: 5, Err: errors.New(text), Hint: "a larger --buffer or --max-body keeps more"}
+		return 0, &replay.Error{Code: replay.ExitLoss, Err: errors.New(text), Hint: "a larger --buffer or --max-body keeps more"}
 	}
 	return code, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ssltape/bpf"
+	"ssltape/replay"
 )
 
 // watch stops the recording on signals, at the time limit and at the end of
@@ -75,7 +76,7 @@ func (r *recorder) signal(s syscall.Signal) {
 	default: // wait for nothing: not for what is still in the ring, and not for the command
 		r.drop()
 		select {
-		case r.exited <- 128 + int(s):
+		case r.exited <- replay.ExitSignal + int(s):
 		default: // there is none, or it has ended
 		}
 	}

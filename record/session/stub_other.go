@@ -14,7 +14,7 @@ import (
 const ShimCommand = "exec-when-attached"
 
 func unsupported() error {
-	return &replay.Error{Code: 3, Err: errors.New("recording needs Linux; replay works here")}
+	return &replay.Error{Code: replay.ExitPrivilege, Err: errors.New("recording needs Linux; replay works here")}
 }
 
 // Record says that this system cannot record.
