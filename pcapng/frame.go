@@ -99,7 +99,7 @@ func appendIPv6(dst []byte, s *segment, tcpLen int) ([]byte, uint64) {
 	return dst, sum(dst[start+8:], uint64(swap(protoTCP))+uint64(swap(uint16(tcpLen))))
 }
 
-// frameSize returns the size of s's headers, and so of a frame without data.
+// headerSize returns the size of s's headers, and so of a frame without data.
 func (s *segment) headerSize() int {
 	n := ethSize + ip4Size + tcpSize
 	if !s.src.Addr().Is4() {

@@ -1,13 +1,13 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"time"
 
 	"golang.org/x/term"
 
@@ -260,6 +260,7 @@ type sorter struct {
 	held    []*record.Exchange
 }
 
+// WriteExchange implements [record.ExchangeWriter].
 func (s *sorter) WriteExchange(x *record.Exchange) error {
 	if x.Done() {
 		x.Keep()
@@ -276,9 +277,9 @@ func (s *sorter) Close() error {
 		case "time":
 			return a.Start().Compare(b.Start())
 		case "size":
-			return compare(b.Response.BodySize, a.Response.BodySize)
+			return cmp.Compare(b.Response.BodySize, a.Response.BodySize)
 		case "duration":
-			return compare(b.Duration(), a.Duration())
+			return cmp.Compare(b.Duration(), a.Duration())
 		}
 		return 0
 	})
@@ -291,14 +292,4 @@ func (s *sorter) Close() error {
 	}
 	s.held = nil
 	return errors.Join(errs...)
-}
-
-func compare[T int64 | time.Duration](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

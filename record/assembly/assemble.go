@@ -29,8 +29,8 @@ type Options struct {
 // is not safe for use by several goroutines at once.
 //
 // Memory is bounded: a connection holds at most one unfinished message head
-// of [maxHead] bytes a direction and [maxOpen] requests without a response;
-// bodies are in [record.Body]. Traffic that goes beyond is counted as unparsed.
+// of 1 MiB a direction and 1000 requests without a response; bodies are in
+// [record.Body]. Traffic that goes beyond is counted as unparsed.
 type Assembler struct {
 	out   record.ExchangeWriter
 	opts  Options
@@ -144,7 +144,7 @@ type connection struct {
 	next   [2]int64 // position that is expected next
 	ended  [2]bool
 
-	numbered bool // an exchange of it has been
+	numbered bool // the first exchange on it has its number
 }
 
 func (s *connection) chunk(c record.Chunk) {
@@ -319,7 +319,9 @@ func addHole(m *record.Message, x record.Hole) {
 	m.Lost = append(m.Lost, x)
 }
 
-// A pending holds bytes until there are more.
+// A pending holds the bytes of a direction that cannot be read before there are
+// more. A parser that is given p reads what join returns, and then calls either
+// wait or took.
 type pending struct{ buf []byte }
 
 // join returns what is held with p after it.
@@ -331,7 +333,8 @@ func (b *pending) join(p []byte) []byte {
 	return b.buf
 }
 
-// wait holds all, which join returned.
+// wait holds all, which join returned. Its results are those of a step that
+// needs more.
 func (b *pending) wait(all []byte) ([]byte, bool) {
 	if len(b.buf) == 0 {
 		b.buf = append(b.buf, all...)

@@ -124,7 +124,11 @@ const (
 	isUnmasked // the same by the server
 	isTLS
 	isOther
+	isChunk // within a body: see judgeChunk
 )
+
+// settled reports whether v decides what a connection speaks.
+func (v verdict) settled() bool { return v != undecided && v != isOther }
 
 // maxLeading is how many empty lines, in bytes, the first message may have before it.
 const maxLeading = 4 << 10
@@ -209,7 +213,7 @@ func couldBeStartLine(p []byte) bool {
 
 func (o *opening) data(d record.Dir, t time.Time, p []byte) {
 	if o.held == nil && !o.lost[d] { // nearly always the first bytes tell at once
-		if v := judge(p); o.settled(d, v) {
+		if v := judge(p); v.settled() {
 			o.start(d, v)
 			o.parser.data(d, t, p)
 			return
@@ -221,11 +225,6 @@ func (o *opening) data(d record.Dir, t time.Time, p []byte) {
 		return // a start line that is still long: nothing else is undecided for so long
 	}
 	o.look(d)
-}
-
-// settled reports whether v decides what the connection speaks.
-func (o *opening) settled(d record.Dir, v verdict) bool {
-	return v != undecided && v != isOther
 }
 
 // look judges what d has brought so far.
@@ -252,7 +251,7 @@ func (o *opening) look(d record.Dir) {
 		v, skip = o.scan[d].find(o.buf[d])
 		o.forget(d, skip)
 	}
-	if o.settled(d, v) {
+	if v.settled() {
 		held := o.held
 		o.start(d, v)
 		for _, e := range held {

@@ -296,8 +296,8 @@ func (h *headLines) next() (line string, ok bool) {
 	return line, ok
 }
 
-// parseFields reads the fields of a header or trailer section. Lines that are
-// no fields are kept as values without a name.
+// fields reads the lines that are left as the fields of a header or trailer
+// section. Lines that are no fields are kept as values without a name.
 func (h *headLines) fields() record.Fields {
 	fs := make(record.Fields, 0, strings.Count(h.text, "\n"))
 	for {

@@ -39,11 +39,11 @@ func (p *pair) note(set anomalies) { note(&p.Exchange, set) }
 
 // A half is the state of one direction.
 type half struct {
+	pending
 	h     *http1
 	dir   record.Dir
 	state state
-	buf   []byte    // held until there is more
-	scan  int       // no head ends in buf before it
+	scan  int       // no head ends in what is held before it
 	t     time.Time // of the chunk being read
 	from  time.Time // of the first byte of the head being read
 	seen  bool      // something came in this direction
@@ -141,29 +141,6 @@ func (s *half) step(p []byte) (rest []byte, more bool) {
 	}
 	s.h.hold(event{dir: s.dir, time: s.t, data: bytes.Clone(p)})
 	return nil, false
-}
-
-// join returns what is held with p after it.
-func (s *half) join(p []byte) []byte {
-	if len(s.buf) == 0 {
-		return p
-	}
-	s.buf = append(s.buf, p...)
-	return s.buf
-}
-
-// wait holds all, which join returned.
-func (s *half) wait(all []byte) ([]byte, bool) {
-	if len(s.buf) == 0 {
-		s.buf = append(s.buf, all...)
-	}
-	return nil, false
-}
-
-// took returns what follows the first n bytes of all, which join returned.
-func (s *half) took(all []byte, n int) []byte {
-	s.buf = nil
-	return all[n:]
 }
 
 // span counts n bytes, which are of the message being read if there is one.

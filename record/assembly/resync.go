@@ -1,8 +1,10 @@
 package assembly
 
-import "ssltape/record"
+import (
+	"bytes"
 
-import "bytes"
+	"ssltape/record"
+)
 
 // A scanner looks for a message in a direction of which the framing was lost:
 // bytes are missing, the recording began in the middle, or what came was not
@@ -260,7 +262,9 @@ func (s *half) rechunk(p []byte) ([]byte, bool) {
 	return nil, false
 }
 
-const isChunk = verdict(255) // of judgeChunk
+// maxChunkLine is how long the line before a chunk may be for judgeChunk to
+// believe it.
+const maxChunkLine = 256
 
 // judgeChunk tells whether a chunk starts at p. At a hole its line is enough;
 // elsewhere the chunk must end where the line says.
@@ -300,6 +304,3 @@ func (s *half) judgeChunk(p []byte) verdict {
 	}
 	return isChunk
 }
-
-// maxChunkLine is how long the line of a chunk is that is looked for.
-const maxChunkLine = 256

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"ssltape/record"
@@ -35,11 +36,7 @@ func (m mode) pattern(v value) (*regexp.Regexp, error) {
 		glob := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(v.text))
 		text = "(?is)" + m.anchor(glob)
 	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, err
-	}
-	return re, nil
+	return regexp.Compile(text)
 }
 
 func (m mode) anchor(s string) string {
@@ -56,14 +53,7 @@ func texts(m mode, k known, of func(*record.Exchange) []string) func(value) (Fil
 		if err != nil {
 			return nil, err
 		}
-		return judge(k, func(x *record.Exchange) bool {
-			for _, s := range of(x) {
-				if re.MatchString(s) {
-					return true
-				}
-			}
-			return false
-		}), nil
+		return judge(k, func(x *record.Exchange) bool { return slices.ContainsFunc(of(x), re.MatchString) }), nil
 	}
 }
 

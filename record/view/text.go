@@ -47,7 +47,7 @@ func (p *printer) printf(format string, args ...any) {
 	fmt.Fprintf(p.Writer, format, args...)
 }
 
-// close is the Close of views that have nothing to say at the end.
+// Close is that of views that have nothing to say at the end.
 func (p *printer) Close() error { return p.Flush() }
 
 // clock returns the time of day of t, to the millisecond.
