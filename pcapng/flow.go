@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ssltape/pcapng/tcpip"
 	"ssltape/record"
 )
 
@@ -146,14 +147,14 @@ func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part)
 				n -= minBlock // for there is no block that could follow in the page
 			}
 		}
-		p := packet{time: t, flags: tcpACK, data: data[:n]}
+		p := packet{time: t, flags: tcpip.ACK, data: data[:n]}
 		if f.tls != nil {
 			w.records = f.tls.appendData(w.records[:0], f.side(d), p.data)
 			p.data = w.records
 		}
 		f.half[d].told += int64(n)
 		if data = data[n:]; len(data) == 0 {
-			p.flags |= tcpPSH
+			p.flags |= tcpip.PSH
 		}
 		w.packet(f, d, p)
 		if h := &f.half[d]; len(data) == 0 || h.shown-h.acked >= maxInFlight {
@@ -195,7 +196,7 @@ func (w *Writer) lose(f *flow, d record.Dir, t int64, n int64) {
 	drops := uint64(1)
 	for n := min(n, maxHole); n > 0; {
 		m := min(n, maxSegment)
-		w.packet(f, d, packet{time: t, flags: tcpACK, missing: int(m), drops: drops})
+		w.packet(f, d, packet{time: t, flags: tcpip.ACK, missing: int(m), drops: drops})
 		if n -= m; n == 0 || h.shown-h.acked >= maxInFlight {
 			w.acknowledge(f, d, t)
 		}
@@ -211,7 +212,7 @@ func (w *Writer) restart(f *flow, d record.Dir, t int64, n int64) {
 	}
 	w.describe(f)
 	w.note(newComment(w.scratch).addUint("lost", uint64(n)))
-	w.packet(f, d, packet{time: t, flags: tcpRST | tcpACK, drops: 1})
+	w.packet(f, d, packet{time: t, flags: tcpip.RST | tcpip.ACK, drops: 1})
 	f.started = false
 	f.restarts++
 	for i := range f.half {
@@ -236,11 +237,11 @@ func (w *Writer) finish(f *flow, t int64, c record.Chunk) {
 		w.note(newComment(w.scratch).add("end", "cut"))
 	}
 	if c.End == record.EndClean || closed {
-		w.packet(f, d, packet{time: t, flags: tcpFIN | tcpACK})
+		w.packet(f, d, packet{time: t, flags: tcpip.FIN | tcpip.ACK})
 		w.acknowledge(f, d, t)
 	} else {
 		h.reset = true
-		w.packet(f, d, packet{time: t, flags: tcpRST | tcpACK})
+		w.packet(f, d, packet{time: t, flags: tcpip.RST | tcpip.ACK})
 	}
 	if peer.ended {
 		delete(w.flows, f.key)
@@ -251,7 +252,7 @@ func (w *Writer) finish(f *flow, t int64, c record.Chunk) {
 // acknowledged all; doing so twice would look like a lost packet.
 func (w *Writer) acknowledge(f *flow, d record.Dir, t int64) {
 	if h := &f.half[d]; h.acked < h.shown && !f.half[d.Peer()].reset {
-		w.packet(f, d.Peer(), packet{time: t, flags: tcpACK})
+		w.packet(f, d.Peer(), packet{time: t, flags: tcpip.ACK})
 	}
 }
 
@@ -276,12 +277,12 @@ func (w *Writer) start(f *flow, d record.Dir, t int64, head []byte) {
 		w.out.secrets(f.tls.keyLog())
 	}
 	w.introduce(f)
-	w.handshake(f, t, []packet{{flags: tcpSYN}, {flags: tcpSYN | tcpACK}, {flags: tcpACK}})
+	w.handshake(f, t, []packet{{flags: tcpip.SYN}, {flags: tcpip.SYN | tcpip.ACK}, {flags: tcpip.ACK}})
 	if f.tls != nil {
-		const flags = tcpPSH | tcpACK
+		const flags = tcpip.PSH | tcpip.ACK
 		flights := f.tls.handshake(f.session(head))
 		w.handshake(f, t, []packet{{flags: flags, data: flights[0]}, {flags: flags, data: flights[1]},
-			{flags: flags, data: flights[2]}, {flags: flags, data: flights[3]}, {flags: tcpACK}})
+			{flags: flags, data: flights[2]}, {flags: flags, data: flights[3]}, {flags: tcpip.ACK}})
 	}
 }
 
@@ -386,15 +387,15 @@ func (w *Writer) packet(f *flow, d record.Dir, p packet) {
 	h, peer := &f.half[d], &f.half[d.Peer()]
 	s := segment{src: f.ends[d], dst: f.ends[d.Peer()], fromSYN: d == f.client,
 		seq: h.isn + 1 + uint32(h.shown), flags: p.flags, data: p.data, missing: p.missing}
-	if p.flags&tcpSYN != 0 {
+	if p.flags&tcpip.SYN != 0 {
 		s.seq = h.isn
 	}
-	if p.flags&tcpACK != 0 {
+	if p.flags&tcpip.ACK != 0 {
 		s.ack = peer.isn + 1 + uint32(peer.shown)
 		peer.acked = peer.shown
 	}
 	h.shown += int64(len(p.data) + p.missing)
-	if p.flags&tcpFIN != 0 {
+	if p.flags&tcpip.FIN != 0 {
 		h.shown++
 	}
 

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+
+	"ssltape/pcapng/tcpip"
 )
 
 // Sizes of the headers of a packet.
@@ -14,15 +16,6 @@ const (
 	ip6Size  = 40
 	tcpSize  = 20
 	protoTCP = 6
-)
-
-// TCP flags (RFC 9293, section 3.1).
-const (
-	tcpFIN = 1 << iota
-	tcpSYN
-	tcpRST
-	tcpPSH
-	tcpACK
 )
 
 const (
@@ -54,7 +47,7 @@ func appendFrame(dst []byte, s *segment) []byte {
 	}
 	dst = append(dst, 2, 0, 0, 0, 0, to, 2, 0, 0, 0, 0, from)
 	options := ""
-	if s.flags&tcpSYN != 0 {
+	if s.flags&tcpip.SYN != 0 {
 		options = synOptions
 	}
 	tcpLen := tcpSize + len(options) + len(s.data) + s.missing
@@ -105,7 +98,7 @@ func (s *segment) headerSize() int {
 	if !s.src.Addr().Is4() {
 		n += ip6Size - ip4Size
 	}
-	if s.flags&tcpSYN != 0 {
+	if s.flags&tcpip.SYN != 0 {
 		n += len(synOptions)
 	}
 	return n

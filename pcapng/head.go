@@ -2,10 +2,9 @@ package pcapng
 
 import (
 	"bytes"
-)
 
-// preface is what a client of HTTP/2 sends first (RFC 9113, section 3.4).
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	"ssltape/record/frame"
+)
 
 // maxHead is how much of a direction's first line is held back at most.
 const maxHead = 8 << 10
@@ -17,8 +16,8 @@ func wholeLine(b []byte) bool {
 	if len(b) >= maxHead {
 		return true
 	}
-	if bytes.HasPrefix(b, []byte(preface[:16])) {
-		return len(b) >= len(preface)
+	if startsPreface(b) {
+		return len(b) >= len(frame.Preface)
 	}
 	line := bytes.TrimLeft(b, "\r\n")
 	for i, ch := range line {
@@ -37,20 +36,27 @@ func isResponse(b []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(b, "\r\n"), []byte("HTTP/"))
 }
 
+// startsPreface reports whether b starts with as much of the preface of HTTP/2 as
+// nothing else does.
+func startsPreface(b []byte) bool { return bytes.HasPrefix(b, []byte(frame.Preface[:16])) }
+
 // isHTTP2 reports whether b starts a connection of HTTP/2: with the client's
 // preface or with a SETTINGS frame (RFC 9113, section 6.5), the server's.
 func isHTTP2(b []byte) bool {
-	if bytes.HasPrefix(b, []byte(preface[:16])) {
+	if startsPreface(b) {
 		return true
 	}
-	const typeSettings = 4
-	return len(b) >= 9 && b[0] == 0 && b[3] == typeSettings && b[4] <= 1 && b[5]|b[6]|b[7]|b[8] == 0
+	if len(b) < frame.HTTP2Size {
+		return false
+	}
+	f := frame.ParseHTTP2(b)
+	return f.Type == frame.Settings && f.Length < 1<<16 && f.Flags <= frame.FlagAck && f.Stream == 0
 }
 
 // isRequest reports whether b starts like a request of HTTP/1 or HTTP/2.
 func isRequest(b []byte) bool {
 	_, _, ok := requestHead(b)
-	return ok || bytes.HasPrefix(b, []byte(preface[:16]))
+	return ok || startsPreface(b)
 }
 
 // requestHead returns the target and the Host field of the request that b

@@ -67,7 +67,7 @@ func packets(t *testing.T, file []byte) string {
 	}
 	var out strings.Builder
 	first := map[string]uint32{}
-	for f := (frame{}); ; {
+	for f := (captured{}); ; {
 		err := src.next(&f)
 		if err == io.EOF {
 			return out.String()

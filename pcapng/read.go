@@ -124,7 +124,7 @@ func (r *reader) run(in io.Reader, processes func(*record.ProcessEvent) error) e
 	if r.src, err = newSource(in, processes); err != nil {
 		return err
 	}
-	var f frame
+	var f captured
 	for !r.stopped {
 		if err := r.src.next(&f); err == io.EOF {
 			return nil
@@ -227,7 +227,7 @@ func (r *reader) track(h *ownHalf) {
 }
 
 // packet reads a packet that a Writer wrote.
-func (r *reader) packet(h *ownHalf, f *frame, p *tcpip.Segment) {
+func (r *reader) packet(h *ownHalf, f *captured, p *tcpip.Segment) {
 	if p.Flags&tcpip.SYN != 0 {
 		h.seq = p.Seq + 1
 		return

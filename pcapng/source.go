@@ -23,19 +23,19 @@ var (
 // maxBlock limits a block or a packet; libpcap has the same.
 const maxBlock = 16 << 20
 
-// A frame is a packet as the capture has it.
-type frame struct {
+// A captured is a packet as the capture has it.
+type captured struct {
 	iface    int // number of the interface, over all sections
 	link     tcpip.LinkType
 	time     time.Time
-	data     []byte   // valid until the next frame is read
+	data     []byte   // valid until the next one is read
 	size     int      // on the wire
 	comments []string // those that a Writer made
 }
 
-// A source yields the frames of a capture; io.EOF ends it.
+// A source yields the packets of a capture; io.EOF ends it.
 type source interface {
-	next(*frame) error
+	next(*captured) error
 }
 
 // newSource returns the source for what r starts with, which tells processes,
@@ -103,7 +103,7 @@ func newClassicSource(r *bufio.Reader, order binary.ByteOrder, unit time.Duratio
 	return &classicSource{r: r, order: order, unit: unit, link: link, head: make([]byte, 16)}, nil
 }
 
-func (c *classicSource) next(f *frame) error {
+func (c *classicSource) next(f *captured) error {
 	head := c.head
 	if _, err := io.ReadFull(c.r, head); err == io.EOF {
 		return io.EOF
@@ -119,7 +119,7 @@ func (c *classicSource) next(f *frame) error {
 		return err
 	}
 	t := time.Unix(int64(c.order.Uint32(head)), int64(c.order.Uint32(head[4:]))*int64(c.unit)).UTC()
-	*f = frame{link: c.link, time: t, data: c.buf, size: int(min(c.order.Uint32(head[12:]), math.MaxInt32))}
+	*f = captured{link: c.link, time: t, data: c.buf, size: int(min(c.order.Uint32(head[12:]), math.MaxInt32))}
 	return nil
 }
 
@@ -158,7 +158,7 @@ type sourceIface struct {
 	offset  int64  // seconds
 }
 
-func (s *blockSource) next(f *frame) error {
+func (s *blockSource) next(f *captured) error {
 	for {
 		typ, body, err := s.block()
 		if err != nil {
@@ -286,18 +286,16 @@ func ticksPerSecond(resolution byte) uint64 {
 // time returns the time of a number of ticks.
 func (i *sourceIface) time(ticks uint64) time.Time {
 	sec, rest := ticks/i.perSec, ticks%i.perSec
-	ns := rest
+	ns := uint64(float64(rest) / float64(i.perSec) * 1e9)
 	if i.perSec <= 1e9 {
 		ns = rest * 1e9 / i.perSec
-	} else {
-		ns = uint64(float64(rest) / float64(i.perSec) * 1e9)
 	}
 	return time.Unix(int64(sec)+i.offset, int64(ns)).UTC()
 }
 
 // packet reads an enhanced packet block, or an obsolete one, which has a drop
 // count beside a shorter interface number.
-func (s *blockSource) packet(f *frame, typ uint32, b []byte) error {
+func (s *blockSource) packet(f *captured, typ uint32, b []byte) error {
 	if len(b) < 20 {
 		return errBlock("packet")
 	}
@@ -314,7 +312,7 @@ func (s *blockSource) packet(f *frame, typ uint32, b []byte) error {
 	if n > uint64(len(b)-20) {
 		return errBlock("packet")
 	}
-	*f = frame{iface: s.before + int(id), link: i.link, time: i.time(ticks), data: b[20 : 20+n],
+	*f = captured{iface: s.before + int(id), link: i.link, time: i.time(ticks), data: b[20 : 20+n],
 		size: int(min(s.order.Uint32(b[16:]), math.MaxInt32)), comments: f.comments[:0]}
 	options := b[20+n:]
 	s.options(options[min(-n&3, uint64(len(options))):], func(code uint16, v []byte) {
@@ -326,7 +324,7 @@ func (s *blockSource) packet(f *frame, typ uint32, b []byte) error {
 }
 
 // simple reads a simple packet block, which has no time.
-func (s *blockSource) simple(f *frame, b []byte) error {
+func (s *blockSource) simple(f *captured, b []byte) error {
 	if len(b) < 4 || len(s.ifaces) == 0 {
 		return errBlock("simple packet")
 	}
@@ -335,7 +333,7 @@ func (s *blockSource) simple(f *frame, b []byte) error {
 	if i.snaplen > 0 {
 		n = min(n, uint64(i.snaplen))
 	}
-	*f = frame{iface: s.before, link: i.link, data: b[4 : 4+n], size: int(min(size, math.MaxInt32))}
+	*f = captured{iface: s.before, link: i.link, data: b[4 : 4+n], size: int(min(size, math.MaxInt32))}
 	return nil
 }
 

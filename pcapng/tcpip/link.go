@@ -33,9 +33,6 @@ const (
 	linkSLL2      LinkType = 276 // what tcpdump -i any writes since libpcap 1.10
 )
 
-// Ethernet is the link type of packets that start with an Ethernet header.
-const Ethernet = linkEthernet
-
 // ipPacket returns the IP packet in a packet, nil where there is none.
 func (d *Decoder) ipPacket(link LinkType, b []byte) []byte {
 	for range maxTunnels {

@@ -133,8 +133,6 @@ func (v verdict) settled() bool { return v != undecided && v != isOther }
 // maxLeading is how many empty lines, in bytes, the first message may have before it.
 const maxLeading = 4 << 10
 
-const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" // RFC 9113, section 3.4
-
 // judge tells what a direction that starts with p speaks. What it says of p
 // it says of everything that starts with p, unless it is undecided.
 func judge(p []byte) verdict {
@@ -158,8 +156,8 @@ func judge(p []byte) verdict {
 	if p[0] == 0 {
 		return judgeSettings(p)
 	}
-	if n := min(len(p), len(preface)); string(p[:n]) == preface[:n] {
-		if n < len(preface) {
+	if n := min(len(p), len(frame.Preface)); string(p[:n]) == frame.Preface[:n] {
+		if n < len(frame.Preface) {
 			return undecided
 		}
 		return isPreface
@@ -221,7 +219,7 @@ func (o *opening) data(d record.Dir, t time.Time, p []byte) {
 	}
 	o.held = hold(o.held, event{dir: d, time: t, data: bytes.Clone(p)})
 	o.buf[d] = append(o.buf[d], p...)
-	if n := len(o.buf[d]); !o.lost[d] && n-len(p) > maxLeading+len(preface) && n <= maxHead && bytes.IndexByte(p, '\n') < 0 {
+	if n := len(o.buf[d]); !o.lost[d] && n-len(p) > maxLeading+len(frame.Preface) && n <= maxHead && bytes.IndexByte(p, '\n') < 0 {
 		return // a start line that is still long: nothing else is undecided for so long
 	}
 	o.look(d)

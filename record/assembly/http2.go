@@ -153,12 +153,12 @@ func (s *http2Half) framing(n int) {
 // preface reads what the client begins with (RFC 9113, section 3.4).
 func (s *http2Half) preface(p []byte) ([]byte, bool) {
 	all := s.join(p)
-	n := min(len(all), len(preface))
-	if string(all[:n]) != preface[:n] {
+	n := min(len(all), len(frame.Preface))
+	if string(all[:n]) != frame.Preface[:n] {
 		s.state = frameState
 		return s.took(all, 0), true
 	}
-	if n < len(preface) {
+	if n < len(frame.Preface) {
 		return s.wait(all)
 	}
 	s.h.setClient(s.dir)

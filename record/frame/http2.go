@@ -31,6 +31,9 @@ const (
 	FlagPriority   = 0x20 // HEADERS
 )
 
+// Preface is what a client of HTTP/2 sends first (RFC 9113, section 3.4).
+const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
 // HTTP2Size is the length of an HTTP/2 frame's header in bytes.
 const HTTP2Size = 9
 
