@@ -112,8 +112,9 @@ type Loss struct {
 	TableEvents, TableBytes uint64 // too many connections, threads or processes
 	LongEvents, LongBytes   uint64 // more than 16 MiB in one call
 	// Unseen is the number of calls of which not even the length is known, so
-	// that what they passed is in none of the others; also of writes of Go of more than
-	// 16 KiB that were answered and had not returned when their process ended.
+	// that what they passed is in none of the others; also of writes that had not
+	// returned when their process ended, but for those of Go of up to 16 KiB that were
+	// answered, which are captured.
 	Unseen uint64
 	// Ahead is the number of writes that did not return while more than 16 MiB
 	// were read: some of that may stand before what it is the answer to, of which

@@ -150,22 +150,27 @@ func TestCursorWaits(t *testing.T) {
 	}
 }
 
-// A write that was answered, and had not returned when its process ended, comes where
-// it was saved, before the answer, and is counted where it was not.
+// A write that had not returned when its process ended comes where it was answered
+// and saved, before the answer, and is counted where it was not.
 func TestCursorUnended(t *testing.T) {
 	for _, tt := range []struct {
 		events, want string
 		counted      uint64
+		cut          uint32 // the write that the kernel has not seen return, if any
 	}{
-		{">1. <1", ">1. <1", 0},
-		{">1. <2?a", ">1.", 1},
-		{">1. <2?a >2.", ">1. >2. <2?a", 0},
-		{"<1?a <1?b", "", 1},
-		{">1. <2?a +2 <2?b", ">1. +2 <2?a <2?b", 0},
-		{">1. <2?a +2 >2.", ">1. >2. <2?a", 0},
-		{">1. >2. <2?a +2", ">1. >2. <2?a", 0},
-		{">1. <2?a +2 >2. <3?b", ">1. >2. <2?a", 1},
-		{">1. <2?a +2 =2", ">1. <2?a", 0}, // it failed
+		{">1. <1", ">1. <1", 0, 0},
+		{">1. <2?a", ">1.", 1, 0},
+		{">1. <2?a >2.", ">1. >2. <2?a", 0, 0},
+		{"<1?a <1?b", "", 1, 0},
+		{">1. <2?a +2 <2?b", ">1. +2 <2?a <2?b", 0, 0},
+		{">1. <2?a +2 >2.", ">1. >2. <2?a", 0, 0},
+		{">1. >2. <2?a +2", ">1. >2. <2?a", 0, 0},
+		{">1. <2?a +2 >2. <3?b", ">1. >2. <2?a", 1, 0},
+		{">1. <2?a +2 =2", ">1. <2?a", 0, 0}, // it failed
+		{">1.", ">1.", 1, 2},
+		{">1. <2?a +2", ">1. +2 <2?a", 0, 2},
+		{">1. <2?a", ">1.", 1, 2},
+		{"=0", "", 1, 1},
 	} {
 		c := testCursor()
 		var got []string
@@ -177,7 +182,7 @@ func TestCursorUnended(t *testing.T) {
 			c.event(e)
 		}
 		for _, conn := range c.p.procs[1].conns {
-			c.unended(conn)
+			c.unended(conn, tt.cut, tt.cut != 0)
 		}
 		if n := c.p.unended.Load(); n != tt.counted {
 			t.Errorf("%s: %d writes counted, want %d", tt.events, n, tt.counted)

@@ -96,6 +96,24 @@ func checkMirrored(t *testing.T, conns []*record.Conn) {
 	}
 }
 
+// What two goroutines read at once of a connection is all there, though not in an
+// order that anybody knows: the end may come first.
+func TestGoTwoReaders(t *testing.T) {
+	const n = 3_000_000
+	tp := recordGo(t, buildGoPair(t), fmt.Sprint("new two", n, " close"))
+	passed := [2]int64{}
+	for _, s := range tp.streams {
+		for dir := range s {
+			if passed[dir] += s[dir].final; s[dir].lost != 0 || int(s[dir].final) != s[dir].Len() {
+				t.Errorf("%v: %d bytes of %d", record.Dir(dir), s[dir].Len(), s[dir].final)
+			}
+		}
+	}
+	if passed != [2]int64{n, n} {
+		t.Errorf("%d bytes passed, want %d each way", passed, n)
+	}
+}
+
 // A call within one of the same goroutine: TLS in TLS, as through a proxy.
 func TestGoNested(t *testing.T) {
 	tp := recordGo(t, buildGoPair(t), "new inside w10 r a2000 ra w30000 r close")

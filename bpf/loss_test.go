@@ -83,6 +83,55 @@ func TestUnmapped(t *testing.T) {
 	}
 }
 
+// A write in which its process ends may have passed something: it is counted, also
+// where it is the first that there is of its connection.
+func TestEndsInWrite(t *testing.T) {
+	const clean, cut = record.EndClean, record.EndCut
+	for _, tt := range []struct {
+		name, steps string
+		language    func(*testing.T) (path string, prog pairProgram)
+		want        []outcome
+	}{
+		{"OpenSSL", "new w10 r d20", ofC, []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"OpenSSL, first", "new d20", ofC, nil},
+		{"Go", "new w10 r dies new w20", ofGo, []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"Go, large", "new dies new w1000000", ofGo, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path, prog := tt.language(t)
+			p := open(t, Options{})
+			if _, err := p.Attach(path); err != nil {
+				t.Fatal(err)
+			}
+			goOn, wait := start(t, p, prog.args(tt.steps)...)
+			goOn()
+			wait()
+			p.Stop()
+			tp := read(t, p)
+			account(t, p, tp)
+			var got []outcome
+			for _, c := range tp.conns {
+				s := tp.streams[c]
+				got = append(got, outcome{int(s[0].final), int(s[1].final), s[0].end, s[1].end})
+			}
+			if !equal(got, tt.want) {
+				t.Errorf("connections %v, want %v", got, tt.want)
+			}
+			if l := p.Loss(); l.Unseen != 1 || l.Bytes() != 0 {
+				t.Errorf("counted %+v", l)
+			}
+		})
+	}
+}
+
+// ofC and ofGo return what to attach to for a program that has steps, and that.
+func ofC(t *testing.T) (string, pairProgram) { return libssl(t), buildPair(t) }
+
+func ofGo(t *testing.T) (string, pairProgram) {
+	prog := buildGoPair(t)
+	return prog.path, prog
+}
+
 // Without room for a connection, what it carries is counted.
 func TestConnectionsFull(t *testing.T) {
 	p, tp := recordPair(t, Options{entries: map[string]uint32{"conns": 2}}, "new w10 r new w200 x300 r")

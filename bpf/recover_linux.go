@@ -123,12 +123,14 @@ func (c *cursor) meetAll(match func(object.TlsConnKey) bool) {
 }
 
 // endConn ends what is open of a connection of pr: out says how what the
-// process wrote ended.
-func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) {
-	conn := pr.conns[key]
-	in, next := record.EndCut, conn.next
+// process wrote ended, and gone whether the process did.
+func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64, gone bool) {
+	conn, k := pr.conns[key], key.table()
 	var v object.TlsConn
-	if k := key.table(); c.p.table(object.TlsMapConns).Lookup(k, &v) == nil && v.Born == key.born {
+	there := c.p.table(object.TlsMapConns).Lookup(k, &v) == nil && v.Born == key.born
+	c.unended(conn, v.Begun, there && gone && v.Begun != v.Done)
+	in, next := record.EndCut, conn.next
+	if there {
 		next = [2]int64{max(next[0], int64(v.Off[0])), int64(v.Off[1])} // more than that was saved
 		if v.Closed != 0 {
 			in = record.EndClean
@@ -139,25 +141,18 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64) 
 	c.end(key, object.TlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
 }
 
-// rescue passes on what was saved of a write on conn that does not return any more:
-// who has the answer may end the process before that.
-func (c *cursor) rescue(conn *conn) {
-	s := conn.saved
-	if s == nil || s.chunk.Off != conn.next[record.Out] {
-		return
+// unended passes on what was saved of a write on conn that does not return any more,
+// since who has the answer may end the process before that, or counts it: one that
+// something waits for, or where cut is set the last one.
+func (c *cursor) unended(conn *conn, last uint32, cut bool) {
+	if s := conn.saved; s != nil && s.chunk.Off == conn.next[record.Out] {
+		conn.saved = nil
+		conn.next[record.Out] += int64(len(s.chunk.Data))
+		c.p.rescued.Add(uint64(len(s.chunk.Data)))
+		c.send(Event{Chunk: s.chunk})
+		c.wrote(conn, s.write)
 	}
-	conn.saved = nil
-	conn.next[record.Out] += int64(len(s.chunk.Data))
-	c.p.rescued.Add(uint64(len(s.chunk.Data)))
-	c.send(Event{Chunk: s.chunk})
-	c.wrote(conn, s.write)
-}
-
-// unended passes on or counts a write on conn that has not returned when its process
-// ends.
-func (c *cursor) unended(conn *conn) {
-	c.rescue(conn)
-	if len(conn.waiting) > 0 {
+	if len(conn.waiting) > 0 || cut && !conn.isOver(last) {
 		c.p.unended.Add(1)
 	}
 }
@@ -167,10 +162,9 @@ func (c *cursor) endProcess(tgid uint32, pr *process, epoch uint64, out record.E
 	if c.lossy {
 		c.meetAll(func(k object.TlsConnKey) bool { return k.Tgid == tgid && k.Epoch < epoch })
 	}
-	for key, conn := range pr.conns {
+	for key := range pr.conns {
 		if key.epoch < epoch {
-			c.unended(conn)
-			c.endConn(pr, key, out, epoch)
+			c.endConn(pr, key, out, epoch, true)
 		}
 	}
 }
@@ -186,9 +180,8 @@ func (c *cursor) finish() {
 	procs := maps.Clone(c.p.procs)
 	c.p.mu.Unlock()
 	for _, pr := range procs {
-		for key, conn := range pr.conns {
-			c.rescue(conn)
-			c.endConn(pr, key, record.EndCut, now)
+		for key := range pr.conns {
+			c.endConn(pr, key, record.EndCut, now, false)
 		}
 	}
 }

@@ -135,6 +135,21 @@ int go_uses_sock(struct bpf_raw_tracepoint_args *ctx) { return go_uses_socket((v
 SEC("kprobe/go_socket")
 int go_uses_tcp(struct pt_regs *ctx) { return go_uses_socket((void *)PT_REGS_PARM1(ctx)); }
 
+/* go_tell tells up to which one the writes on c are over. The first time that makes
+ * the connection known, also where nothing comes of it. */
+OWN_STACK int go_tell(struct conn_key *key, struct conn *c, __u32 write) {
+	struct head *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		COUNT(ring_events, 1);
+		return 0;
+	}
+	*e = conn_head(WROTE, key, c);
+	e->write = write;
+	submit(e, sizeof(*e));
+	return 0;
+}
+
 /* go_enter notes a call with a buffer of len bytes, which its connection waits
  * for: Close ends it while others are under way, and what these pass still counts. */
 static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf, __u64 len) {
@@ -161,7 +176,8 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf
 		call.head.stack = stack.hi;
 	if (c && dir == OUT) {
 		c->writing = at;
-		c->begun++;
+		if (!c->begun++)
+			go_tell(&key, c, c->done);
 	}
 	if (c && dir == IN)
 		c->reading = 1;
@@ -230,15 +246,8 @@ int go_write(struct pt_regs *ctx) {
 /* go_wrote tells that a write on c is over, which what was read meanwhile waits
  * for. told is set where the last data of it says so. */
 static __always_inline void go_wrote(struct conn_key *key, struct conn *c, bool told) {
-	struct head *e = told ? 0 : bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-
-	if (e) {
-		*e = conn_head(WROTE, key, c);
-		e->write = c->begun;
-		submit(e, sizeof(*e));
-	} else if (!told) {
-		COUNT(ring_events, 1);
-	}
+	if (!told)
+		go_tell(key, c, c->begun);
 	c->done = c->begun; /* not before there is an event for all of it in the ring */
 }
 

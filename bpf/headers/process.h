@@ -97,6 +97,21 @@ int process_fork(struct bpf_raw_tracepoint_args *ctx) {
 	return 0;
 }
 
+/* count_unended counts the writes that a thread is in when it ends: some of what they
+ * were to pass may have. What is within another one of the same connection is that. */
+static __always_inline void count_unended(__u64 id) {
+	struct thread *t = bpf_map_lookup_elem(&threads, &id);
+	__u64 n = 0;
+
+	for (int i = 0; t && i < FRAMES; i++) {
+		if (i < t->depth && t->frames[i].dir == OUT && !t->frames[i].counted &&
+		    (i == 0 || t->frames[i - 1].dir != OUT || t->frames[i - 1].ssl != t->frames[i].ssl))
+			n++;
+	}
+	if (n)
+		COUNT(unseen, n);
+}
+
 /* (struct task_struct *task), for each thread */
 SEC("raw_tp/sched_process_exit")
 int process_exit(struct bpf_raw_tracepoint_args *ctx) {
@@ -105,6 +120,8 @@ int process_exit(struct bpf_raw_tracepoint_args *ctx) {
 	__u32 tgid = id >> 32;
 	struct process *p = find_process(tgid, task);
 
+	if (p)
+		count_unended(id);
 	bpf_map_delete_elem(&threads, &id);
 	if (!p || BPF_CORE_READ(task, signal, live.counter) > 0)
 		return 0;

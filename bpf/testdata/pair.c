@@ -2,7 +2,7 @@
 // memory BIOs. A step is new, free, clear, shutdown, kill, eof (the client is
 // gone without close_notify), wN (the client writes N bytes in one call), xN
 // (likewise by SSL_write_ex), uN (wN, and the N <= 16384 bytes are unmapped
-// before the call returns), fork (a child goes on, the parent waits for it), r (the server reads all there is), rx (by
+// before the call returns), dN (the process ends within a write of N bytes), fork (a child goes on, the parent waits for it), r (the server reads all there is), rx (by
 // SSL_read_ex) or pN (the server peeks).
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -56,6 +56,7 @@ static char *bytes(long n) {
 
 static char *unmap;
 static long unmapped;
+static int ends;
 
 // The bytes have been encrypted when the library writes.
 static long written(BIO *b, int op, const char *p, size_t len, int i, long l, int ret, size_t *n) {
@@ -63,6 +64,8 @@ static long written(BIO *b, int op, const char *p, size_t len, int i, long l, in
 		munmap(unmap, unmapped);
 		unmap = NULL;
 	}
+	if (op == BIO_CB_WRITE && ends)
+		_exit(0);
 	return ret;
 }
 
@@ -103,6 +106,10 @@ static void step(const char *s) {
 			wait(NULL);
 			exit(0);
 		}
+	} else if (*s == 'd') {
+		ends = 1;
+		BIO_set_callback_ex(SSL_get_wbio(client), written);
+		SSL_write(client, bytes(n), n);
 	} else if (*s == 'u') {
 		write_unmapped(n);
 	} else if (*s == 'x') {

@@ -8,7 +8,9 @@
 // goroutine of it reads the answers), mixN (N goroutines of the client write at
 // once, the server sends it all back, which is printed), old (what new connects
 // from then on is TLS 1.2), toN (the client connects to a server elsewhere, at port
-// N), move (the client changes threads in each write from then on) or inside (new,
+// N), dies (the process ends in the first write of what new connects from then on),
+// twoN (two goroutines of the client read at once the N bytes that the server answers),
+// move (the client changes threads in each write from then on) or inside (new,
 // within the TLS of the last new).
 package main
 
@@ -32,7 +34,7 @@ type pair struct {
 	socket         net.Conn // of the server
 	written, read  int      // by the client and the server
 	version        uint16
-	moves          bool
+	moves, dies    bool
 }
 
 func main() {
@@ -101,6 +103,10 @@ func (p *pair) step(s string) {
 		p.server.Write(make([]byte, 5))
 		p.server.Close()
 		readAll(p.client, 5)
+	case "two":
+		p.two(n)
+	case "dies":
+		p.dies = true
 	case "move":
 		p.moves = true
 	case "old":
@@ -135,12 +141,31 @@ func (p *pair) connect(client, server net.Conn) {
 	if p.moves {
 		client = &moving{client}
 	}
+	last := &lastWrite{Conn: client}
+	if p.dies {
+		client = last
+	}
 	p.client = tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: p.version})
 	p.server = tls.Server(server, &tls.Config{Certificates: []tls.Certificate{p.cert}})
 	done := make(chan error)
 	go func() { done <- p.server.Handshake() }()
 	check(p.client.Handshake())
 	check(<-done)
+	last.due = true
+}
+
+// A lastWrite ends the process in the first write that is due.
+type lastWrite struct {
+	net.Conn
+	due bool
+}
+
+func (l *lastWrite) Write(b []byte) (int, error) {
+	n, err := l.Conn.Write(b)
+	if l.due {
+		os.Exit(0)
+	}
+	return n, err
 }
 
 // A moving connection writes on another thread than it was called on.
@@ -190,6 +215,30 @@ func (p *pair) echo(n int) {
 		<-next
 	}
 	check(<-echoed)
+}
+
+// two has the server write n bytes in pieces, which two goroutines read.
+func (p *pair) two(n int) {
+	wrote, read := make(chan error), make(chan int)
+	go func() {
+		for left := n; left > 0; left -= 1000 {
+			if _, err := p.server.Write(make([]byte, min(1000, left))); err != nil {
+				wrote <- err
+				return
+			}
+		}
+		wrote <- p.server.CloseWrite()
+	}()
+	for range 2 {
+		go func() {
+			m, _ := io.Copy(io.Discard, p.client) // until the end
+			read <- int(m)
+		}()
+	}
+	if m := <-read + <-read; m != n {
+		panic(fmt.Sprint(m, " bytes were read"))
+	}
+	check(<-wrote)
 }
 
 // mix has n goroutines write messages of all sizes, each in a buffer that is then
