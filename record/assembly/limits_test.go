@@ -252,8 +252,9 @@ func TestMemory(t *testing.T) {
 		if err := a.WriteChunk(record.Chunk{Conn: conn, Dir: record.In, Off: off, Data: piece}); err != nil {
 			t.Fatal(err)
 		}
-		if off += int64(len(piece)); i%1000 == 0 {
+		if off += int64(len(piece)); i%(1<<13) == 1<<12 {
 			var m runtime.MemStats
+			runtime.GC() // what is garbage, also of tests before, is as much as the collector leaves
 			runtime.ReadMemStats(&m)
 			peak = max(peak, m.HeapAlloc)
 		}
@@ -261,7 +262,7 @@ func TestMemory(t *testing.T) {
 	if st := a.Stats(); st.Done != 1 || st.Open != 2*conns || st.Body != size+1000*conns || st.Cut != size-64<<20 {
 		t.Errorf("%+v", st)
 	}
-	if peak > 200e6 {
+	if peak > 100e6 { // the heap grows to twice that before it is collected
 		t.Errorf("%d bytes in use", peak)
 	}
 	if files, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(files) > 0 && runtime.GOOS != "windows" {
@@ -314,8 +315,11 @@ func TestNoLeak(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if n := runtime.NumGoroutine(); n > before+5 {
-		t.Errorf("%d goroutines, %d before", n, before)
+	// One that has been told to end may still be about to.
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
 	}
 }
 
