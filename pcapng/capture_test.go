@@ -70,6 +70,8 @@ func TestLinkTypes(t *testing.T) {
 		"Geneve":         {uint32(layers.LinkTypeRaw), before4in(17, udp(6081)+"\x01\x00\x65\x58\x00\x00\x01\x00\x00\x00\x00\x00"+macs+"\x08\x00"), client4, server4},
 		"GTP":            {uint32(layers.LinkTypeRaw), before4in(17, udp(2152)+"\x30\xff\x00\x00\x00\x00\x00\x01"), client4, server4},
 		"GTP, extended":  {uint32(layers.LinkTypeRaw), before4in(17, udp(2152)+"\x34\xff\x00\x00\x00\x00\x00\x01\x00\x00\x00\x85\x01\x10\x01\x00"), client4, server4},
+		"L2TP":           {uint32(layers.LinkTypeRaw), before4in(17, udp(1701)+"\x00\x02\x00\x01\x00\x02\xff\x03\x00\x21"), client4, server4},
+		"L2TP, all":      {uint32(layers.LinkTypeRaw), before4in(17, udp(1701)+"\x4a\x02\x00\x00\x00\x01\x00\x02\x00\x05\x00\x06\x00\x03abc\x21"), client4, server4},
 		"Teredo":         {uint32(layers.LinkTypeRaw), before4in(17, udp(3544)+"\x00\x00\x00\x01\x00\x02\x00\x03"), client6, server6},
 	} {
 		t.Run(name, func(t *testing.T) {

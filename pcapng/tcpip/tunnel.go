@@ -53,6 +53,7 @@ func gre(b []byte) ([]byte, bool) {
 
 // Ports of tunnels over UDP.
 const (
+	portL2TP   = 1701 // RFC 2661
 	portGTP    = 2152 // GTP-U (3GPP TS 29.281)
 	portTeredo = 3544 // RFC 4380
 	portVXLAN  = 4789 // RFC 7348
@@ -68,10 +69,32 @@ func inUDP(dst, src uint16, b []byte) ([]byte, bool) {
 		return etherPayload(binary.BigEndian.Uint16(b[2:]), skip(b, 8+int(b[0]&63)*4)), b[0]>>6 == 0
 	case dst == portGTP:
 		return gtp(b)
+	case dst == portL2TP || src == portL2TP:
+		return l2tp(b)
 	case dst == portTeredo || src == portTeredo:
 		return teredo(b)
 	}
 	return nil, false
+}
+
+// l2tp returns the IP packet in PPP in b, a data message of version 2 (RFC
+// 2661, section 3.1).
+func l2tp(b []byte) ([]byte, bool) {
+	const control, length, sequence, offset, version = 0x80, 0x40, 0x08, 0x02, 2
+	if b[0]&control != 0 || b[1]&15 != version {
+		return nil, false
+	}
+	n := 6 // the flags, tunnel and session
+	if b[0]&length != 0 {
+		n += 2
+	}
+	if b[0]&sequence != 0 {
+		n += 4
+	}
+	if b[0]&offset != 0 && len(b) >= n+2 {
+		n += 2 + int(binary.BigEndian.Uint16(b[n:]))
+	}
+	return ppp(skip(b, n)), true
 }
 
 // gtp returns the IP packet that GTP-U carries (3GPP TS 29.281, section 5.1).
