@@ -161,8 +161,16 @@ func help(args []string, s streams) int {
 		fmt.Fprint(s.out, usage+"\nHelp on: record, replay, check, filters, views, exit-codes\n")
 		return 0
 	}
+	if len(args) > 1 {
+		return report(&replay.Error{Code: 2, Err: fmt.Errorf("help: %s: it takes one command or topic", args[1]), Hint: "ssltape help " + args[0]}, s.err)
+	}
 	for _, c := range commands() {
-		if c.name == args[0] && c.flags != nil {
+		switch {
+		case c.name != args[0] || c.short == "":
+		case c.flags == nil:
+			fmt.Fprintf(s.out, "ssltape %s: %s\n", c.name, c.short)
+			return 0
+		default:
 			fmt.Fprintf(s.out, "Usage:\n%s\nFlags:\n%s", usageOf(c.name), flagUsages(c.flags()))
 			return 0
 		}

@@ -129,6 +129,7 @@ type Exchange struct {
 	Request   Request
 	Response  Response
 	Err       error              // why the exchange is incomplete, or nil
+	Failed    bool               // the answer says that it failed: told of it before its body was left out
 	Anomalies []string           // oddities of the traffic, such as "bare-lf"
 	WebSocket []WebSocketMessage // as far as they have come, where the response began a WebSocket
 	keep      bool

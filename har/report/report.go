@@ -167,6 +167,8 @@ func (p *Writer) WriteExchange(x *record.Exchange) error {
 		if s.Wrong = c.Error; s.Wrong == "" {
 			s.Wrong = c.Broken
 		}
+	} else if s.Wrong = llm.Failure(x); s.Wrong != "" {
+		s.Failed = true
 	}
 	p.data("summary", s)
 	p.printf(`<script type="application/json" class="entry">`)

@@ -283,7 +283,8 @@ func TestModelErrors(t *testing.T) {
 		{responses, "application/json", `{"status":"completed","error":null,"output":[]}`, No},
 		{gemini, "text/event-stream", "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\n\ndata: {\"error\":{\"code\":503,\"message\":\"overloaded\",\"status\":\"UNAVAILABLE\"}}\n\n", Yes},
 		{gemini, "application/json", `[{"candidates":[]},{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}]`, Yes},
-		{"/other", "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n", No},
+		{"/other", "text/event-stream", "event: error\ndata: {\"type\":\"error\",\"error\":{}}\n\n", Yes},
+		{"/other", "text/event-stream", "event: note\ndata: {\"type\":\"error\",\"error\":{}}\n\n", No},
 	} {
 		x := &record.Exchange{Request: record.Request{Method: "POST", Target: c.target}, Response: record.Response{Status: 200}}
 		x.Request.Proto, x.Request.Done, x.Response.Proto, x.Response.Done = "HTTP/1.1", true, "HTTP/1.1", true

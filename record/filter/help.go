@@ -30,8 +30,9 @@ Keys of numbers:
 Others:
     after    before: 14:30, 2026-01-02, 2026-01-02T14:30:00
     is       sse llm error incomplete lost cut websocket; error is a status
-             of 400 and above, an exchange that is incomplete, and an answer
-             of a language model that says it failed, in a stream too
+             of 400 and above, an exchange that is incomplete, an event
+             called error, and an answer of a language model that says it
+             failed, in a stream too
     has      header.NAME req.header.NAME body req.body
 The names on the right are those of Chrome's developer tools and do the same.
 

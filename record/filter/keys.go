@@ -182,7 +182,7 @@ type state struct {
 var states = []state{
 	{"sse", responseHead, func(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }},
 	{"llm", requestHead, llm.Is},
-	{"error", done, func(x *record.Exchange) bool { return x.Err != nil || x.Response.Status >= 400 || llm.Failed(x) }},
+	{"error", done, func(x *record.Exchange) bool { return x.Err != nil || x.Response.Status >= 400 || llm.Failure(x) != "" }},
 	{"incomplete", done, func(x *record.Exchange) bool { return x.Err != nil }},
 	{"lost", done, func(x *record.Exchange) bool { return len(x.Request.Lost)+len(x.Response.Lost) > 0 }},
 	{"cut", done, func(x *record.Exchange) bool { return x.Request.Cut+x.Response.Cut > 0 }},

@@ -178,22 +178,6 @@ func Read(x *record.Exchange) (c *Chat, ok bool) {
 	return c, true
 }
 
-// Failed reports whether the answer of x says that something went wrong, which
-// a stream can do after a status of 200.
-func Failed(x *record.Exchange) bool {
-	a, ok := find(x)
-	if !ok {
-		return false
-	}
-	c := &Chat{Usage: noUsage}
-	if len(x.WebSocket) > 0 {
-		talk(c, x)
-	} else {
-		a.reply(c, &x.Response)
-	}
-	return c.Error != ""
-}
-
 // match gives results the names of the tools that they are of.
 func (c *Chat) match() {
 	names := map[string]string{}
@@ -263,7 +247,11 @@ func (a *api) read(c *Chat, r *record.Response) {
 	}
 }
 
-const eventStream = "text/event-stream"
+// Media types of streams.
+const (
+	eventStream = "text/event-stream"
+	awsStream   = "application/vnd.amazon.eventstream"
+)
 
 // stored returns the events of a stream that is not of server-sent events: a
 // JSON value a line, or frames of AWS. Nobody knows when each of them came.
@@ -272,7 +260,7 @@ func stored(r *record.Response) (events []record.Event, ok bool) {
 	switch r.MediaType() {
 	case "application/x-ndjson", "application/jsonl", "application/json-seq":
 		split = jsonLines
-	case "application/vnd.amazon.eventstream":
+	case awsStream:
 		split = awsEvents
 	default:
 		return nil, false

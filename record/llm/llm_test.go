@@ -31,9 +31,13 @@ func TestRead(t *testing.T) {
 			if len(parts) != 3 {
 				t.Fatalf("%d parts", len(parts))
 			}
-			c, ok := Read(exchange(parts[0], parts[1], parts[2]))
+			x := exchange(parts[0], parts[1], parts[2])
+			c, ok := Read(x)
 			if !ok {
 				t.Fatal("the API is not known")
+			}
+			if got := Failure(x); got != c.Error {
+				t.Errorf("failure %q, error %q", got, c.Error)
 			}
 			golden(t, strings.TrimSuffix(path, ".case")+".want.txt", dump(c))
 		})
@@ -157,6 +161,20 @@ func TestBroken(t *testing.T) {
 			if c.Broken == "" && c.Error == "" && c.Stop == "" {
 				t.Errorf("%s after %d events of %d: not said to be broken", path, n, len(events))
 			}
+		}
+	}
+}
+
+// An event called error is a failure of any stream.
+func TestFailure(t *testing.T) {
+	for answer, want := range map[string]string{
+		"event: error\ndata: out of cheese\n\n":      "out of cheese",
+		"event: error\ndata:\n\n":                    "error",
+		"event: note\ndata: {\"error\": \"no\"}\n\n": "",
+		"{\"error\": \"no\"}":                        "",
+	} {
+		if got := Failure(exchange("/anything", "{}", answer)); got != want {
+			t.Errorf("%q: %q, want %q", answer, got, want)
 		}
 	}
 }

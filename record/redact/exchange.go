@@ -111,7 +111,7 @@ func newTwin(s *texts) *twin {
 
 // grow makes t what x is by now.
 func (t *twin) grow(x *record.Exchange) error {
-	t.ID, t.Server, t.Err = x.ID, x.Server, t.failure(x.Err)
+	t.ID, t.Server, t.Failed, t.Err = x.ID, x.Server, x.Failed, t.failure(x.Err)
 	for _, a := range x.Anomalies[min(t.anomalies, len(x.Anomalies)):] {
 		t.Anomalies = append(t.Anomalies, t.freely(a))
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ssltape/record"
+	"ssltape/record/llm"
 )
 
 // A column of the list.
@@ -110,7 +111,11 @@ func (v *list) row(x *record.Exchange) {
 		v.headed = true
 		v.line(func(c column) string { return c.title }, dim)
 	}
-	v.line(func(c column) string { return c.value(v.printer, x) }, statusStyle(x))
+	st := statusStyle(x)
+	if failed(x) {
+		st = red
+	}
+	v.line(func(c column) string { return c.value(v.printer, x) }, st)
 }
 
 // line writes a line of cells; those of the status, or all where it is the
@@ -210,7 +215,8 @@ func bytesOf(x *record.Exchange) string {
 }
 
 // flags returns a letter for each thing that is special about x: S an event
-// stream, W a WebSocket, T cut by a limit, L bytes were lost, I incomplete.
+// stream, W a WebSocket, E it failed and its status does not say so, T cut by a
+// limit, L bytes were lost, I incomplete.
 func flags(x *record.Exchange) string {
 	s := ""
 	if isEventStream(x) {
@@ -218,6 +224,9 @@ func flags(x *record.Exchange) string {
 	}
 	if isWebSocket(x) {
 		s += "W"
+	}
+	if failed(x) {
+		s += "E"
 	}
 	if x.Request.Cut > 0 || x.Response.Cut > 0 {
 		s += "T"
@@ -229,6 +238,12 @@ func flags(x *record.Exchange) string {
 		s += "I"
 	}
 	return s
+}
+
+// failed reports whether the answer of x says that something went wrong, after
+// a status that says that all is well.
+func failed(x *record.Exchange) bool {
+	return x.Failed || x.Response.Status < 400 && llm.Failure(x) != ""
 }
 
 func isEventStream(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }

@@ -62,7 +62,7 @@ type Info struct {
 func All() []Info {
 	const heads = true
 	return []Info{
-		{"list", "a line for each exchange", heads, newList},
+		{"list", "a line for each exchange; FLAGS: S events, W WebSocket, E error in the answer, T cut, L lost, I incomplete", heads, newList},
 		{"live", "a line for each exchange, and the text of event streams as it arrives", false, newLive},
 		{"summary", "what the recording is about, at the end", heads, newSummary},
 		{"full", "heads and decoded bodies", false, newFull},
@@ -83,6 +83,7 @@ func All() []Info {
 // the owner of all that the copy refers to.
 func Heads(x *record.Exchange) *record.Exchange {
 	h := *x
+	h.Failed = failed(x)
 	h.Request.Body, h.Response.Body = record.Body{}, record.Body{}
 	h.Response.Events = make([]record.Event, len(x.Response.Events))
 	for i, e := range x.Response.Events {
