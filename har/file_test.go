@@ -23,6 +23,7 @@ type disk struct {
 	pos   int64
 	room  int64 // bytes that it can hold, 0 for any number
 	bad   int   // the write that fails in the middle, counted from 1
+	quota bool  // and for this reason, as all that come after it
 	count int   // writes so far
 	after func(data []byte)
 }
@@ -53,6 +54,9 @@ func (d *disk) WriteAt(p []byte, off int64) (n int, err error) {
 	n = len(p)
 	if d.count++; d.count == d.bad {
 		n, err = n/2, syscall.EIO
+	}
+	if d.quota && d.count >= d.bad {
+		n, err = n/2, syscall.EDQUOT
 	}
 	if d.room > 0 && off+int64(n) > d.room {
 		n, err = int(max(0, d.room-off)), syscall.ENOSPC
@@ -238,6 +242,9 @@ func TestFailingDisk(t *testing.T) {
 	}
 	for n := 2; n <= whole.count; n++ {
 		t.Run(fmt.Sprintf("write %d fails", n), func(t *testing.T) { check(t, &disk{bad: n}, syscall.EIO) })
+		if _, err := run(&disk{bad: n, quota: true}); !errors.Is(err, syscall.EDQUOT) || strings.Count(err.Error(), syscall.EDQUOT.Error()) != 1 {
+			t.Errorf("all fail from write %d on: error %v", n, err)
+		}
 	}
 }
 

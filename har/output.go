@@ -1,7 +1,6 @@
 package har
 
 import (
-	"errors"
 	"io"
 
 	"ssltape/har/jsonlist"
@@ -17,8 +16,9 @@ type output interface {
 	// commit writes p, which ends an entry and may hold others after it, and
 	// makes them the file's. ends says where in p each ends.
 	commit(p []byte, ends []int) error
-	// abort takes back what was spilled and not committed, where it can.
-	abort() error
+	// abort takes back what was spilled and not committed, where it can, for the
+	// reason err, and returns that with what went wrong in it for another one.
+	abort(err error) error
 	// finish ends the file.
 	finish(*about) error
 	// len is how many bytes long the file is.
@@ -58,7 +58,7 @@ func (s *sequential) commit(p []byte, _ []int) error {
 	return err
 }
 
-func (s *sequential) abort() error { return nil }
+func (s *sequential) abort(err error) error { return err }
 
 func (s *sequential) len() int64 { return s.written }
 
@@ -118,7 +118,7 @@ func (o *inPlace) commit(p []byte, ends []int) error {
 	return nil
 }
 
-func (o *inPlace) abort() error { return o.list.Abort() }
+func (o *inPlace) abort(err error) error { return o.list.Abort(err) }
 
 func (o *inPlace) len() int64 { return o.list.Len() + int64(len(o.late)) }
 
@@ -135,7 +135,7 @@ func (o *inPlace) tell(a *about) error {
 func (o *inPlace) finish(a *about) error {
 	err := o.tell(a)
 	if err != nil {
-		return errors.Join(err, o.abort())
+		return o.abort(err)
 	}
 	return o.list.Finish(o.late)
 }

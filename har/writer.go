@@ -3,7 +3,6 @@ package har
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -183,7 +182,7 @@ func (w *Writer) WriteExchange(x *record.Exchange) error {
 // fail ends the file where err is one of it.
 func (w *Writer) fail(err error) error {
 	if err != nil {
-		w.err = fmt.Errorf("write HAR: %w", errors.Join(err, w.out.abort()))
+		w.err = fmt.Errorf("write HAR: %w", w.out.abort(err))
 	}
 	return w.err
 }

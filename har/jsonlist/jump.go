@@ -1,8 +1,6 @@
 package jsonlist
 
 import (
-	"errors"
-	"syscall"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -47,7 +45,7 @@ func (l *List) goAhead(from, n int64) error {
 		need := max(onPage(l.pos+n), onPage(from+1))
 		far = need + min(maxJump, l.pos-l.started)&^(pageSize-1)
 		err := l.reserve(int(far - l.pos))
-		if errors.Is(err, syscall.ENOSPC) {
+		if isFull(err) {
 			far = need
 			err = l.reserve(int(far - l.pos))
 		}

@@ -379,21 +379,27 @@ func (l *List) reserve(n int) error {
 	for l.size < end {
 		m, err := l.f.WriteAt(l.blanks[:max(pageSize, min(spare, l.size-l.started)/pageSize*pageSize)], l.size)
 		l.size += int64(m)
-		if full := errors.Is(err, syscall.ENOSPC); err != nil && !(full && l.size >= end) {
+		if full := isFull(err); err != nil && !(full && l.size >= end) {
 			return err // but for room that is not needed yet
 		}
 	}
 	return nil
 }
 
+// isFull reports whether err says that there is no room, for anybody or for this user.
+func isFull(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
 func (l *List) write(p []byte, off int64) error {
 	_, err := l.f.WriteAt(p, off)
 	return err
 }
 
-// Abort takes back what was written of an element that was not committed.
-func (l *List) Abort() error {
-	err := l.write([]byte(ending), l.last)
+// Abort takes back what was written of an element that was not committed, for the
+// reason err. It returns that, and what else it could not do for another one.
+func (l *List) Abort(err error) error {
+	if again := l.write([]byte(ending), l.last); err == nil || again != nil && again.Error() != err.Error() {
+		err = errors.Join(err, again)
+	}
 	return errors.Join(err, l.f.Truncate(l.last+int64(len(ending))), closeStorer(l.store))
 }
 
@@ -418,7 +424,7 @@ func (l *List) Finish(tail []byte) error {
 		err = l.write(l.buf, l.pos)
 	}
 	if err != nil {
-		return errors.Join(err, l.Abort())
+		return l.Abort(err)
 	}
 	end := l.pos + int64(len(l.buf))
 	_, seek := l.f.Seek(end, io.SeekStart)

@@ -307,8 +307,8 @@ func TestFailures(t *testing.T) {
 			return
 		}
 		if err != nil {
-			if err := l.Abort(); err != nil {
-				t.Fatal(err)
+			if again := l.Abort(err); again.Error() != err.Error() {
+				t.Fatal(again)
 			}
 		}
 		var got text
