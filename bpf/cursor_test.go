@@ -5,8 +5,11 @@ package bpf
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"ssltape/bpf/object"
@@ -193,5 +196,99 @@ func TestCursorUnended(t *testing.T) {
 		if n := c.p.rescued.Load(); n != uint64(2*strings.Count(tt.want, "+")) {
 			t.Errorf("%s: %d bytes more", tt.events, n)
 		}
+	}
+}
+
+// layout returns an event that is more than a head, as tls.c lays it out.
+func layout[T any](v T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&v)), unsafe.Sizeof(v))
+}
+
+// What becomes of processes is told in their order, with what events say of them:
+// the one of these tests is not there to be asked.
+func TestCursorProcess(t *testing.T) {
+	const gone, clock = 1 << 30, 1000
+	c := testCursor()
+	c.clock = clock
+	c.p.procs[1].Process = Process{PID: 11, Exe: "/bin/parent"}
+	var got []ProcessEvent
+	c.yield = func(e Event, _ error) bool {
+		got = append(got, *e.Process)
+		return true
+	}
+	head := object.TlsHead{Tgid: 7, Pid: gone, Epoch: 3, Time: 5}
+	event := func(kind uint8, change func(*object.TlsHead)) object.TlsHead {
+		h := head
+		h.Kind = kind
+		change(&h)
+		return h
+	}
+	start := object.TlsStart{Head: event(kindStart, func(h *object.TlsHead) { h.Ssl = 1 })}
+	copy(start.Comm[:], "child")
+	c.event(layout(start))
+	exec := object.TlsExec{Head: event(kindExec, func(h *object.TlsHead) { h.Epoch, h.Len = 6, 4 })}
+	copy(exec.Comm[:], "cat")
+	copy(exec.File[:], "/bin/cat")
+	copy(exec.Args[:], "a\x00b\x00rest")
+	c.event(layout(exec))
+	c.event(eventBytes(event(kindLine, func(*object.TlsHead) {}), "typed"))
+	// The number of the process was another one's before.
+	c.event(eventBytes(event(kindExit, func(h *object.TlsHead) { h.Epoch, h.Off = 5, 1 }), ""))
+	c.event(eventBytes(event(kindExit, func(h *object.TlsHead) { h.Epoch, h.Off = 6, 9 }), ""))
+	if c.known(7) != nil {
+		t.Error("a process that has ended is known")
+	}
+	exec.Head.Kind = kindRefused
+	c.event(layout(start))
+	c.event(layout(exec))
+	if c.known(7) != nil {
+		t.Error("a process that is refused is known")
+	}
+
+	at := time.Unix(0, clock+5)
+	child := Process{PID: gone, PPID: 11, Comm: "child", Exe: "/bin/parent"}
+	cat := Process{PID: gone, PPID: 11, Comm: "cat", Exe: "/bin/cat"}
+	want := []ProcessEvent{
+		{Kind: Started, Process: child, Time: at},
+		{Kind: Exec, Process: cat, Args: []string{"a", "b"}, Time: at},
+		{Kind: Typed, Process: cat, Line: "typed", Time: at},
+		{Kind: Exited, Process: cat, Status: 9, Time: at},
+		{Kind: Started, Process: child, Time: at},
+		{Kind: Refused, Process: cat, Args: []string{"a", "b"}, Time: at},
+	}
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !reflect.DeepEqual(got[i], want[i]) {
+			t.Fatalf("event %d: got %+v\nwant %+v", i, got[i:], want[min(i, len(want)):])
+		}
+	}
+}
+
+// What becomes known of a connection is in the next chunk of it.
+func TestCursorConnection(t *testing.T) {
+	c := testCursor()
+	var got record.Conn
+	c.yield = func(e Event, _ error) bool {
+		got = *e.Chunk.Conn
+		return true
+	}
+	head := object.TlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Library: 1}
+	address := object.TlsAddressEvent{Head: head}
+	address.Head.Kind = kindAddress
+	address.Address.Local[15], address.Address.Lport = 1, 1234
+	address.Address.Remote[10], address.Address.Remote[11], address.Address.Remote[12], address.Address.Rport = 0xff, 0xff, 10, 443
+	name := object.TlsNameEvent{Head: head}
+	name.Head.Kind = kindName
+	copy(name.Name[:], "example.com\x00before")
+	handshake := head
+	handshake.Kind, handshake.Off = kindHandshake, 42
+	data := head
+	data.Kind = kindData
+	for _, e := range [][]byte{layout(address), layout(name), eventBytes(handshake, ""), eventBytes(data, "x")} {
+		c.event(e)
+	}
+	want := record.Conn{ID: 1, Library: "lib", ServerName: "example.com", Handshake: 42,
+		Local: netip.MustParseAddrPort("[::1]:1234"), Remote: netip.MustParseAddrPort("10.0.0.0:443")}
+	if got != want {
+		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }

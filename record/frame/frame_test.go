@@ -8,8 +8,8 @@ import (
 )
 
 func TestParseHTTP2(t *testing.T) {
-	f := ParseHTTP2([]byte("\x00\x01\x02\x01\x25\x80\x00\x00\x03"))
-	if want := (HTTP2{Length: 0x102, Type: Headers, Flags: FlagEndHeaders | FlagPriority | FlagEndStream, Stream: 3}); f != want {
+	f := ParseHTTP2([]byte("\x03\x01\x02\x01\x25\x80\x00\x00\x03"))
+	if want := (HTTP2{Length: 0x30102, Type: Headers, Flags: FlagEndHeaders | FlagPriority | FlagEndStream, Stream: 3}); f != want {
 		t.Errorf("got %+v, want %+v", f, want)
 	}
 	for _, c := range []struct {
@@ -21,7 +21,23 @@ func TestParseHTTP2(t *testing.T) {
 		{HTTP2{Type: Settings, Length: 6}, true},
 		{HTTP2{Type: Settings, Length: 6, Flags: FlagAck}, false},
 		{HTTP2{Type: Settings, Length: 6, Stream: 1}, false},
+		{HTTP2{Type: Settings}, true},
+		{HTTP2{Type: Settings, Flags: FlagAck}, true},
+		{HTTP2{Type: Settings, Length: 5}, false},
+		{HTTP2{Type: Priority, Length: 5, Stream: 1}, true},
+		{HTTP2{Type: Priority, Length: 5}, false},
+		{HTTP2{Type: Reset, Length: 4, Stream: 1}, true},
+		{HTTP2{Type: Reset, Length: 5, Stream: 1}, false},
+		{HTTP2{Type: Ping, Length: 8}, true},
 		{HTTP2{Type: Ping, Length: 7}, false},
+		{HTTP2{Type: Ping, Length: 8, Stream: 1}, false},
+		{HTTP2{Type: GoAway, Length: 8}, true},
+		{HTTP2{Type: GoAway, Length: 7}, false},
+		{HTTP2{Type: GoAway, Length: 9, Stream: 1}, false},
+		{HTTP2{Type: WindowUpdate, Length: 4}, true},
+		{HTTP2{Type: WindowUpdate, Length: 4, Stream: 1}, true},
+		{HTTP2{Type: WindowUpdate, Length: 5}, false},
+		{HTTP2{Type: PushPromise, Length: 4, Stream: 1}, true},
 		{HTTP2{Type: PushPromise, Length: 3, Stream: 1}, false},
 		{HTTP2{Type: 0xfe, Length: 1 << 20, Stream: 9}, true},
 	} {
@@ -47,11 +63,21 @@ func TestFragment(t *testing.T) {
 		{"promise", "\x80\x00\x00\x02abc", HTTP2{Type: PushPromise, Length: 7}, "abc", 2, true},
 		{"continuation", "\x02abc", HTTP2{Type: Continuation, Length: 4, Flags: FlagPadded}, "\x02abc", 0, true},
 		{"cut", "\x02abc", HTTP2{Type: Headers, Length: 9, Flags: FlagPadded}, "abc", 0, true},
+		{"promise, cut after that", "\x80\x00\x00\x02", HTTP2{Type: PushPromise, Length: 9}, "", 2, true},
+		{"promise, cut before that", "\x80\x00\x00", HTTP2{Type: PushPromise, Length: 9}, "", 0, true},
 		{"cut within priority", "ppp", HTTP2{Type: Headers, Length: 9, Flags: FlagPriority}, "", 0, true},
 	} {
 		block, promised, ok := c.f.Fragment([]byte(c.payload))
 		if string(block) != c.want || promised != c.promised || ok != c.ok {
 			t.Errorf("%s: got %q, %d, %v", c.name, block, promised, ok)
+		}
+	}
+}
+
+func TestErrorName(t *testing.T) {
+	for code, want := range map[uint32]string{0: "NO_ERROR", 8: "CANCEL", 13: "HTTP_1_1_REQUIRED", 14: "code 0xe"} {
+		if got := ErrorName(code); got != want {
+			t.Errorf("%d: got %s, want %s", code, got, want)
 		}
 	}
 }
@@ -133,11 +159,14 @@ func TestInflate(t *testing.T) {
 	if _, err := f.Inflate([]byte("\x06\xff\xff"), nil); err == nil {
 		t.Error("read what is no message")
 	}
-	var bomb bytes.Buffer
-	w, _ := flate.NewWriter(&bomb, 9)
-	w.Write(make([]byte, MaxMessage+1))
-	w.Flush()
-	if got, err := f.Inflate(bomb.Bytes(), nil); err == nil || len(got) > MaxMessage+1 {
-		t.Errorf("read a message of %d bytes", len(got))
+	for _, more := range []int{0, 9} {
+		var bomb bytes.Buffer
+		w, _ := flate.NewWriter(&bomb, 9)
+		w.Write(make([]byte, MaxMessage+more))
+		w.Flush()
+		message := bytes.TrimSuffix(bomb.Bytes(), []byte(EmptyBlock))
+		if got, err := f.Inflate(message, nil); (err != nil) != (more > 0) || len(got) != MaxMessage+min(more, 1) {
+			t.Errorf("a message of %d bytes: read %d, %v", MaxMessage+more, len(got), err)
+		}
 	}
 }
