@@ -132,9 +132,91 @@ func (l *lines) WriteChunk(c record.Chunk) error {
 	l.next[c.Dir] = c.Off + int64(len(c.Data))
 	l.WriteString(strings.ReplaceAll(string(c.Data), "\r\n", "|"))
 	l.WriteString([]string{"", "end", "cut"}[c.End] + "\n")
-	if c.Time.IsZero() && len(c.Data) > 0 && l.Len() == 0 {
-		return errors.New("no time")
+	return nil
+}
+
+// A response that has no body by its status or its request gets none, whatever is
+// stored.
+func TestBodiless(t *testing.T) {
+	for _, c := range []struct {
+		method string
+		status int
+		want   bool
+	}{
+		{"GET", 200, true}, {"HEAD", 200, false}, {"GET", 204, false}, {"GET", 304, false}, {"GET", 199, false},
+		{"GET", 404, true}, {"CONNECT", 200, false}, {"CONNECT", 299, false}, {"CONNECT", 300, true}, {"CONNECT", 403, true},
+	} {
+		x := &record.Exchange{Conn: &record.Conn{ID: 9}, Request: request()}
+		x.Request.Method = c.method
+		x.Response = response(record.Fields{{Name: "Content-Length", Value: "4"}}, "body")
+		x.Response.Status = c.status
+		var got lines
+		if err := NewWriter(&got).WriteExchange(x); err != nil {
+			t.Fatal(err)
+		}
+		if has := strings.Contains(got.String(), "< body\n"); has != c.want {
+			t.Errorf("%s %d: got\n%s", c.method, c.status, &got)
+		}
 	}
+}
+
+// Messages of a WebSocket have their length in the shortest form that holds it.
+func TestFrameLength(t *testing.T) {
+	for n, want := range map[int]string{0: "\x82\x00", 125: "\x82\x7d", 126: "\x82\x7e\x00\x7e", 65535: "\x82\x7e\xff\xff",
+		65536: "\x82\x7f\x00\x00\x00\x00\x00\x01\x00\x00"} {
+		m := record.WebSocketMessage{Opcode: 2, Data: strings.Repeat("x", n)}
+		if got := string(frame(&m)); got != want+m.Data {
+			t.Errorf("%d bytes: starts with %q, want %q", n, got[:min(len(got), 12)], want)
+		}
+	}
+}
+
+// Each piece of a body comes when it came: by its marks or else by the times of its
+// events, one of which may be in a line that is longer than what is read at once.
+// What is around a hole comes with what was before it.
+func TestTimes(t *testing.T) {
+	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
+	long := strings.Repeat("x", 5000)
+	chunked := record.Fields{{Name: "Transfer-Encoding", Value: "chunked"}}
+	for name, c := range map[string]struct {
+		change func(r *record.Response)
+		want   string
+	}{
+		"marks": {func(r *record.Response) {
+			*r = response(chunked, "abcd")
+			r.Marks = []record.Mark{{Off: 0, Time: at(3)}, {Off: 1, Time: at(4)}}
+		}, "0 1 3 4 2"},
+		"events": {func(r *record.Response) {
+			*r = response(chunked, ": none\n\ndata: a\n\ndata: "+long+"\r\n\r\ndata: unended")
+			r.Events = []record.Event{{Time: at(3)}, {Time: at(4)}, {Time: at(5)}}
+		}, "0 1 3 4 5 2"},
+		"events of what is encoded": {func(r *record.Response) {
+			*r = response(append(record.Fields{{Name: "Content-Encoding", Value: "br"}}, chunked...), "data: a\n\n")
+			r.Events = []record.Event{{Time: at(3)}}
+		}, "0 1 2 2"},
+		"a hole": {func(r *record.Response) {
+			*r = response(chunked, "abcd")
+			r.Marks = []record.Mark{{Off: 0, Time: at(3)}, {Off: 1, Time: at(4)}}
+			r.Lost = []record.Hole{{Off: 1, Len: 2}}
+		}, "0 1 3 3 3 4 2"},
+	} {
+		x := &record.Exchange{Conn: &record.Conn{ID: 9}, Request: request()}
+		c.change(&x.Response)
+		var got seconds
+		if err := NewWriter(&got).WriteExchange(x); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if s := strings.Trim(fmt.Sprint(got), "[]"); s != c.want {
+			t.Errorf("%s: chunks come after %s seconds, want %s", name, s, c.want)
+		}
+	}
+}
+
+// seconds notes when chunks come.
+type seconds []int
+
+func (s *seconds) WriteChunk(c record.Chunk) error {
+	*s = append(*s, int(c.Time.Sub(start)/time.Second))
 	return nil
 }
 
