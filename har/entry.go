@@ -26,9 +26,7 @@ func newEntry(x *record.Exchange, req, res *payload) *entry {
 	for _, a := range x.Anomalies {
 		e.Anomalies = append(e.Anomalies, asUTF8(a))
 	}
-	upgrade := len(x.WebSocket) > 0 || strings.EqualFold(x.Request.Pseudo.Get(":protocol"), "websocket") ||
-		x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
-	if upgrade || strings.HasPrefix(e.Request.URL, "ws") {
+	if x.IsWebSocket() || strings.HasPrefix(e.Request.URL, "ws") {
 		e.ResourceType = "websocket"
 	}
 	if x.Err != nil {
@@ -197,7 +195,7 @@ func newResponse(x *record.Exchange, p *payload) response {
 	}
 	if r.Content.MimeType = asUTF8(m.Header.Get("Content-Type")); r.Content.MimeType == "" {
 		r.Content.MimeType = "x-unknown"
-	} else if m.MediaType() == "text/event-stream" {
+	} else if m.IsEventStream() {
 		r.Content.MimeType = "text/event-stream" // with a parameter Chrome shows no events
 	}
 	r.Content.Size = integer(p.size)

@@ -250,7 +250,7 @@ func (e *entry) restoreEvents(r *record.Response) {
 			r.Events = append(r.Events, ev.restore())
 		}
 	}
-	if e.ID != 0 || len(e.Events) > 0 || r.Body.Len() == 0 || r.MediaType() != "text/event-stream" {
+	if e.ID != 0 || len(e.Events) > 0 || r.Body.Len() == 0 || !r.IsEventStream() {
 		return
 	}
 	body, err := r.Decode()

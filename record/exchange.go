@@ -103,6 +103,9 @@ type Response struct {
 	Events  []Event   // of an event stream, as far as it has come
 }
 
+// IsEventStream reports whether r's media type is that of server-sent events.
+func (r *Response) IsEventStream() bool { return r.MediaType() == "text/event-stream" }
+
 // An Interim is a 1xx response.
 type Interim struct {
 	Status int
@@ -160,6 +163,16 @@ type Setup struct {
 
 // Total returns how long it took until the request could be sent.
 func (s Setup) Total() time.Duration { return s.Blocked + s.DNS + s.Connect }
+
+// IsWebSocket reports whether x began a WebSocket, by its messages or by what the
+// server answered to who asked for one (RFC 6455, section 4.2.2; RFC 8441, section
+// 5).
+func (x *Exchange) IsWebSocket() bool {
+	const name = "websocket"
+	r := &x.Response
+	return len(x.WebSocket) > 0 || r.Status == 101 && strings.EqualFold(r.Header.Get("Upgrade"), name) ||
+		r.Status/100 == 2 && strings.EqualFold(x.Request.Pseudo.Get(":protocol"), name)
+}
 
 // Done reports whether x will not change any more.
 func (x *Exchange) Done() bool { return x.Err != nil || x.Request.Done && x.Response.Done }

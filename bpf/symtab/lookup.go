@@ -22,8 +22,8 @@ func Defined(f *elf.File, names ...string) (map[string]uint64, error) {
 	}
 	defined := map[string]uint64{}
 	for s := range symbols {
-		if i := slices.IndexFunc(names, func(name string) bool { return name == string(s.Name) }); i >= 0 && s.Defined() {
-			defined[names[i]] = s.Value
+		if s.Defined() && s.isOneOf(names) {
+			defined[string(s.Name)] = s.Value
 		}
 	}
 	return defined, nil
@@ -41,7 +41,7 @@ func Imports(f *elf.File, names ...string) bool {
 		return false
 	}
 	for s := range symbols {
-		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(names, func(name string) bool { return name == string(s.Name) }) {
+		if s.Section == elf.SHN_UNDEF && s.isOneOf(names) {
 			return true
 		}
 	}
@@ -131,7 +131,7 @@ func (l *lookup) imports(names []string) (does bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(names, func(name string) bool { return name == string(s.Name) }) {
+		if s.Section == elf.SHN_UNDEF && s.isOneOf(names) {
 			return true, nil
 		}
 	}

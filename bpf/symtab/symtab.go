@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 )
 
 // A Symbol is an entry of a table.
@@ -23,6 +24,12 @@ type Symbol struct {
 
 // Defined reports whether the file has what the symbol stands for.
 func (s *Symbol) Defined() bool { return s.Section != elf.SHN_UNDEF && s.Value != 0 }
+
+// isOneOf reports whether the symbol is called like one of names. It makes no
+// string of its name.
+func (s *Symbol) isOneOf(names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return name == string(s.Name) })
+}
 
 // errFormat says that a table is damaged.
 var errFormat = errors.New("damaged symbol table")

@@ -88,35 +88,36 @@ func hash(s string) string {
 
 // summary is what the list shows of an exchange, and what the filter asks of it.
 type summary struct {
-	ID       uint64  `json:"id"`
-	Start    int64   `json:"start"` // ms since the epoch
-	Send     float64 `json:"send"`  // ms, as all that follow
-	Wait     float64 `json:"wait"`
-	Total    float64 `json:"total"`
-	Conn     uint64  `json:"conn,omitempty"`
-	PID      int     `json:"pid,omitempty"`
-	Comm     string  `json:"comm"`
-	Method   string  `json:"method"`
-	URL      string  `json:"url"`
-	Status   int     `json:"status"`
-	Type     string  `json:"type"`
-	Sent     int64   `json:"sent"` // bytes
-	Received int64   `json:"received"`
-	Events   int     `json:"events"`
-	Messages int     `json:"messages,omitempty"` // of a WebSocket
-	Error    string  `json:"err,omitempty"`      // why it is incomplete
-	Lost     int64   `json:"lost,omitempty"`
-	Cut      int64   `json:"cut,omitempty"`
-	LLM      bool    `json:"llm,omitempty"`
-	Model    string  `json:"model,omitempty"`
-	Wrong    string  `json:"wrong,omitempty"`  // what went wrong in the talk with a model
-	Failed   bool    `json:"failed,omitempty"` // it is what the provider said
+	ID        uint64  `json:"id"`
+	Start     int64   `json:"start"` // ms since the epoch
+	Send      float64 `json:"send"`  // ms, as all that follow
+	Wait      float64 `json:"wait"`
+	Total     float64 `json:"total"`
+	Conn      uint64  `json:"conn,omitempty"`
+	PID       int     `json:"pid,omitempty"`
+	Comm      string  `json:"comm"`
+	Method    string  `json:"method"`
+	URL       string  `json:"url"`
+	Status    int     `json:"status"`
+	Type      string  `json:"type"`
+	Sent      int64   `json:"sent"` // bytes
+	Received  int64   `json:"received"`
+	Events    int     `json:"events"`
+	WebSocket bool    `json:"websocket,omitempty"`
+	Messages  int     `json:"messages,omitempty"` // of the WebSocket
+	Error     string  `json:"err,omitempty"`      // why it is incomplete
+	Lost      int64   `json:"lost,omitempty"`
+	Cut       int64   `json:"cut,omitempty"`
+	LLM       bool    `json:"llm,omitempty"`
+	Model     string  `json:"model,omitempty"`
+	Wrong     string  `json:"wrong,omitempty"`  // what went wrong in the talk with a model
+	Failed    bool    `json:"failed,omitempty"` // it is what the provider said
 }
 
 func newSummary(x *record.Exchange) summary {
 	req, resp := &x.Request, &x.Response
 	s := summary{ID: x.ID, Start: x.Start().UnixMilli(), Total: ms(x.Duration()), Method: req.Method, URL: x.URL(), Status: resp.Status,
-		Type: resp.MediaType(), Sent: req.BodySize, Received: resp.BodySize, Events: len(resp.Events), Messages: len(x.WebSocket),
+		Type: resp.MediaType(), Sent: req.BodySize, Received: resp.BodySize, Events: len(resp.Events), WebSocket: x.IsWebSocket(), Messages: len(x.WebSocket),
 		Lost: req.LostBytes() + resp.LostBytes(), Cut: req.Cut + resp.Cut}
 	if req.Seen() {
 		s.Send = max(0, ms(req.End.Sub(req.Start)))

@@ -269,7 +269,7 @@ const maxMarks = 1 << 16
 // eventStream returns what reads the body of r as events, where anybody wants
 // them, else nil.
 func (s *connection) eventStream(r *record.Response) *record.EventStream {
-	if s.a.opts.NoBodies || r.MediaType() != "text/event-stream" {
+	if s.a.opts.NoBodies || !r.IsEventStream() {
 		return nil
 	}
 	return record.NewEventStream(r)

@@ -144,7 +144,7 @@ func types(x *record.Exchange) []string {
 	t := x.Response.MediaType()
 	_, sub, _ := strings.Cut(t, "/")
 	names := []string{t, sub, sub[strings.LastIndexByte(sub, '+')+1:]}
-	if t == "text/event-stream" {
+	if x.Response.IsEventStream() {
 		names = append(names, "sse")
 	}
 	return names
@@ -180,15 +180,13 @@ type state struct {
 
 // states are the values of the key is:.
 var states = []state{
-	{"sse", responseHead, func(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }},
+	{"sse", responseHead, func(x *record.Exchange) bool { return x.Response.IsEventStream() }},
 	{"llm", requestHead, llm.Is},
 	{"error", done, func(x *record.Exchange) bool { return x.Err != nil || x.Response.Status >= 400 || llm.Failure(x) != "" }},
 	{"incomplete", done, func(x *record.Exchange) bool { return x.Err != nil }},
 	{"lost", done, func(x *record.Exchange) bool { return len(x.Request.Lost)+len(x.Response.Lost) > 0 }},
 	{"cut", done, func(x *record.Exchange) bool { return x.Request.Cut+x.Response.Cut > 0 }},
-	{"websocket", responseHead, func(x *record.Exchange) bool {
-		return x.Request.Pseudo.Get(":protocol") == "websocket" || x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
-	}},
+	{"websocket", responseHead, (*record.Exchange).IsWebSocket},
 }
 
 // isState is the key is:.

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -84,7 +85,7 @@ type anthropicCitation struct {
 }
 
 func (c *anthropicCitation) String() string {
-	return cite(first(c.Title, c.DocumentTitle), first(c.URL, c.Source))
+	return cite(cmp.Or(c.Title, c.DocumentTitle), cmp.Or(c.URL, c.Source))
 }
 
 func (b *anthropicBlock) part() Part {
@@ -130,7 +131,7 @@ func (b *anthropicBlock) source() string {
 	if s.Data != "" {
 		return describe(s.MediaType, s.Data)
 	}
-	return first(s.URL, s.FileID)
+	return cmp.Or(s.URL, s.FileID)
 }
 
 // result returns what a tool returned: one of ours, or one that ran at the
@@ -242,7 +243,7 @@ type anthropicStop struct {
 }
 
 func (s *anthropicStop) String() string {
-	text := strings.TrimSpace(s.Reason + " " + first(s.Sequence, s.Details.Category))
+	text := strings.TrimSpace(s.Reason + " " + cmp.Or(s.Sequence, s.Details.Category))
 	if s.Details.Explanation != "" {
 		text += ": " + s.Details.Explanation
 	}

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"strconv"
 
 	"ssltape/record"
@@ -43,7 +44,7 @@ func anthropicEvent(e record.Event) []Delta {
 	case "message_stop":
 		return []Delta{{Last: true}}
 	case "error":
-		return []Delta{{Error: first(v.Error.String(), "error")}}
+		return []Delta{{Error: cmp.Or(v.Error.String(), "error")}}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -24,7 +25,7 @@ func Failure(x *record.Exchange) string {
 		}
 	}
 	if i := slices.IndexFunc(x.Response.Events, isError); i >= 0 {
-		return first(x.Response.Events[i].Data, "error")
+		return cmp.Or(x.Response.Events[i].Data, "error")
 	}
 	return ""
 }
@@ -38,7 +39,7 @@ func (a *api) mayFail(x *record.Exchange) bool {
 	switch {
 	case len(x.WebSocket) > 0:
 		return true
-	case r.MediaType() == eventStream:
+	case r.IsEventStream():
 		return slices.ContainsFunc(r.Events, func(e record.Event) bool {
 			return isError(e) || strings.Contains(e.Data, "error") || strings.Contains(e.Data, "fail")
 		})

@@ -2,6 +2,7 @@ package llm
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -129,7 +130,7 @@ func geminiRequest(c *Chat, body []byte) {
 	c.System = append(r.SystemInstruction.parts(), r.SystemInstruction2.parts()...)
 	for i := range r.Contents {
 		m := &r.Contents[i]
-		c.Messages = append(c.Messages, Message{first(m.Role, "user"), m.parts()})
+		c.Messages = append(c.Messages, Message{cmp.Or(m.Role, "user"), m.parts()})
 	}
 	for _, t := range r.Tools {
 		for _, f := range append(t.Declarations, t.Declarations2...) {
@@ -188,7 +189,7 @@ func (r *geminiResponse) deltas() []Delta {
 		if status == "" && e.Code != 0 {
 			status = strconv.Itoa(e.Code)
 		}
-		d.Error = first(strings.Trim(status+": "+e.Message, ": "), "error")
+		d.Error = cmp.Or(strings.Trim(status+": "+e.Message, ": "), "error")
 	}
 	if r.PromptFeedback.BlockReason != "" {
 		d.Stop, d.Last = r.PromptFeedback.BlockReason, true

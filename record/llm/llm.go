@@ -220,7 +220,7 @@ func (a *api) reply(c *Chat, r *record.Response) {
 
 func (a *api) read(c *Chat, r *record.Response) {
 	events, streamed := stored(r)
-	if r.MediaType() == eventStream {
+	if r.IsEventStream() {
 		events, streamed = r.Events, true
 	}
 	if streamed {
@@ -247,11 +247,8 @@ func (a *api) read(c *Chat, r *record.Response) {
 	}
 }
 
-// Media types of streams.
-const (
-	eventStream = "text/event-stream"
-	awsStream   = "application/vnd.amazon.eventstream"
-)
+// awsStream is the media type of frames of AWS.
+const awsStream = "application/vnd.amazon.eventstream"
 
 // stored returns the events of a stream that is not of server-sent events: a
 // JSON value a line, or frames of AWS. Nobody knows when each of them came.

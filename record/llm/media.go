@@ -32,16 +32,6 @@ func located(url string) string {
 	return describe(strings.TrimSuffix(mediaType, ";base64"), data)
 }
 
-// first returns the first of texts that is not empty.
-func first(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
-
 // cite returns a source as one text.
 func cite(title, url string) string {
 	return strings.TrimSpace(title + " " + url)

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -71,7 +72,7 @@ type openAIToolCall struct {
 	Custom   struct{ Name, Input string }
 }
 
-func (t *openAIToolCall) name() string { return first(t.Function.Name, t.Custom.Name) }
+func (t *openAIToolCall) name() string { return cmp.Or(t.Function.Name, t.Custom.Name) }
 func (t *openAIToolCall) text() string { return t.Function.Arguments + t.Custom.Input }
 
 type openAIFunction struct{ Name, Arguments string }
@@ -85,12 +86,12 @@ type openAIAnnotation struct {
 }
 
 func (a *openAIAnnotation) String() string {
-	return cite(first(a.Title, a.Citation.Title, a.Filename), first(a.URL, a.Citation.URL))
+	return cite(cmp.Or(a.Title, a.Citation.Title, a.Filename), cmp.Or(a.URL, a.Citation.URL))
 }
 
 func (m *openAIMessage) parts() []Part {
 	var parts []Part
-	if t := first(m.Reasoning, m.Reasoning2); t != "" {
+	if t := cmp.Or(m.Reasoning, m.Reasoning2); t != "" {
 		parts = append(parts, Part{Kind: Thinking, Text: t})
 	}
 	content := openAIContent(m.Content)
@@ -171,10 +172,10 @@ func openAIPart(raw json.RawMessage) Part {
 		var object struct{ URL string }
 		read(c.ImageURL, &url)
 		read(c.ImageURL, &object)
-		return Part{Kind: Media, Name: "image", Text: first(located(url), located(object.URL), c.FileID)}
+		return Part{Kind: Media, Name: "image", Text: cmp.Or(located(url), located(object.URL), c.FileID)}
 	case "file", "input_file":
-		data := located(first(c.FileData, c.File.Data, c.FileURL))
-		return Part{Kind: Media, Name: "file", Text: cite(first(c.Filename, c.File.Filename, c.FileID, c.File.FileID), data)}
+		data := located(cmp.Or(c.FileData, c.File.Data, c.FileURL))
+		return Part{Kind: Media, Name: "file", Text: cite(cmp.Or(c.Filename, c.File.Filename, c.FileID, c.File.FileID), data)}
 	case "input_audio":
 		return Part{Kind: Media, Name: "audio", Text: describe(c.Audio.Format, c.Audio.Data)}
 	}
@@ -211,7 +212,7 @@ type openAITool struct {
 	Custom     struct{ Name string }
 }
 
-func (t *openAITool) name() string { return first(t.Name, t.Function.Name, t.Custom.Name, t.Type) }
+func (t *openAITool) name() string { return cmp.Or(t.Name, t.Function.Name, t.Custom.Name, t.Type) }
 
 type openAIUsage struct {
 	Prompt        *int64 `json:"prompt_tokens"`
@@ -272,7 +273,7 @@ func (e *openAIError) String() string {
 	if e.Code != nil && !isWord {
 		kind = fmt.Sprint(e.Code)
 	}
-	kind = first(kind, e.Type)
+	kind = cmp.Or(kind, e.Type)
 	return strings.Trim(kind+": "+e.Message, ": ")
 }
 
@@ -338,7 +339,7 @@ func openAIEvent(e record.Event) []Delta {
 				add(Delta{Part: part, Kind: kind, Text: text})
 			}
 		}
-		addText("thinking", Thinking, first(d.Reasoning, d.Reasoning2))
+		addText("thinking", Thinking, cmp.Or(d.Reasoning, d.Reasoning2))
 		for _, p := range openAIContent(d.Content) {
 			addText(string(p.Kind), p.Kind, p.Text)
 		}

@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -76,8 +77,8 @@ func (i *responsesItem) parts() []Part {
 
 // call returns a call of a tool, and its result where OpenAI ran it.
 func (i *responsesItem) call() []Part {
-	p := Part{Kind: ToolUse, ID: first(i.CallID, i.ID), Text: i.Arguments + i.Input + i.Code}
-	p.Name = strings.TrimPrefix(i.Server+"/"+first(i.Name, strings.TrimSuffix(i.Type, "_call")), "/")
+	p := Part{Kind: ToolUse, ID: cmp.Or(i.CallID, i.ID), Text: i.Arguments + i.Input + i.Code}
+	p.Name = strings.TrimPrefix(i.Server+"/"+cmp.Or(i.Name, strings.TrimSuffix(i.Type, "_call")), "/")
 	for _, raw := range []json.RawMessage{i.Action, i.Queries} {
 		if p.Text == "" && len(raw) > 0 && string(raw) != "null" {
 			p.Text = compact(raw)
@@ -169,7 +170,7 @@ type responsesObject struct {
 func (r *responsesObject) chat() *Chat {
 	c := &Chat{Model: r.Model, Stop: r.Status, Error: r.Error.String(), Answer: Message{Role: "assistant"}}
 	if r.Status == "failed" {
-		set(&c.Error, first(c.Error, "failed"))
+		set(&c.Error, cmp.Or(c.Error, "failed"))
 	}
 	if r.Incomplete != nil && r.Incomplete.Reason != "" {
 		c.Stop += ": " + r.Incomplete.Reason

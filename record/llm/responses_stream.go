@@ -1,6 +1,7 @@
 package llm
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -64,7 +65,7 @@ func responsesEvent(e record.Event) []Delta {
 	case "response.audio.transcript.delta", "response.output_audio_transcript.delta":
 		return []Delta{{Part: part, Kind: Media, Name: "audio", Text: v.Delta}}
 	case "error":
-		return []Delta{{Error: first(v.Error.String(), (&openAIError{Type: v.Code, Message: v.Message}).String(), "error")}}
+		return []Delta{{Error: cmp.Or(v.Error.String(), (&openAIError{Type: v.Code, Message: v.Message}).String(), "error")}}
 	default:
 		// response.function_call_arguments.delta, custom_tool_call_input.delta,
 		// mcp_call_arguments.delta, code_interpreter_call_code.delta and those

@@ -51,7 +51,7 @@ func (v *events) WriteExchange(x *record.Exchange) error {
 }
 
 func (v *events) response(x *record.Exchange, s *progress) {
-	r, stream := &x.Response, isEventStream(x) || isWebSocket(x)
+	r, stream := &x.Response, x.Response.IsEventStream() || x.IsWebSocket()
 	if !s.response && r.Seen() && (stream || x.Done()) {
 		s.response = true
 		n := r.HeadSize // the body of a stream comes in blocks of its own

@@ -219,10 +219,10 @@ func bytesOf(x *record.Exchange) string {
 // limit, L bytes were lost, I incomplete.
 func flags(x *record.Exchange) string {
 	s := ""
-	if isEventStream(x) {
+	if x.Response.IsEventStream() {
 		s += "S"
 	}
-	if isWebSocket(x) {
+	if x.IsWebSocket() {
 		s += "W"
 	}
 	if failed(x) {
@@ -244,10 +244,4 @@ func flags(x *record.Exchange) string {
 // a status that says that all is well.
 func failed(x *record.Exchange) bool {
 	return x.Failed || x.Response.Status < 400 && llm.Failure(x) != ""
-}
-
-func isEventStream(x *record.Exchange) bool { return x.Response.MediaType() == "text/event-stream" }
-
-func isWebSocket(x *record.Exchange) bool {
-	return len(x.WebSocket) > 0 || x.Response.Status == 101 && strings.EqualFold(x.Response.Header.Get("Upgrade"), "websocket")
 }

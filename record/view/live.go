@@ -36,7 +36,7 @@ func newLive(p *printer) View {
 
 // WriteExchange implements [record.ExchangeWriter].
 func (v *live) WriteExchange(x *record.Exchange) error {
-	if !isEventStream(x) && !isWebSocket(x) || x.Response.Status == 0 {
+	if !x.Response.IsEventStream() && !x.IsWebSocket() || x.Response.Status == 0 {
 		if x.Done() {
 			v.whole(x)
 		}
@@ -44,7 +44,7 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 	}
 	s := v.open[x]
 	if s == nil {
-		s = &openStream{llm: llm.Is(x) && isEventStream(x)}
+		s = &openStream{llm: llm.Is(x) && x.Response.IsEventStream()}
 		v.open[x] = s
 		v.interrupt()
 		v.printf("%s %s %s %s\n", v.start(x), v.paint(statusStyle(x), status(x)), shortType(x), span(wait(x)))
@@ -70,7 +70,7 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 		delete(v.open, x)
 		v.interrupt()
 		n := plural(len(x.Response.Events), "event")
-		if isWebSocket(x) {
+		if x.IsWebSocket() {
 			n = plural(len(x.WebSocket), "message")
 		}
 		v.printf("#%d %s %s %s\n", x.ID, v.paint(dim, "ended after"), n, v.end(x))

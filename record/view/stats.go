@@ -68,7 +68,7 @@ func (v *stats) WriteExchange(x *record.Exchange) error {
 		return nil
 	}
 	at(v.hosts, x.Host()).add(x)
-	if isEventStream(x) {
+	if x.Response.IsEventStream() {
 		at(v.streams, x.Host()).add(x, firstEvent)
 	}
 	if c, ok := llm.Read(x); ok && !c.Counts {

@@ -34,7 +34,7 @@ func (v *summary) WriteExchange(x *record.Exchange) error {
 	if x.Err != nil {
 		v.incomplete++
 	}
-	if isEventStream(x) {
+	if x.Response.IsEventStream() {
 		v.streams++
 		v.events += len(x.Response.Events)
 	}

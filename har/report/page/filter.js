@@ -44,7 +44,7 @@ const moment = sign => v => {
 };
 const flags = {
   sse: s => s.type === 'text/event-stream', llm: s => s.llm, error: s => s.status >= 400 || !!s.err || !!s.failed, incomplete: s => !!s.err,
-  lost: s => s.lost > 0, cut: s => s.cut > 0, websocket: s => s.messages > 0 || s.status === 101,
+  lost: s => s.lost > 0, cut: s => s.cut > 0, websocket: s => s.websocket,
 };
 const states = v => {
   const test = flags[folded(v.text)];
