@@ -235,8 +235,11 @@ var base64URL = func() (is char.Table) {
 	return is
 }()
 
+// encryptedParts is how many parts follow on the third one of an encrypted token.
+const encryptedParts = 2
+
 // signature judges JSON web tokens (RFC 7515, section 7.1), of which the
-// signature goes, or all that follows the second part of an encrypted one (RFC
+// signature goes, or all that follows the header of an encrypted one (RFC
 // 7516, section 7.1).
 func signature(tok []byte, i int) (from, to, next int) {
 	if n := char.Run(tok[i:], char.IsPadded); n > minGrafana && bytes.HasPrefix(tok[i:], []byte(grafanaKey)) && (i+n == len(tok) || tok[i+n] != '.') {
@@ -259,7 +262,11 @@ func signature(tok []byte, i int) (from, to, next int) {
 	if n = len(bytes.TrimRight(tok[from:from+n], ".")); n < 16 {
 		return 0, 0, next
 	}
-	return from, from + n, from + n
+	to = from + n
+	if bytes.Count(tok[from:to], []byte{'.'}) == encryptedParts {
+		from = next + 1
+	}
+	return from, to, to
 }
 
 // minGrafana is the length of the shortest key of Grafana.
@@ -276,9 +283,10 @@ func botToken(tok []byte, i int) (from, to, next int) {
 }
 
 // atWord reports whether a word may begin at tok[i], also after what sets the colour
-// of a terminal (ECMA-48, section 8.3.117).
+// of a terminal (ECMA-48, section 8.3.117), or after the length that Protocol Buffers have
+// before a string.
 func atWord(tok []byte, i int) bool {
-	return i == 0 || !char.IsLetterOrDigit(tok[i-1]) || tok[i-1] == 'm' && len(bytes.Trim(tok[:i-1], "0123456789;")) == 0
+	return i == 0 || i == 1 && int(tok[0]) == len(tok)-1 || !char.IsLetterOrDigit(tok[i-1]) || tok[i-1] == 'm' && len(bytes.Trim(tok[:i-1], "0123456789;")) == 0
 }
 
 // MayBear reports whether there may be the name of a scheme of authentication

@@ -51,7 +51,7 @@ var keyKinds = []keyKind{
 	{"npm_", 36, char.IsLetterOrDigit, anywhere}, {"pypi-AgE", 50, char.IsBase64URL, anywhere}, {"rubygems_", 48, char.IsLetterOrDigit, anywhere},
 	{"hf_", 30, char.IsLetterOrDigit, anywhere}, {"api_org_", 30, char.IsLetterOrDigit, anywhere}, {"gsk_", 40, char.IsLetterOrDigit, anywhere},
 	{"xai-", 40, char.IsLetterOrDigit, anywhere}, {"r8_", 37, char.IsLetterOrDigit, anywhere}, {"pplx-", 40, char.IsLetterOrDigit, anywhere},
-	{"nvapi-", 40, char.IsBase64URL, anywhere}, {"fw_", 22, char.IsLetterOrDigit, exact}, {"tgp_v1_", 40, char.IsBase64URL, anywhere},
+	{"nvapi-", 40, char.IsBase64URL, anywhere}, {"fw_", 22, char.IsLetterOrDigit, exact}, {"fw_", 24, char.IsLetterOrDigit, exact}, {"tgp_v1_", 40, char.IsBase64URL, anywhere},
 	{"SG.", 60, char.IsDotted, anywhere}, {"key-", 32, char.IsLowerOrDigit, exact}, {"mailchimp-", 32, char.IsHex, anywhere},
 	{"dop_v1_", 64, char.IsHex, anywhere}, {"doo_v1_", 64, char.IsHex, anywhere}, {"dor_v1_", 64, char.IsHex, anywhere},
 	{"shpat_", 32, char.IsHex, anywhere}, {"shpca_", 32, char.IsHex, anywhere}, {"shppa_", 32, char.IsHex, anywhere}, {"shpss_", 32, char.IsHex, anywhere},
@@ -74,7 +74,7 @@ var keyKinds = []keyKind{
 	{"dp.pt.", 40, char.IsLetterOrDigit, anywhere}, {"dp.st.", 40, char.IsDotted, anywhere}, {"dp.ct.", 40, char.IsLetterOrDigit, anywhere},
 	{"dp.sa.", 40, char.IsLetterOrDigit, anywhere}, {"dp.scim.", 40, char.IsLetterOrDigit, anywhere}, {"dp.audit.", 40, char.IsLetterOrDigit, anywhere},
 	{"sk.eyJ", 60, char.IsDotted, anywhere}, {"tvly-", 28, char.IsBase64URL, anywhere}, {"xkeysib-", 64, char.IsBase64URL, anywhere},
-	{"CCIPAT_", 30, char.IsWord, anywhere}, {"CCIPRJ_", 30, char.IsWord, anywhere}, {"sl.", 100, char.IsBase64URL, alone}, {"e2b_", 40, char.IsHex, anywhere},
+	{"CCIPAT_", 30, char.IsWord, anywhere}, {"CCIPRJ_", 30, char.IsWord, anywhere}, {"sl.", 100, char.IsBase64URL, alone}, {"sl.u.", 100, char.IsBase64URL, alone}, {"e2b_", 40, char.IsHex, anywhere},
 	{"1//0", 40, char.IsBase64URL, alone}, {"4/0A", 60, char.IsBase64URL, alone}, {"AQ.Ab", 40, char.IsBase64URL, alone}, {"HRKU-", 36, char.IsBase64URL, anywhere}, {"napi_", 40, char.IsLowerOrDigit, anywhere},
 	{"NRII-", 25, char.IsBase64URL, anywhere}, {"NRIQ-", 25, char.IsBase64URL, anywhere}, {"NRBR-", 19, char.IsHex, exact}, {"oy2", 43, char.IsLowerOrDigit, exact}, {"pcsk_", 40, char.IsWord, anywhere}, {"re_", 33, char.IsWord, exact},
 	{"access-production-", 36, char.IsBase64URL, anywhere}, {"access-sandbox-", 36, char.IsBase64URL, anywhere}, {"access-development-", 36, char.IsBase64URL, anywhere},
@@ -112,7 +112,8 @@ var keyKinds = []keyKind{
 	{"YmVkcm9jay5hbWF6b25hd3MuY29t", 28, char.IsPadded, anywhere}, {"CfDJ8", 60, char.IsBase64URL, alone}, {"base64:", 43, char.IsBase64, exact}, // AWS, what ASP.NET protects, Laravel
 	{"b3BlbnNzaC1rZXktdjE", 60, char.IsBase64, anywhere}, {"IBADANBgkqhkiG9w0BAQEFAASC", 60, char.IsBase64, anywhere}, {"IBAAKCAQEA", 200, char.IsBase64, anywhere}, // private keys
 	{"MHcCAQEEI", 60, char.IsBase64, anywhere}, {"AgEAMBMGByqGSM49AgEGCCqGSM49AwEH", 60, char.IsBase64, anywhere}, {"MC4CAQAwBQYDK2VwBCIEI", 40, char.IsBase64, anywhere},
-	{"$2a$", 56, char.IsCrypt, anywhere}, {"$2b$", 56, char.IsCrypt, anywhere}, {"$2x$", 56, char.IsCrypt, anywhere}, {"$2y$", 56, char.IsCrypt, anywhere}, // of passwords
+	{"xprv9", 106, char.IsLetterOrDigit, anywhere}, {"yprvA", 106, char.IsLetterOrDigit, anywhere}, {"zprvA", 106, char.IsLetterOrDigit, anywhere}, {"tprv8", 106, char.IsLetterOrDigit, anywhere}, // of wallets (BIP 32)
+	{"nsec1", 58, char.IsLowerOrDigit, exact}, {"$2a$", 56, char.IsCrypt, anywhere}, {"$2b$", 56, char.IsCrypt, anywhere}, {"$2x$", 56, char.IsCrypt, anywhere}, {"$2y$", 56, char.IsCrypt, anywhere}, // of passwords
 	{"$1$", 24, char.IsCrypt, anywhere}, {"$5$", 44, char.IsCrypt, anywhere}, {"$6$", 87, char.IsCrypt, anywhere}, {"$y$", 48, char.IsCrypt, anywhere},
 	{"$gy$", 48, char.IsCrypt, anywhere}, {"$7$", 48, char.IsCrypt, anywhere}, {"$apr1$", 24, char.IsCrypt, anywhere}, {"$argon2", 40, char.IsCrypt, anywhere},
 	{"$scrypt$", 40, char.IsCrypt, anywhere}, {"$pbkdf2", 40, char.IsCrypt, anywhere}, {"pbkdf2_sha", 50, char.IsCrypt, anywhere},
@@ -128,8 +129,11 @@ type markedKind struct {
 
 var markedKinds = []markedKind{
 	{"-us", 32, 1, char.IsHex}, {"NRAL", 36, 0, char.IsLetterOrDigit}, {"_mmk", 36, 0, char.IsWord}, // Mailchimp, New Relic, MaxMind
-	{"JQQJ9", 52, 27, char.IsLetterOrDigit}, {"+ASt", 76, 8, char.IsBase64}, {"+ACR", 42, 6, char.IsBase64}, // Azure
-	{"AzFu", 44, 8, char.IsBase64}, {"AzSe", 42, 6, char.IsBase64}, {"AzCa", 33, 8, char.IsBase64},
+	{"JQQJ9", 52, 27, char.IsLetterOrDigit}, {"+ASt", 76, 6, char.IsBase64}, {"+ACR", 42, 6, char.IsBase64}, // Azure
+	{"AzFu", 44, 6, char.IsBase64}, {"AzSe", 42, 6, char.IsBase64}, {"AzCa", 33, 6, char.IsBase64}, {"ACDb", 76, 6, char.IsBase64},
+	{"+ABa", 76, 6, char.IsBase64}, {"AZEG", 33, 6, char.IsBase64}, {"+AEh", 33, 6, char.IsBase64}, {"+ASb", 33, 6, char.IsBase64},
+	{"AIoT", 33, 6, char.IsBase64}, {"+ARm", 33, 6, char.IsBase64}, {"AZDO", 76, 4, char.IsLetterOrDigit},
+	{"%3D", 22, 40, char.IsLetterOrDigit}, // X, of applications
 }
 
 // dashedLen is the length of a key of Mailgun: 32 hexadecimal digits, 8 and 8, with

@@ -290,6 +290,33 @@ func isEncoded(p []byte) bool {
 	return text || len(p) >= MinKey && IsShuffled(p)
 }
 
+// IsMinted reports whether p looks random, and as no number or path does: it has letters of
+// both cases and digits, and is of base64url.
+func IsMinted(p []byte) bool {
+	var lower, upper, digit bool
+	for _, c := range p {
+		lower, upper, digit = lower || char.IsLower(c), upper || 'A' <= c && c <= 'Z', digit || char.IsDigit(c)
+	}
+	return lower && upper && digit && char.Run(p, char.IsBase64URL) == len(p) && IsShuffled(p)
+}
+
+// IsUUID reports whether p is an UUID (RFC 9562, section 4), of either case.
+func IsUUID(p []byte) bool {
+	for i, c := range p {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if !char.IsHex(c) {
+			return false
+		}
+	}
+	return len(p) == uuidLen
+}
+
+// uuidLen is the length of an UUID.
+const uuidLen = 36
+
 // LooksOpaque reports whether value may be a token: long, of one word, with
 // digits or of mixed case.
 func LooksOpaque(value []byte) bool {

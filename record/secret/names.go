@@ -20,7 +20,7 @@ var secretKeys = char.Set("codeverifier password passwd passphrase secret signat
 
 // secretEndings are what keys and fields end with whose values go.
 var secretEndings = []string{"password", "passwd", "passphrase", "clientsecret", "apikey", "secretkey", "secretaccesskey",
-	"privatekey", "apisecret", "appsecret", "authorization", "webhooksecret", "subscriptionkey", "accesskeysecret"}
+	"privatekey", "apisecret", "appsecret", "authorization", "webhooksecret", "subscriptionkey", "accesskeysecret", "passwordconfirm"}
 
 // opaqueEndings are what keys end with whose values go if they look like keys.
 var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "authkey", "functionskey", "signingkey", "encryptionkey",
@@ -29,14 +29,15 @@ var opaqueEndings = []string{"secret", "accesskey", "accountkey", "sharedkey", "
 	"signature", "signature256", "assertion", "credential", "credentials", "jwt", "cookie", "jsessionid", "sessid", "aspnetsessionid", "connectsid", "sessioncookie",
 	"hmac", "devicecode", "authcode", "authorizationcode", "oauthverifier", "tokenhint", "bearer", "apiauth", "apikeyauth",
 	"requirepass", "masterauth", "presharedkey", "authsalt", "noncesalt", "loggedinsalt", "validationkey", "decryptionkey", "signaturevalue", "usersession", "securestring",
-	"hmacsha256", "hmacsha1", "transmissionsig", "cnonce", "unsealkey", "unsealkeysb64", "authident"}
+	"hmacsha256", "hmacsha1", "transmissionsig", "cnonce", "unsealkey", "unsealkeysb64", "authident", "connectionstring",
+	"passwordhash", "hashedpassword", "pinhash", "loginticket", "authticket", "tokenhash", "artapi", "setupkey"}
 
 // codeKeys are those of codes that work once, of a few digits as a rule.
 var codeKeys = char.Set("otp otpcode totpcode totp mfacode twofactorcode 2facode onetimecode onetimepasscode smscode verificationcode " +
 	"passcode pincode activationcode invitecode")
 
 // phraseKeys are those of keys that are written as words.
-var phraseKeys = char.Set("mnemonic seedphrase recoveryphrase mnemonicphrase secretphrase")
+var phraseKeys = char.Set("mnemonic seedphrase recoveryphrase mnemonicphrase secretphrase backupphrase seed seedwords words")
 
 // passKeys are short for password where the value looks like one, also as the last
 // word of a name.
@@ -80,6 +81,7 @@ var nameRules, keyEnds = func() (all [1 << 10]rulesOf, ends char.PairSet) {
 	}
 	add("token", false, Opaque)
 	add("auth", true, Opaque) // of container registries
+	add("sig", true, Opaque)
 	for _, key := range []string{"sessionid", "code", "ticket"} {
 		add(key, true, Shuffled)
 	}
@@ -213,7 +215,7 @@ func (p Profile) Field(name string) Verdict {
 		return v
 	}
 	if mayBeKeyField(lower) {
-		return Shuffled
+		return Random
 	}
 	if p == Strict {
 		return strictField(string(lower))
@@ -266,7 +268,13 @@ func (p Profile) Key(key []byte) Verdict {
 		}
 		key = key[:k]
 	}
-	if v := judgeName(key); v != Stays && v != Shuffled || p != Strict || len(key) < 2 || len(key) > MaxName {
+	v := judgeName(key)
+	if v == Stays && len(key) > 4 && key[0]|0x20 == 'x' && key[1] == '-' { // a field that JSON has
+		if v = p.Field(string(key)); v == Cookies || v == Crumb || v == Challenge {
+			v = Stays
+		}
+	}
+	if v != Stays && v != Shuffled || p != Strict || len(key) < 2 || len(key) > MaxName {
 		return v
 	}
 	var b [MaxName]byte
@@ -348,7 +356,7 @@ func (p Profile) Beside(name []byte) Verdict {
 	switch v := p.Field(string(name)); v {
 	case Stays, Offers, Challenge:
 		return Stays
-	case Opaque, Pass, Shuffled:
+	case Opaque, Pass, Shuffled, Random:
 		return v
 	}
 	return Goes

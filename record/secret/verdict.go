@@ -28,6 +28,7 @@ const (
 	Shuffled                 // it goes where it looks random, and not like the name of an object
 	code                     // it goes where it is a few digits, or looks like a token
 	phrase                   // it goes where it is as many words as keys are written with
+	Random                   // it goes where it looks random, or is an UUID
 )
 
 // IsName reports whether v is that on the name of a secret, which goes wherever it stands
@@ -44,7 +45,7 @@ func (v Verdict) IsName() bool {
 func (v Verdict) Confirms(value []byte) bool {
 	switch v {
 	case Opaque:
-		return LooksOpaque(value)
+		return LooksOpaque(value) || LooksMade(value)
 	case Pass:
 		return LooksPassword(value)
 	case listed:
@@ -57,6 +58,8 @@ func (v Verdict) Confirms(value []byte) bool {
 		return len(value) > 0 && value[0] != '-' && LooksPassword(value)
 	case Shuffled: // an UUID, or with a prefix, as ids that agents send are
 		return len(value) >= MinKey && char.Run(value, char.IsLetterOrDigit) == len(value) && IsShuffled(value)
+	case Random:
+		return len(value) >= MinKey && char.Run(value, char.IsPadded) == len(value) && (IsShuffled(value) || IsUUID(value)) || LooksMade(value)
 	case code:
 		return isCode(value) || LooksOpaque(value)
 	case phrase:

@@ -109,12 +109,36 @@ func (k *kin) list(begins bool) {
 	k.isJar = false
 }
 
-// tells judges the values that were kept by the string that came after them.
+// tells judges the values that were kept by the string that came after them, and the one
+// that comes.
 func (l *lexer) tells() {
 	if bytes.Contains(l.name, []byte(text.Vault)) || char.IsAny(l.name, "SecureString", "CONCEALED") { // of AWS, of 1Password
-		l.judgeEarly(secret.Goes)
+		if l.judgeEarly(secret.Goes); l.after {
+			l.paired = secret.Goes
+		}
 	}
 }
+
+// mayTell reports whether tells may say something of the string str.
+func mayTell(str []byte) bool {
+	n := len(str)
+	return n > 8 && (str[0] == 'h' && n > len("https://")+len(text.Vault) || str[0] == 'S' && n == len("SecureString") || str[0] == 'C' && n == len("CONCEALED"))
+}
+
+// judgeMinted takes out the value that was kept if it is a token as Cloudflare makes them:
+// what tells that is far from it.
+func (l *lexer) judgeMinted() {
+	from, n := 0, len(l.ends)-1
+	if n > 0 {
+		from = l.ends[n-1]
+	}
+	if to := l.ends[n]; l.isValue && to-from == minted && to == len(l.early.Text) && secret.IsMinted(l.early.Text[from:]) {
+		l.s.Redact(l.early.Places(from, to), l.early.Text[from:], scan.InText)
+	}
+}
+
+// minted is how long such a token is.
+const minted = 40
 
 // setKind takes the string that came for the kind of a manifest.
 func (l *lexer) setKind() {

@@ -355,10 +355,11 @@ func (l *lexer) close() {
 	l.endString()
 	if l.state = outside; l.keeps {
 		l.ends = append(l.ends, len(l.early.Text))
+		l.judgeMinted()
 	}
 	if l.after && l.isName {
 		l.pair()
-	} else if len(l.ends) > 0 && !l.keeps {
+	} else if !l.keeps && (len(l.ends) > 0 || l.after && mayTell(l.name)) {
 		l.tells()
 	}
 	l.after, l.last, l.keeps = l.lists > 0, true, false

@@ -126,7 +126,7 @@ func (l *lexer) quickString(p []byte, i, slashes int) int {
 	l.name, l.lent = str, true
 	if l.after && l.isName {
 		l.pair()
-	} else if len(l.ends) > 0 {
+	} else if len(l.ends) > 0 || l.after && mayTell(str) {
 		l.tells()
 	}
 	l.after, l.last = l.lists > 0, true

@@ -346,7 +346,7 @@ func (t *Text) assigned(out []find, tok []byte, m byte, before []byte, raw bool)
 		case v == secret.Pass && tok[i] == ':', v == secret.Stays && tok[i] == '=' && isKeyVariable(name):
 			v = secret.Remote
 		}
-		if (v == secret.Stays || v == secret.Words) && !(escaped && secret.IsQueryKey(name)) {
+		if (v == secret.Stays || v == secret.Words || string(name) == "sig") && !(escaped && secret.IsQueryKey(name)) {
 			continue
 		}
 		kind := unsure

@@ -38,6 +38,8 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	}
 	if m&char.Colon != 0 && t.login(tok, before, raw) {
 		out = append(out, find{from: 0, to: len(tok)})
+	} else if from, to := byColon(tok, m); from < to {
+		out = append(out, find{from: from, to: to})
 	} else if m&(char.Colon|char.Digit) == char.Colon|char.Digit && t.isPgpass(tok, before, raw) {
 		out = append(out, find{from: bytes.LastIndexByte(tok, ':') + 1, to: len(tok)})
 	}
@@ -79,6 +81,37 @@ func (t *Text) find(tok []byte, m byte, before []byte, raw bool) []find {
 	}
 	return kept
 }
+
+// byColon returns the place of the secret in a token with the classes m that has colons, if
+// from < to: of a network (WIFI:S:…;P:…;), or a token of Asana (2/…/…:…).
+func byColon(tok []byte, m byte) (from, to int) {
+	if m&char.Colon == 0 {
+		return 0, 0
+	}
+	if bytes.HasPrefix(tok, []byte("WIFI:")) {
+		if k := bytes.Index(tok, []byte(";P:")); k >= 0 {
+			from = k + len(";P:")
+			return from, from + bytes.IndexByte(append(tok[from:len(tok):len(tok)], ';'), ';')
+		}
+	}
+	if k := bytes.IndexByte(tok, ':'); k > minAsana && tok[1] == '/' && char.IsDigit(tok[0]) && len(bytes.Trim(tok[:k], "0123456789/")) == 0 &&
+		char.Run(tok[k+1:], char.IsHex) == asanaLen {
+		return k + 1, k + 1 + asanaLen
+	}
+	return 0, 0
+}
+
+// hasColon reports whether byColon finds something.
+func hasColon(tok []byte, m byte) bool {
+	from, to := byColon(tok, m)
+	return from < to
+}
+
+// Such a token has so many hexadecimal digits after the colon, and minAsana bytes before it.
+const (
+	asanaLen = 32
+	minAsana = 14
+)
 
 // aroundParameters are the bytes between parameters.
 var aroundParameters = char.In("?&#;")
@@ -220,11 +253,8 @@ func isTeam(part []byte) bool {
 // isPathToken reports whether a part of a path looks random.
 func isPathToken(part []byte) bool {
 	n := char.Run(part, char.IsDotted)
-	return n == len(part) && (secret.IsShuffled(part) || n == uuidLen && isUUID(part))
+	return n == len(part) && (secret.IsShuffled(part) || secret.IsUUID(part))
 }
-
-// uuidLen is the length of an UUID (RFC 9562, section 4).
-const uuidLen = 36
 
 // keys finds keys by their beginning, and the signatures of JSON web tokens.
 func (t *Text) keys(out []find, tok []byte) []find {
@@ -305,3 +335,54 @@ func (w *word) from(p []byte, i int) int {
 	}
 	return len(p)
 }
+
+// identities finds what says who it was: mail addresses, UUIDs (RFC 9562) and
+// the names of home folders.
+func (t *Text) identities(out []find, tok, before []byte, raw bool) []find {
+	if end := t.preceding(before); len(end) == 0 || end[len(end)-1] == '\\' {
+		b := bytes.TrimRight(t.last(before, raw), `\`)
+		if n := char.Run(tok, isHomeName); n > 0 && bytes.HasSuffix(b, []byte(`\Users`)) {
+			out = append(out, find{from: 0, to: n})
+		}
+	}
+	for i := 0; ; {
+		k := bytes.IndexByte(tok[i:], '@')
+		if k < 0 {
+			break
+		}
+		at := i + k
+		from, to := at, at+1
+		for from > 0 && isMailbox(tok[from-1]) {
+			from--
+		}
+		to += char.Run(tok[to:], isDomain)
+		for to > at && (tok[to-1] == '.' || tok[to-1] == '-') {
+			to--
+		}
+		if from < at && bytes.IndexByte(tok[at:to], '.') > 1 {
+			out = append(out, find{from: from, to: to})
+		}
+		i = at + 1
+	}
+	for i := 8; i+28 <= len(tok); i++ {
+		if tok[i] == '-' && secret.IsUUID(tok[i-8:i+28]) {
+			out = append(out, find{from: i - 8, to: i + 28})
+			i += 27
+		}
+	}
+	for _, home := range []string{"/home/", "/Users/"} {
+		if i := bytes.Index(tok, []byte(home)); i >= 0 {
+			from := i + len(home)
+			if n := char.Run(tok[from:], isHomeName); n > 0 {
+				out = append(out, find{from: from, to: from + n})
+			}
+		}
+	}
+	return out
+}
+
+func isMailbox(c byte) bool { return char.IsWord(c) || bytes.IndexByte([]byte(".+-%"), c) >= 0 }
+
+func isDomain(c byte) bool { return char.IsLetterOrDigit(c) || c == '-' || c == '.' }
+
+func isHomeName(c byte) bool { return char.IsWord(c) || c == '-' || c == '.' || c == '*' }

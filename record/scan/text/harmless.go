@@ -13,20 +13,19 @@ import (
 // mayBeApart reports whether a token of p that looks like a key, or the value of
 // an option, stands after something.
 func mayBeApart(p []byte) bool {
-	start, digits := 0, false
-	for i, c := range p {
+	start, digits, promised := 0, false, false
+	for i := 0; i <= len(p); i++ {
 		switch {
-		case char.Classes[c] == 0 || c == ',':
-			if n := i - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && (p[start-1] == '\'' || p[start-1] == '\t' || p[start-1] == '|')) {
+		case i == len(p) || char.Classes[p[i]] == 0 || p[i] == ',':
+			n := i - start
+			if digits && start > 0 && (promised || n >= minRemote || n >= secret.MinToken && (p[start-1] == '\'' || p[start-1] == '\t' || p[start-1] == '|' || secret.LooksMade(p[start:i]))) {
 				return true
 			}
+			promised = promised || n >= minPromise && promiseOf(p[start:i]) != noPromise
 			start, digits = i+1, false
-		case char.IsDigit(c):
+		case char.IsDigit(p[i]):
 			digits = true
 		}
-	}
-	if n := len(p) - start; start > 0 && digits && (n >= minRemote || n >= secret.MinToken && p[start-1] == '\t') {
-		return true
 	}
 	return bytes.Contains(p, []byte(" -")) || bytes.Contains(p, []byte(netUser)) || bytes.Contains(p, []byte("/rp "))
 }
@@ -169,6 +168,9 @@ func namesSecret(str []byte) bool {
 			continue
 		}
 		if i < 2 || !char.IsLetterOrDigit(str[i-1]) {
+			return true
+		}
+		if str[i-1] == 'I' && bytes.HasSuffix(str[:i], []byte("WIFI")) || i > minAsana && str[i-1] <= '9' && len(str)-i > asanaLen { // as byColon has it
 			return true
 		}
 		if !secret.EndsParameter(str[i-2], str[i-1]) {

@@ -410,6 +410,9 @@ func (t *Text) hostLogin(tok, before []byte, raw bool) int {
 			return passwordAt(tok, k+1)
 		}
 	}
+	if k := bytes.IndexByte(tok, ','); k > 0 && t.isCommand([]string{"lftp "}, before, raw) && string(secret.LastWord(afterOptions.TrimEnd(t.last(before, raw)))) == "-u" {
+		return passwordAt(tok, k+1)
+	}
 	end := t.preceding(before)
 	if n := len(end) - 1; n >= 0 {
 		name := secret.LastWord(end[:n])

@@ -37,7 +37,7 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 		return true
 	case m&(char.Equals|char.Colon) != 0 && t.mayAssign(tok) && t.mayMatter(tok, m, before, raw), m&char.Colon != 0 && t.login(tok, before, raw):
 		return true
-	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.inElement(before) || t.afterSign(before) && secret.LooksMade(tok) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
+	case m&char.Digit != 0 && (t.Loose || n >= minRemote || t.isQuoted(before) || t.inElement(before) || secret.LooksMade(tok) || t.afterArrow(before, raw)) && t.verdict(before, raw) != secret.Stays:
 		return true
 	case t.isUser(tok, m, before, raw), m&char.Digit != 0 && isHashed(t.preceding(before)):
 		return true
@@ -54,6 +54,10 @@ func (t *Text) mayHold(tok, before []byte, m byte, raw bool) bool {
 	case n >= len(secret.PEMBegin) && tok[n-1] == secret.PEMBegin[len(secret.PEMBegin)-1] && tok[n-2] == secret.PEMBegin[len(secret.PEMBegin)-2]:
 		return true
 	case n >= len(puttyLines) && tok[n-1] == ':' && bytes.HasSuffix(tok, []byte(puttyLines)):
+		return true
+	case m&(char.Colon|char.Digit) == char.Colon|char.Digit && hasColon(tok, m):
+		return true
+	case n <= maxPromise+1 && promiseOf(tok) != noPromise:
 		return true
 	case n < secret.MinKey:
 		return false
@@ -104,16 +108,6 @@ func wordAssigned(tok []byte, m byte) int {
 // make it the first one of a stretch.
 func (t *Text) mayMatter(tok []byte, m byte, before []byte, raw bool) bool {
 	return m&char.Digit != 0 || m&char.Equals != 0 && m&char.Between != 0 || wordAssigned(tok, m) > 0 || t.fieldBefore(before, raw) != nil || isEchoed(t.preceding(before))
-}
-
-// afterSign reports whether a token stands after what separates a value from its name.
-func (t *Text) afterSign(before []byte) bool {
-	b := blanks.TrimEnd(t.preceding(before))
-	if len(b) == 0 {
-		return false
-	}
-	c := b[len(b)-1]
-	return c == ':' || c == '=' || c == '*' || c == '>' || c == wideColon[2] || c == 'a' && bytes.HasSuffix(b, []byte(wideEscape)) || c == 'e' && bytes.HasSuffix(b, []byte(`\u003e`))
 }
 
 // afterArrow reports whether a token stands after what PHP and Perl print before a
@@ -222,10 +216,8 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	case p[n] == '(':
 		return 0
 	}
-	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 {
-		n--
-	}
-	least, made := secret.MinKey, (v == secret.Goes || v == secret.Remote) && secret.LooksMade(p[:n])
+	n = withoutStop(p[:n])
+	least, made := secret.MinKey, (v == secret.Goes || v == secret.Remote || v == secret.Pass) && secret.LooksMade(p[:n])
 	if v == secret.Remote && char.Run(p[:n], char.IsLetterOrDigit) == n && !secret.IsShuffled(p[:n]) { // a name, as base64Encoded2
 		made = false
 	}
@@ -242,7 +234,7 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 		}
 	}
 	if n < least || bytes.IndexByte([]byte("/.$~*#:"), p[0]) >= 0 && !(p[0] == '/' && isWireKey(p[:n])) || bytes.Contains(p[:n], []byte("://")) || bytes.Contains(p[:n], []byte("::")) ||
-		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) && !(v == secret.Goes && n > 64) {
+		secret.IsMember(p[:n]) || bytes.HasPrefix(bytes.TrimLeft(p, "-"), []byte("0x")) && !((v == secret.Goes || v == secret.Remote) && n > 64) {
 		return 0
 	}
 	from, mixed := 0, false
@@ -260,6 +252,16 @@ func (t *Text) keyLike(p []byte, v secret.Verdict, kind valueKind) int {
 	mixed = mixed || chosen || made || kind == quoted && v == secret.Goes && bytes.IndexFunc(p[:n], unicode.IsDigit) < 0 && secret.IsShuffled(p[:n]) || surely && v == secret.Goes && secret.HasNumbersWithin(p[:n]) || n >= secret.MinKey && secret.IsShuffled(p[:n]) && bytes.IndexFunc(p[:n], unicode.IsLetter) >= 0
 	if !mixed || v == secret.Remote && !made && !secret.IsShuffled(p[:n]) && !(chosen && kind == quoted && !bytes.ContainsAny(p[:n], "(),;=")) || (!t.Loose && (!surely || kind == setting && !char.IsDigit(p[n-1])) || kind != quoted && bytes.HasSuffix(p[:n], []byte("Key"))) && secret.IsTypeName(p[:n]) {
 		return 0
+	}
+	return n
+}
+
+// withoutStop returns the length of p without what ends a sentence, but for the one sign of
+// a password.
+func withoutStop(p []byte) int {
+	n := len(p)
+	for n > 0 && bytes.IndexByte([]byte(".!?,;"), p[n-1]) >= 0 && !(p[n-1] == '!' && secret.LooksChosen(p[:n]) && !secret.LooksChosen(p[:n-1])) {
+		n--
 	}
 	return n
 }

@@ -47,6 +47,9 @@ func (t *Text) watch(h *scan.Held, before []byte, raw bool) stretch {
 	if w := t.beginTable(h, before, raw); w != nil {
 		return w
 	}
+	if p := t.beginPromise(h); p != nil {
+		return p
+	}
 	if v := t.echoed(h.Text, before); v >= 0 {
 		w := &pending{s: t.s, piped: true}
 		h.Feed(w.value.Add, v, len(h.Text))
