@@ -41,7 +41,7 @@ var framed = [...]verdict{isFrames, isMasked, isUnmasked}
 // p from that position on, and more.
 func (f *finding) find(p []byte) (v verdict, skip int) {
 	if f.frames == nil {
-		f.frames = []frameFinder{newHTTP2Finder(http2Need), newWebSocketFinder(true), newWebSocketFinder(false)}
+		f.frames = []frameFinder{newHTTP2Finder(http2Need, http2Weak), newWebSocketFinder(true), newWebSocketFinder(false)}
 	}
 	v, skip = f.http1.find(p[f.past:])
 	end := f.past + f.http1.end

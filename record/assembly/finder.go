@@ -20,6 +20,7 @@ type frameFinder struct {
 	starts *[256]bool                   // the bytes that frames start with
 	need   int                          // sum of the scores in a chain
 	early  int                          // the same where the chain starts with the direction, 0 for need
+	weak   int                          // the same where all frames of the chain are weak
 	pos    int                          // where to look on
 	seen   int                          // how much it took to get there
 	chains []frameChain
@@ -28,17 +29,21 @@ type frameFinder struct {
 
 // A frameEvidence is what the bytes at some position are taken for.
 type frameEvidence struct {
-	size  int // of the frame
-	seen  int // bytes that were looked at
-	score int // how much they tell, notFrame or needMore
+	size  int  // of the frame
+	seen  int  // bytes that were looked at
+	score int  // how much they tell, which may be nothing, notFrame or needMore
+	weak  bool // other protocols have many of its like
 }
 
 const (
 	notFrame = -1
-	needMore = 0
+	needMore = -2
 )
 
-type frameChain struct{ start, next, score int }
+type frameChain struct {
+	start, next, score int
+	firm               bool // not all of its frames are weak
+}
 
 // find returns where the first chain of frames that tells enough starts in p,
 // and where the evidence for it ends; start is -1 where there is none. The
@@ -54,7 +59,7 @@ func (f *frameFinder) find(p []byte) (start, end int) {
 		}
 		f.seen = max(f.seen, f.pos+e.seen)
 		c := f.follow(f.pos, e)
-		if c.score >= f.need || f.early > 0 && !f.moved && c.start == 0 && c.score >= f.early {
+		if c.score >= f.need && (c.firm || c.score >= f.weak) || f.early > 0 && !f.moved && c.start == 0 && c.score >= f.early {
 			return c.start, f.seen
 		}
 		f.pos++
@@ -89,10 +94,10 @@ func (f *frameFinder) follow(i int, e frameEvidence) frameChain {
 		}
 	}
 	f.chains = kept
-	if e.score < 0 {
+	if e.score < 0 || e.score == 0 && !best.firm {
 		return frameChain{}
 	}
-	best.next, best.score = i+e.size, best.score+e.score
+	best.next, best.score, best.firm = i+e.size, best.score+e.score, best.firm || !e.weak
 	if len(f.chains) < maxChains {
 		f.chains = append(f.chains, best)
 	}
@@ -130,16 +135,25 @@ var definedFlags = [...]byte{
 	frame.Continuation: frame.FlagEndHeaders,
 }
 
-func newHTTP2Finder(need int) frameFinder {
-	return frameFinder{read: readHTTP2, need: need, starts: &http2Starts}
+// newHTTP2Finder returns a finder of frames that tell as much as need, or, of
+// DATA alone, as weak.
+func newHTTP2Finder(need, weak int) frameFinder {
+	read := func(p []byte) frameEvidence { return readHTTP2(p, weak == need) }
+	return frameFinder{read: read, need: need, weak: weak, starts: &http2Starts}
 }
 
 // http2Starts has the first byte of the frames that readHTTP2 knows.
 var http2Starts = [256]bool{0: true}
 
+// usualStreams bounds the streams whose DATA tells something: a length of four
+// bytes before text looks like DATA of a stream beyond, and one before flags or
+// zeros like that of one that servers would have begun (RFC 9113, section 5.1.1).
+const usualStreams = 1 << 20
+
 // readHTTP2 is the read of a frameFinder for HTTP/2. It is stricter than Valid,
 // as any bytes have to be told from frames, and looks at what the frame holds.
-func readHTTP2(p []byte) frameEvidence {
+// known says that the connection speaks HTTP/2.
+func readHTTP2(p []byte, known bool) frameEvidence {
 	if p[0] != 0 { // frames of 64 KiB and more are rare
 		return frameEvidence{seen: 1, score: notFrame}
 	}
@@ -156,13 +170,20 @@ func readHTTP2(p []byte) frameEvidence {
 		if f.Length == 0 && f.Flags != frame.FlagEndStream {
 			return no
 		}
-		return frameEvidence{size: size, seen: frame.HTTP2Size, score: 1}
+		e := frameEvidence{size: size, seen: frame.HTTP2Size, weak: true}
+		if known || f.Stream&1 != 0 && f.Stream < usualStreams {
+			e.score = 1
+		}
+		return e
 	}
 	if !isLikely(f) {
 		return no
 	}
 	if len(p) < size {
 		return frameEvidence{score: needMore}
+	}
+	if f.Length == 0 && !known { // SETTINGS of zeros, but for a byte
+		return frameEvidence{size: size, seen: size, score: 1, weak: true}
 	}
 	return frameEvidence{size: size, seen: size, score: payloadScore(f, p[frame.HTTP2Size:size])}
 }

@@ -70,9 +70,11 @@ type headerBlock struct {
 	hit      bool      // the end of it is missing
 }
 
-// Evidence that a frameFinder needs: much where the protocol is not known.
+// Evidence that a frameFinder needs: much where the protocol is not known, and
+// more if it is of DATA alone.
 const (
 	http2Need   = 3
+	http2Weak   = 6
 	http2Resync = 2
 )
 
@@ -336,7 +338,7 @@ func (s *http2Half) resync() {
 	s.h.span(unparsedSpan, len(s.buf))
 	s.doubt(int64(len(s.buf)))
 	s.buf, s.stream, s.state, s.lossy = nil, nil, resyncState, true
-	s.finder = newHTTP2Finder(http2Resync)
+	s.finder = newHTTP2Finder(http2Resync, http2Resync)
 	if s.block.open {
 		s.block.hit = true
 		s.endBlock()
