@@ -10,7 +10,7 @@ import (
 
 // spillSize is the length from which on a part of an entry is written before
 // the rest of it is known.
-const spillSize = 64 << 10
+const spillSize = 256 << 10
 
 // A coder encodes entries, with memory that does not depend on the size of
 // their bodies.

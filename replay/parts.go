@@ -43,6 +43,7 @@ func (o *Output) split(x *record.Exchange) error {
 		return nil
 	}
 	err := o.wrap(o.close())
+	o.back.ended()
 	if err = errors.Join(err, o.file.Close()); err != nil {
 		return err
 	}

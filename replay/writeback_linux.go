@@ -28,6 +28,8 @@ const (
 	writebackStep   = 8 << 20
 	// Recordings that are no longer stay in memory, for who looks at them next.
 	writebackKeep = 64 << 20
+	// So much of a longer one stays, which may be written to again.
+	writebackLast = 8 << 20
 )
 
 // newWriteback returns the writeback of f, or nil, whose methods do nothing, if f
@@ -68,15 +70,48 @@ func (w *writeback) step() (more bool) {
 		if end > w.begun && unix.SyncFileRange(int(fd), w.begun, end-w.begun, unix.SYNC_FILE_RANGE_WRITE) == nil {
 			w.begun = end
 		}
-		if w.dropped+writebackStep+writebackKeep > w.begun {
+		if w.begun <= writebackKeep || w.dropped+writebackStep+writebackLast > w.begun {
 			return
 		}
-		const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-		more = unix.SyncFileRange(int(fd), w.dropped, writebackStep, all) == nil &&
-			unix.Fadvise(int(fd), w.dropped, writebackStep, unix.FADV_DONTNEED) == nil
-		if more {
+		if more = dropPart(int(fd), w.dropped) == nil; more {
 			w.dropped += writebackStep
 		}
 	})
 	return more
+}
+
+// ended is to be called before a file is closed that another one follows, which
+// takes the place of what is left of it in memory. It does not wait.
+func (w *writeback) ended() {
+	if w == nil {
+		return
+	}
+	st, err := w.file.Stat()
+	if err != nil {
+		return
+	}
+	conn, err := w.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) {
+		own, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		go func() {
+			defer unix.Close(own)
+			for off := int64(0); off < st.Size() && dropPart(own, off) == nil; off += writebackStep {
+			}
+		}()
+	})
+}
+
+// dropPart has a step of a file be on the disk, and then not in memory.
+func dropPart(fd int, off int64) error {
+	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	if err := unix.SyncFileRange(fd, off, writebackStep, all); err != nil {
+		return err
+	}
+	return unix.Fadvise(fd, off, writebackStep, unix.FADV_DONTNEED)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ func TestWriteback(t *testing.T) {
 	f.WriteString("end")
 	for w.step() {
 	}
-	if w.begun != steps*writebackStep || w.dropped != 3*writebackStep {
+	if w.begun != steps*writebackStep || w.dropped != w.begun-writebackLast {
 		t.Errorf("begun %d, dropped %d of %d steps", w.begun/writebackStep, w.dropped/writebackStep, steps)
 	}
 	if first, last := resident(t, f, 0), resident(t, f, steps*writebackStep); first && !onMemory(t, f) || !last {
@@ -36,6 +37,12 @@ func TestWriteback(t *testing.T) {
 	got := make([]byte, writebackStep)
 	if _, err := f.ReadAt(got, writebackStep); err != nil || !bytes.Equal(got, step) {
 		t.Errorf("read what was dropped: %v, or other bytes", err)
+	}
+	w.ended()
+	for end := time.Now().Add(time.Minute); resident(t, f, (steps-1)*writebackStep) && !onMemory(t, f); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what had ended stayed in memory")
+		}
 	}
 	f.Close()
 	if w.step() {
@@ -56,6 +63,7 @@ func TestWritebackOfPipe(t *testing.T) {
 		t.Error("a pipe has one")
 	}
 	w.wrote()
+	w.ended()
 }
 
 // resident reports whether the page at off of f is in memory.

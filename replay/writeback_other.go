@@ -10,3 +10,5 @@ type writeback struct{}
 func newWriteback(*os.File) *writeback { return nil }
 
 func (*writeback) wrote() {}
+
+func (*writeback) ended() {}

@@ -1,53 +1,114 @@
 package jsonlist
 
-// Elements that fit a page are cheap to write many at a time, each of them within
-// one: the closers go ahead of them, over spaces, by two store instructions, and
-// then one write puts the elements before them. Wherever the kernel stops, what is
-// there are whole elements and spaces. Other elements have the closers go over the
-// end of every page, each of which has to be mapped for that.
+import (
+	"errors"
+	"syscall"
+)
 
-// maxWaste is which part of what a batch has may be added to it as spaces: one in
-// maxWaste bytes.
-const maxWaste = 4
+// Elements that are committed at once, or that are long, take the place of a pad
+// (see pad.go) together: the pages behind the first one are written first, the last
+// of them with the next pad, and what is in the first one makes all of them the
+// list's. So nothing is stored, but where the closers have to go further ahead. See
+// layout for how the elements have to lie for that.
 
-// commitPages writes p, elements that end at ends, as [List.Commit] does. It
-// reports whether it has: it does not where one of them is longer than a page, they
-// leave too much of their pages, or there is no room for that.
-func (l *List) commitPages(p []byte, ends []int) (done bool, err error) {
-	b, ok := l.layOut(l.buf[:0], p, ends)
-	l.buf = b
-	if !ok || l.reserve(len(b)+maxStore) != nil {
+// maxSpaces is which part of a batch may be added to it as spaces: one in maxSpaces
+// bytes, and as much again as a short element may need.
+const (
+	maxSpaces  = 8
+	someSpaces = pageSize / 4
+)
+
+// commitBatch writes p, elements that end at ends or one, as [List.Commit] does. It
+// reports whether it has: it does not where little would be gained, or they cannot
+// lie so, or there is no room.
+func (l *List) commitBatch(p []byte, ends []int) (done bool, err error) {
+	if l.mark != 0 || len(l.held) > 0 || len(p) > maxJump/2 || !l.padded && len(p) < minJump {
 		return false, nil
 	}
-	end := l.pos + int64(len(b))
-	var there [maxStore]byte
-	copy(l.unit[:], l.blanks)
-	copy(there[:], l.blanks)
-	copy(there[:], ending)
-	if err := l.store.Store2(&l.unit, l.pos, &there, end); err != nil {
-		return true, err
+	if len(ends) == 0 {
+		l.whole[0] = len(p)
+		ends = l.whole[:]
 	}
-	if err := l.write(b, l.pos); err != nil {
-		return true, err
+	if !l.padded || !l.layOut(&l.pad, p, ends) {
+		if ok, err := l.changePad(p, ends); !ok || err != nil {
+			return err != nil, err
+		}
+	}
+	y := &l.layout
+	end := y.pos
+	l.buf = l.open(l.buf[:0], &l.pad)
+	y.add(l.buf)
+	if y.pos+2*maxStore > l.far {
+		l.scan = l.pad
+		err := l.goAhead(l.far, y.pos-l.pos)
+		if l.scan = l.base; err != nil {
+			return !errors.Is(err, syscall.ENOSPC), err
+		}
+	}
+	for i := len(y.pieces) - 1; i >= 0; i-- {
+		if err := l.write(y.bytes(y.pieces[i]), y.pieces[i].off); err != nil {
+			return true, err
+		}
 	}
 	l.pos, l.last, l.comma = end, end, ",\n"
 	return true, nil
 }
 
-// layOut appends the elements of p, as they are to stand from l.pos on, to b, which
-// is empty. It reports whether they can stand so.
-func (l *List) layOut(b, p []byte, ends []int) (all []byte, ok bool) {
-	before, start := l.comma, 0
-	for _, end := range ends { // each but the first has a comma before it
-		n := len(before) + end - start
-		if n > pageSize {
-			return b, false
-		}
-		if room := pageSize - int((l.pos+int64(len(b)))%pageSize); n > room {
-			b = append(b, l.blanks[:room]...)
-		}
-		b = append(append(b, before...), p[start:end]...)
-		before, start = "", end
+// layOut lays out elements in the place of a pad. It reports whether they can lie
+// there without too many spaces.
+func (l *List) layOut(pad *scanner, p []byte, ends []int) bool {
+	y := &l.layout
+	y.pad, y.base, y.blanks, y.src = pad, &l.base, l.blanks, p
+	y.begin(l.pos)
+	l.buf = l.open(l.buf[:0], pad)
+	return y.placeAll(l.comma, ends, len(l.buf)+maxStore)
+}
+
+// changePad has the closers close a pad that elements can take the place of, and
+// lays them out. It reports whether there is one.
+func (l *List) changePad(p []byte, ends []int) (ok bool, err error) {
+	pad, ok := padLike(l.base, p[:ends[0]])
+	if !ok || l.padded && pad.like(&l.pad) || !l.layOut(&pad, p, ends) {
+		return false, nil
 	}
-	return b, len(b)-len(p) <= len(p)/maxWaste && len(b) > 2*maxStore
+	if err := l.leave(); err != nil {
+		return false, err
+	}
+	start := l.pos
+	err = l.openPad(pad, l.layout.pos-start)
+	if err == nil && l.padded && l.pos != start {
+		ok = l.layOut(&l.pad, p, ends)
+	}
+	return ok && l.padded, err
+}
+
+// openPad has the closers go ahead, so that n bytes fit before them, and close a pad.
+// Where the disk has no room for that there is none.
+func (l *List) openPad(pad scanner, n int64) error {
+	opening := len(l.open(l.buf[:0], &pad))
+	err := l.reserve(0)
+	if err == nil && pageSize-int(l.pos%pageSize) < opening+2*maxStore {
+		_, err = l.cross(nil)
+	}
+	if err == nil {
+		err = l.reserve(0)
+	}
+	if err == nil {
+		l.buf = pad.closers(l.open(l.buf[:0], &pad))
+		err = l.write(l.buf, l.pos)
+	}
+	if err == nil {
+		l.scan = pad
+		err = l.goAhead(l.pos+int64(opening), int64(opening)+n)
+		l.scan = l.base
+	}
+	if err == nil {
+		l.pad, l.padded = pad, true
+		return nil
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	l.buf = append(append(l.buf[:0], ending...), l.blanks[:opening+maxStore]...)
+	return l.write(l.buf, l.pos)
 }

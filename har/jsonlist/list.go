@@ -83,7 +83,9 @@ type List struct {
 	ahead   int64   // where they were then the last time
 	padded  bool    // they are ahead of no text but those of pad
 	pad     scanner // within the pad
-	closing bool    // what is added ends an element
+	layout  layout
+	whole   [1]int
+	closing bool // what is added ends an element
 	buf     []byte
 	splits  []int // places in buf where pages end within a character
 	unit    [maxStore]byte
@@ -169,6 +171,9 @@ func (l *List) Commit(p []byte, ends ...int) error {
 	if done, err := l.commitPadded(p); done {
 		return err
 	}
+	if done, err := l.commitBatch(p, ends); done {
+		return err
+	}
 	l.more = 0
 	n, err := l.unpad(p)
 	if err != nil {
@@ -190,11 +195,6 @@ func (l *List) Commit(p []byte, ends ...int) error {
 			l.pos += int64(n)
 			l.last, l.comma = l.pos, ",\n"
 			return nil
-		}
-	}
-	if l.mark == 0 && len(l.held) == 0 && len(ends) > 1 {
-		if done, err := l.commitPages(p, ends); done {
-			return err
 		}
 	}
 	if len(l.held) == 0 {

@@ -103,7 +103,7 @@ func (l *List) likePad(p []byte) (int, scanner) {
 				lasts += l.more
 			}
 			if lasts >= minJump {
-				if now.name || now.depth != l.pad.depth || now.stack != l.pad.stack {
+				if !now.like(&l.pad) {
 					break
 				}
 				return i, now
