@@ -22,14 +22,14 @@ const (
 // reports whether it has: it does not where little would be gained, or they cannot
 // lie so, or there is no room.
 func (l *List) commitBatch(p []byte, ends []int) (done bool, err error) {
-	if l.mark != 0 || len(l.held) > 0 || len(p) > maxJump/2 || !l.padded && len(p) < minJump {
+	if l.mark != 0 || len(l.held) > 0 || len(p) > maxJump/4 || !l.padded && len(p) < minJump {
 		return false, nil
 	}
 	if len(ends) == 0 {
 		l.whole[0] = len(p)
 		ends = l.whole[:]
 	}
-	if !l.padded || !l.layOut(&l.pad, p, ends) {
+	if !l.padded || !l.layOut(&l.pad, l.pos, p, ends) {
 		if ok, err := l.changePad(p, ends); !ok || err != nil {
 			return err != nil, err
 		}
@@ -54,44 +54,51 @@ func (l *List) commitBatch(p []byte, ends []int) (done bool, err error) {
 	return true, nil
 }
 
-// layOut lays out elements in the place of a pad. It reports whether they can lie
-// there without too many spaces.
-func (l *List) layOut(pad *scanner, p []byte, ends []int) bool {
+// layOut lays out elements in the place of a pad at pos. It reports whether they can
+// lie there without too many spaces.
+func (l *List) layOut(pad *scanner, pos int64, p []byte, ends []int) bool {
 	y := &l.layout
 	y.pad, y.base, y.blanks, y.src = pad, &l.base, l.blanks, p
-	y.begin(l.pos)
+	y.begin(pos)
 	l.buf = l.open(l.buf[:0], pad)
 	return y.placeAll(l.comma, ends, len(l.buf)+maxStore)
 }
 
 // changePad has the closers close a pad that elements can take the place of, and
-// lays them out. It reports whether there is one.
+// lays them out. It reports whether there is one. It may be like the one before, in
+// the next page.
 func (l *List) changePad(p []byte, ends []int) (ok bool, err error) {
 	pad, ok := padLike(l.base, p[:ends[0]])
-	if !ok || l.padded && pad.like(&l.pad) || !l.layOut(&pad, p, ends) {
+	same := l.padded && pad.like(&l.pad)
+	if !ok || (same || !l.layOut(&pad, l.pos, p, ends)) && !l.layOut(&pad, onPage(l.pos), p, ends) {
 		return false, nil
 	}
 	if err := l.leave(); err != nil {
 		return false, err
 	}
-	start := l.pos
-	err = l.openPad(pad, l.layout.pos-start)
-	if err == nil && l.padded && l.pos != start {
-		ok = l.layOut(&l.pad, p, ends)
+	y := &l.layout
+	at, end := y.pieces[0].off, y.pos
+	if err = l.openPad(pad, at, end-at); err == nil && l.padded && l.pos != at {
+		ok = l.layOut(&pad, l.pos, p, ends)
 	}
+	y.pad = &l.pad
 	return ok && l.padded, err
 }
 
-// openPad has the closers go ahead, so that n bytes fit before them, and close a pad.
-// Where the disk has no room for that there is none.
-func (l *List) openPad(pad scanner, n int64) error {
-	opening := len(l.open(l.buf[:0], &pad))
-	err := l.reserve(0)
-	if err == nil && pageSize-int(l.pos%pageSize) < opening+2*maxStore {
-		_, err = l.cross(nil)
+// openPad has the closers go ahead, so that n bytes fit before them, and close a pad
+// that begins at pos or behind it, at the next page at most. Where the disk has no
+// room for that there is none.
+func (l *List) openPad(pad scanner, pos, n int64) error {
+	if err := l.reserve(0); err != nil {
+		if errors.Is(err, syscall.ENOSPC) {
+			return nil
+		}
+		return err
 	}
-	if err == nil {
-		err = l.reserve(0)
+	var err error
+	opening := len(l.open(l.buf[:0], &pad))
+	if pos > l.pos || pageSize-int(l.pos%pageSize) < opening+2*maxStore {
+		err = errors.Join(l.nextPage(), l.reserve(0))
 	}
 	if err == nil {
 		l.buf = pad.closers(l.open(l.buf[:0], &pad))
@@ -111,4 +118,17 @@ func (l *List) openPad(pad scanner, n int64) error {
 	}
 	l.buf = append(append(l.buf[:0], ending...), l.blanks[:opening+maxStore]...)
 	return l.write(l.buf, l.pos)
+}
+
+// nextPage brings the closers to the next page, behind spaces.
+func (l *List) nextPage() error {
+	if n := pageSize - int(l.pos%pageSize) - maxStore; n > 0 {
+		l.buf = append(append(l.buf[:0], l.blanks[:n]...), ending...)
+		if err := l.write(l.buf, l.pos); err != nil {
+			return err
+		}
+		l.pos += int64(n)
+	}
+	_, err := l.cross(nil)
+	return err
 }

@@ -9,7 +9,7 @@ const (
 	// minJump is the length of a string from which on the closers go ahead, and
 	// maxJump how far they do at once. They may go as far again, so that the next
 	// strings find them ahead: a page that nothing was stored in yet is what costs.
-	minJump, maxJump = 2 * pageSize, 1 << 20
+	minJump, maxJump = 2 * pageSize, 4 << 20
 )
 
 // jump sends the closers ahead, where p is within a string that is long. What

@@ -5,8 +5,8 @@
 // # How
 //
 // The kernel looks for a deadly signal between two pages of a write, never
-// within one. So every write here stays within a page, and leaves a whole text (but
-// for those of several short elements, each of which does: see batch.go):
+// within one. So every write here stays within a page, and leaves a whole text, or
+// does so with each of its pages:
 //
 //	{"log":{"pages":[],   "entries":[ {…}, {…} ]}}
 //
@@ -29,9 +29,10 @@
 // come between instructions. Within a long string, such as a body, the closers
 // go ahead, over spaces in the place of what is to come, and back at its end, by
 // two store instructions one after the other: cheaper, and moments of less than
-// a nanosecond; or they stay where they are for the next one (see pad.go). Where a
-// file cannot be mapped these are writes of 16 bytes, between the pages of which
-// the kernel may stop.
+// a nanosecond; or they stay where they are for the next one (see pad.go), and what
+// is committed at once needs no store at all (see batch.go). Where a file cannot be
+// mapped these are writes of 16 bytes, between the pages of which the kernel may
+// stop.
 package jsonlist
 
 import (

@@ -19,12 +19,13 @@ import (
 // A disk is a File of which every moment is looked at: after each page of a
 // write, where the kernel may stop, and after each store.
 type disk struct {
-	data  []byte
-	pos   int64
-	fail  int // the call that fails, from 1 on; 0 for none
-	calls int
-	jumps int // stores to two places
-	after func([]byte)
+	data   []byte
+	pos    int64
+	fail   int // the call that fails, from 1 on; 0 for none
+	calls  int
+	stores int // of which jumps are to two places
+	jumps  int
+	after  func([]byte)
 }
 
 func (d *disk) Write(p []byte) (int, error) { return d.WriteAt(p, d.pos) }
@@ -59,6 +60,7 @@ func (d *disk) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (d *disk) Store(p *[maxStore]byte, off int64) error {
+	d.stores++
 	if d.calls++; d.calls == d.fail {
 		return syscall.EIO
 	}

@@ -13,7 +13,7 @@ import (
 
 // window is how much of a file is mapped at a time: to map more takes hundreds
 // of microseconds on some virtual machines.
-const window = 16 * maxJump
+const window = 16 << 20
 
 // A mapping stores into a file with single instructions.
 type mapping struct {
