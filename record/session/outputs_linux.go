@@ -433,9 +433,11 @@ func (out *outputs) files() []written {
 		if o.paths == nil {
 			continue
 		}
-		for _, path := range o.paths() {
+		paths := o.paths()
+		for i, path := range paths {
 			_, err := os.Lstat(path)
-			files = append(files, written{path, o.replays, o.err != nil, errors.Is(err, os.ErrNotExist)})
+			early := o.err != nil && i == len(paths)-1 // those before it were ended well
+			files = append(files, written{path, o.replays, early, errors.Is(err, os.ErrNotExist)})
 		}
 	}
 	return files

@@ -213,7 +213,7 @@ func (r *recorder) summary() {
 	if s.Cut > 0 {
 		fmt.Fprintf(&b, "ssltape: %s of bodies beyond --max-body cut\n", bytesText(s.Cut))
 	}
-	if r.connections() == 0 && loss.Passed == 0 && loss.Unseen == 0 {
+	if r.connections() == 0 && loss.Passed == 0 && loss.Unseen == 0 && !r.out.failed() {
 		b.WriteString(r.silence())
 	}
 	told := false // how to replay one of them
