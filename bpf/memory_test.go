@@ -3,9 +3,11 @@
 package bpf
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -61,6 +63,18 @@ func TestBufferSize(t *testing.T) {
 	} {
 		if got := bufferSize(c.wanted, c.memory); got != c.want {
 			t.Errorf("wanted %d of %d: %d, want %d", c.wanted, c.memory, got, c.want)
+		}
+	}
+}
+
+// Where the kernel would kill who records, the way out is said instead.
+func TestEnoughMemory(t *testing.T) {
+	for memory, want := range map[int]string{
+		math.MaxInt: "", 40 << 20: "", 32 << 20: "no more than 32 may be used", 9_000_000: "no more than 8 may be used",
+	} {
+		err := enoughMemory(memory)
+		if e := new(SupportError); errors.As(err, &e) != (want != "") || err != nil && (!strings.Contains(err.Error(), want) || e.Hint == "") {
+			t.Errorf("%d bytes: error %v, want %q", memory, err, want)
 		}
 	}
 }

@@ -38,10 +38,23 @@ func Supported() error {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && files.Cur < leastFiles {
 		return &SupportError{ErrProcess, fmt.Sprintf("no more than %d files may be open", files.Cur), moreFiles}
 	}
+	if err := enoughMemory(UsableMemory()); err != nil {
+		return err
+	}
 	if err := hasTypes(); err != nil {
 		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
 	}
 	return nil
+}
+
+// enoughMemory returns an error where this process would be killed before it records
+// anything.
+func enoughMemory(memory int) error {
+	if memory > ownMemory {
+		return nil
+	}
+	return &SupportError{ErrProcess, fmt.Sprintf("recording takes %d MiB of memory, and no more than %d may be used here", ownMemory>>20, memory>>20),
+		"allow the control group 64 MiB, or record from outside of it with -p PID"}
 }
 
 // hasTypes says why the kernel does not tell its types.

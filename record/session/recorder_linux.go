@@ -138,7 +138,7 @@ func (r *recorder) spareMemory() {
 	if memory < plenty {
 		debug.SetMemoryLimit(int64(memory) / 3)
 	}
-	if memory < enough && !r.o.Quiet {
+	if memory < enough && !r.o.Quiet && bpf.Supported() == nil { // else it says why not
 		fmt.Fprintf(r.stderr, "ssltape: no more than %s of memory may be used here; with less than %s the kernel may kill this, or what is recorded\n",
 			bytesText(int64(memory)), bytesText(enough))
 	}
