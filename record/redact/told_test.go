@@ -19,8 +19,9 @@ var told = map[string]string{
 	"482913": "Your verification code is @. Do not share it.", "77120": "two-factor code: @",
 	"abandon ability able about above absent absorb abstract absurd abuse access accident": "My recovery phrase: @. Please help",
 	"zoo zone. 2. zero youth. 3. yard wrong write wrist wrestle wreck wrap worth worry":    "mnemonic: 1. @",
-	"h0meNet77":  "WIFI:T:WPA;S:home;P:@;;",
-	"Mirror442!": "lftp -u bob,@ ftp.example.com", "Gondor118!": "ansible_ssh_pass=@",
+	"h0meNet77":   "WIFI:T:WPA;S:home;P:@;;",
+	"Mordor6349#": "htpasswd -b /etc/nginx/.htpasswd bob @",
+	"Mirror442!":  "lftp -u bob,@ ftp.example.com", "Gondor118!": "ansible_ssh_pass=@",
 	"4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318": "private key: 0x@",
 	"0123456789abcdef0123456789abcdef":                                 "1/1203487561203487:@",
 	random(61, 50, alnum) + "1a":                                       "Bearer or not: AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0%2BuSeid" + random(62, 22, alnum) + "%3D@",
@@ -44,7 +45,8 @@ func TestTold(t *testing.T) {
 					t.Errorf("%s in pieces of %d: %q\nwhole: %q", how, size, out, once)
 				}
 			}
-			if strings.Contains(once, secret) || how == "form" && strings.Contains(once, url.QueryEscape(secret)) || strings.Contains(strings.ReplaceAll(once, betweenDeltas, ""), secret) {
+			if strings.Contains(once, secret) || how == "form" && strings.Contains(once, url.QueryEscape(secret)) || strings.Contains(strings.ReplaceAll(once, betweenDeltas, ""), secret[:min(len(secret), 20)]) ||
+				text[0] == 'h' && strings.Contains(strings.ReplaceAll(once, betweenDeltas, ""), secret[:4]) {
 				t.Errorf("%s: %q", how, once)
 			}
 			if twice := redactChunks(t, redact.Secrets, 1<<20, once); twice != once {

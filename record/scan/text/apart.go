@@ -334,7 +334,7 @@ func (t *Text) isArgument(tok, before []byte, raw bool) bool {
 	end = afterOptions.TrimEnd(end)
 	rest, word := lastWord(end[bytes.LastIndexByte(end, '\n')+1:])
 	switch {
-	case len(word) < 2 || word[0] == '<': // in what stands for a secret
+	case len(word) < 2 || bytes.IndexByte(word, '<') >= 0: // in what stands for a secret
 		return false
 	case bytes.HasPrefix(word, []byte(literal)) && word[len(word)-1] == '=':
 		return t.isCommand([]string{" secret "}, before, raw)
@@ -344,7 +344,7 @@ func (t *Text) isArgument(tok, before []byte, raw bool) bool {
 		return t.isCommand([]string{"net use "}, before, raw)
 	}
 	for range 4 {
-		if rest, word = lastWord(rest); len(word) == 0 || word[0] == '<' {
+		if rest, word = lastWord(rest); len(word) == 0 || bytes.IndexByte(word, '<') >= 0 {
 			return false
 		}
 		if string(word) == "--secret" {

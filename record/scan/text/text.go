@@ -339,11 +339,18 @@ func (t *Text) letGo() {
 	}
 	n := settled(tok)
 	if n > t.done &&
-		t.verdict(nil, false) == secret.Stays && !t.inField(tok, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(tok, nil, false) < 0 && !isEchoed(t.tail) && !isHashed(t.tail) &&
+		t.verdict(nil, false) == secret.Stays && !t.inField(tok, nil, false) && !t.inJar(nil, false) && !t.mayBeKin(nil, false) && t.afterOption(t.continued(tok), nil, false) < 0 && !isEchoed(t.tail) && !isHashed(t.tail) &&
 		!(bytes.IndexByte(tok, '/') > 0 && t.isCommand(oracleCommands, nil, false)) &&
 		!isUserOption(secret.LastWord(afterUser.TrimEnd(t.tail))) {
 		t.done = n
 	}
+}
+
+// continued returns tok, of which more may come, as a password that it may become, until it
+// is called again.
+func (t *Text) continued(tok []byte) []byte {
+	t.decoded = append(append(t.decoded[:0], tok...), "a0-a0-a0"...)
+	return t.decoded
 }
 
 // judge takes out the secrets of tok, which next found to stand at at.
