@@ -185,7 +185,8 @@ func TestCursorUnended(t *testing.T) {
 			c.event(e)
 		}
 		for _, conn := range c.p.procs[1].conns {
-			c.unended(conn, tt.cut, tt.cut != 0)
+			c.rescue(conn)
+			c.unended(conn, max(tt.cut, conn.over))
 		}
 		if n := c.p.unended.Load(); n != tt.counted {
 			t.Errorf("%s: %d writes counted, want %d", tt.events, n, tt.counted)

@@ -128,7 +128,13 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64, 
 	conn, k := pr.conns[key], key.table()
 	var v object.TlsConn
 	there := c.p.table(object.TlsMapConns).Lookup(k, &v) == nil && v.Born == key.born
-	c.unended(conn, v.Begun, there && gone && v.Begun != v.Done)
+	last := conn.over
+	if there && v.Begun != v.Done {
+		last = v.Begun
+	}
+	if c.rescue(conn); gone {
+		c.unended(conn, last)
+	}
 	in, next := record.EndCut, conn.next
 	if there {
 		next = [2]int64{max(next[0], int64(v.Off[0])), int64(v.Off[1])} // more than that was saved
@@ -141,18 +147,24 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64, 
 	c.end(key, object.TlsEndValue{Time: when, Off: uint64(next[record.In]), End: uint32(in)}, record.In)
 }
 
-// unended passes on what was saved of a write on conn that does not return any more,
-// since who has the answer may end the process before that, or counts it: one that
-// something waits for, or where cut is set the last one.
-func (c *cursor) unended(conn *conn, last uint32, cut bool) {
-	if s := conn.saved; s != nil && s.chunk.Off == conn.next[record.Out] {
-		conn.saved = nil
-		conn.next[record.Out] += int64(len(s.chunk.Data))
-		c.p.rescued.Add(uint64(len(s.chunk.Data)))
-		c.send(Event{Chunk: s.chunk})
-		c.wrote(conn, s.write)
+// rescue passes on what was saved of a write on conn that does not return any more:
+// who has the answer may end the process before that.
+func (c *cursor) rescue(conn *conn) {
+	s := conn.saved
+	if s == nil || s.chunk.Off != conn.next[record.Out] {
+		return
 	}
-	if len(conn.waiting) > 0 || cut && !conn.isOver(last) {
+	conn.saved = nil
+	conn.next[record.Out] += int64(len(s.chunk.Data))
+	c.p.rescued.Add(uint64(len(s.chunk.Data)))
+	c.send(Event{Chunk: s.chunk})
+	c.wrote(conn, s.write)
+}
+
+// unended counts a write on conn that has not returned when its process ends, where
+// that was not saved: one that something waits for, or the last one of all.
+func (c *cursor) unended(conn *conn, last uint32) {
+	if len(conn.waiting) > 0 || !conn.isOver(last) {
 		c.p.unended.Add(1)
 	}
 }
