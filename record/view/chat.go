@@ -103,6 +103,10 @@ func (v *chat) question(x *record.Exchange, c *llm.Chat, known llm.Known) {
 	for _, m := range news {
 		v.title(m.Role, "")
 		for _, p := range m.Parts {
+			if p.Kind == llm.Text && (m.Role == "system" || m.Role == "developer") {
+				v.lines("  ", v.shorten(p.Text), "", 0)
+				continue
+			}
 			v.part(p, maxQuestion)
 		}
 	}

@@ -37,8 +37,10 @@ function partView(p, whole) {
   }
   return el('div', {class: 'dim'}, (p.Name || p.Kind) + (p.Text ? ': ' + p.Text : ''));
 }
+// What a program tells the model amid a conversation is folded, as its first instructions are.
+const instructs = (role, p) => (role === 'system' || role === 'developer') && p.Kind === 'text' && p.Text.length > 300;
 const turn = (role, parts, whole) => el('div', {class: 'turn ' + (whole ? 'answer' : role === 'user' ? 'user' : 'model')},
-  el('div', {class: 'who'}, role), (parts || []).map(p => partView(p, whole)));
+  el('div', {class: 'who'}, role), (parts || []).map(p => instructs(role, p) ? folds('instructions, ' + size(p.Text.length), 'thinking', el('p', {class: 'prose', dir: 'auto'}, p.Text)) : partView(p, whole)));
 
 function chatView(c, jump) {
   const known = c.Known || {}, out = [];
