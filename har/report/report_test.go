@@ -119,6 +119,23 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// What went wrong after a status of 200 is told of a model and of any stream.
+func TestFailures(t *testing.T) {
+	html := string(page(t, readRec(t, "../../replay/testdata/failed.rec")))
+	for _, want := range []string{
+		`"wrong":"overloaded_error: Overloaded","failed":true`,
+		`"wrong":"502: Provider down","failed":true`,
+		`"wrong":"out of cheese","failed":true`,
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("%s is not on the page", want)
+		}
+	}
+	if n := strings.Count(html, `"failed":true`); n != 3 {
+		t.Errorf("%d failed, want 3", n)
+	}
+}
+
 // Without its data the page stays small.
 func TestSize(t *testing.T) {
 	if n := len(page(t, "")); n > 150_000 {
