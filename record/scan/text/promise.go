@@ -44,13 +44,15 @@ var promises = map[string]promised{
 	"mnemonic": aPhrase, "recovery": aPhrase, "phrase": aPhrase,
 }
 
-// promiseEnds are the last two bytes of these; minPromise and maxPromise are how long they
-// are.
-var promiseEnds = func() (s char.PairSet) {
+// promiseLengths are the lengths of these, a bit each, by their first byte, of either case;
+// promiseEnds are their last two bytes, minPromise and maxPromise how long they are.
+var promiseLengths, promiseEnds = func() (lengths [256]uint16, ends char.PairSet) {
 	for p := range promises {
-		s.Add(p[len(p)-2], p[len(p)-1])
+		lengths[p[0]] |= 1 << len(p)
+		lengths[p[0]-'a'+'A'] |= 1 << len(p)
+		ends.Add(p[len(p)-2], p[len(p)-1])
 	}
-	return s
+	return lengths, ends
 }()
 
 const (
@@ -64,7 +66,7 @@ func promiseOf(tok []byte) promised {
 	if n > minPromise && tok[n-1] == ':' {
 		n--
 	}
-	if tok = tok[:n]; n < minPromise || n > maxPromise || !promiseEnds.Has(tok[n-2]|0x20, tok[n-1]|0x20) {
+	if tok = tok[:n]; n < minPromise || n > maxPromise || promiseLengths[tok[0]]>>n&1 == 0 || !promiseEnds.Has(tok[n-2]|0x20, tok[n-1]|0x20) {
 		return noPromise
 	}
 	var b [maxPromise]byte
