@@ -217,6 +217,7 @@ func newPace() *pace {
 	p.now = firstPriority
 	p.fixed = err != nil || unix.Setpriority(unix.PRIO_PROCESS, p.thread, firstPriority) != nil
 	p.set(p.place(0))
+	p.schedule(unix.SCHED_BATCH)
 	return p
 }
 
@@ -235,7 +236,24 @@ func (p *pace) set(nice int) {
 	}
 }
 
+// schedule has the thread, but not its children, scheduled by a policy of sched(7).
+// With SCHED_BATCH it does not interrupt who is at work when it has something to do
+// again, but goes on a moment later, with more to do at once. Where that is refused
+// all goes on as before.
+func (p *pace) schedule(policy uint32) {
+	attr, err := unix.SchedGetAttr(p.thread, 0)
+	if err == nil && (attr.Policy == unix.SCHED_NORMAL || attr.Policy == unix.SCHED_BATCH) {
+		attr.Policy = policy
+		attr.Flags = 0
+		if policy != unix.SCHED_NORMAL {
+			attr.Flags = unix.SCHED_FLAG_RESET_ON_FORK
+		}
+		_ = unix.SchedSetAttr(p.thread, attr, 0)
+	}
+}
+
 func (p *pace) end() {
+	p.schedule(unix.SCHED_NORMAL)
 	p.set(p.usual)
 	runtime.UnlockOSThread()
 }
