@@ -17,7 +17,8 @@ import (
 // hooks attaches probes to files, to each one once.
 type hooks struct {
 	probe  *bpf.Probe
-	ready  chan struct{} // closed when probe is there
+	ready  chan struct{}   // closed when probe is there
+	over   <-chan struct{} // closed when nothing more is to be hooked
 	logf   func(string, ...any)
 	shells bool // tell of the lines that are typed into bash
 
@@ -34,8 +35,10 @@ type fileID struct {
 	changed  syscall.Timespec
 }
 
-func newHooks(shells bool, logf func(string, ...any)) *hooks {
-	return &hooks{shells: shells, ready: make(chan struct{}), logf: logf, tried: map[fileID]*attempt{}}
+// newHooks returns hooks without a probe. What they look for again and again ends
+// when over is closed.
+func newHooks(shells bool, over <-chan struct{}, logf func(string, ...any)) *hooks {
+	return &hooks{shells: shells, ready: make(chan struct{}), over: over, logf: logf, tried: map[fileID]*attempt{}}
 }
 
 // use sets the probe, which may have called start before.
@@ -200,7 +203,9 @@ func (h *hooks) start(p bpf.Program) {
 func (h *hooks) watch(pid int) {
 	go func() {
 		for _, d := range []time.Duration{2, 10, 50, 200} {
-			time.Sleep(d * time.Millisecond)
+			if !h.sleep(d * time.Millisecond) {
+				return
+			}
 			h.scan(pid)
 		}
 		h.follow(pid)
@@ -212,8 +217,17 @@ const rescan = time.Second
 
 // follow hooks what process pid loads until it ends.
 func (h *hooks) follow(pid int) {
-	for h.scan(pid) {
-		time.Sleep(rescan)
+	for h.scan(pid) && h.sleep(rescan) {
+	}
+}
+
+// sleep waits for d, and reports whether there is anything to do after that.
+func (h *hooks) sleep(d time.Duration) bool {
+	select {
+	case <-h.over:
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

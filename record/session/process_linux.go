@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"ssltape/bpf"
 	"ssltape/bpf/symtab"
@@ -332,8 +331,7 @@ func (r *recorder) await(path string) {
 	}
 	look()
 	go func() {
-		for {
-			time.Sleep(rescan)
+		for r.hooks.sleep(rescan) {
 			look()
 		}
 	}()

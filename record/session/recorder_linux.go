@@ -198,7 +198,7 @@ func (r *recorder) attach() (err error) {
 
 // open opens the probes.
 func (r *recorder) open() (err error) {
-	r.hooks = newHooks(!r.o.NoReadline, r.logf)
+	r.hooks = newHooks(!r.o.NoReadline, r.stopped, r.logf)
 	r.probe, err = bpf.Open(bpf.Options{Buffer: int(r.o.Buffer), All: r.o.All, Follow: r.o.Follow,
 		Comm: r.o.Comm, Await: r.o.Exe != "", Fresh: r.hooks.start, Idle: r.idle})
 	if err != nil {
