@@ -50,7 +50,7 @@ lint:
 	go run $(STATICCHECK) ./...
 	@dead=$$(go run $(DEADCODE) -test ./...); test -z "$$dead" || { echo "deadcode: $$dead"; exit 1; }
 
-generate: 
+generate:
 	@.ci/packages clang:clang llvm-strip:llvm /usr/include/bpf/bpf_helpers.h:libbpf-dev
 	go generate ./bpf/...
 
@@ -58,10 +58,12 @@ generate:
 generate-check: generate
 	git diff --exit-code -- bpf
 
+# Where it does not record it still builds, to replay.
 cross:
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null .
 	GOOS=windows GOARCH=amd64 go build -o /dev/null .
 	GOOS=linux GOARCH=arm64 go build -o /dev/null .
+	GOOS=linux GOARCH=386 go build -o /dev/null .
 
 tools:
 	@.ci/packages $(TOOLS)
