@@ -13,8 +13,11 @@
 package bpf
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"time"
 
 	"ssltape/bpf/tlslib"
@@ -74,11 +77,31 @@ func (k ProcessKind) String() string {
 	return [...]string{"started", "exec", "exited", "refused", "typed"}[k]
 }
 
-// A Process is a recorded process, as it was at the time of an event.
+// A Process is a process, as it was at the time of an event.
 type Process struct {
 	PID, PPID int // in this process's pid namespace; PPID is 0 where unknown
 	Comm      string
 	Exe       string // path of the executable as the process sees it, "" where unknown
+}
+
+// ReadProcess returns what /proc/PID/stat says of a process that runs, which is all
+// but Exe.
+func ReadProcess(pid int) (Process, error) {
+	path := fmt.Sprintf("/proc/%d/stat", pid)
+	stat, err := os.ReadFile(path)
+	if err != nil {
+		return Process{}, err
+	}
+	// PID (COMM) STATE PPID ...; COMM may hold parentheses and blanks (proc(5)).
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if open < 0 || end < open {
+		return Process{}, fmt.Errorf("%s: unexpected form", path)
+	}
+	p := Process{PID: pid, Comm: string(stat[open+1 : end])}
+	if rest := bytes.Fields(stat[end+1:]); len(rest) > 1 {
+		p.PPID, _ = strconv.Atoi(string(rest[1]))
+	}
+	return p, nil
 }
 
 // A ProcessEvent is news of a recorded process.

@@ -177,20 +177,8 @@ func findLoader(path string) (offset, cookie uint64, err error) {
 // readProcess returns the process pid as /proc describes it. What cannot be
 // read is left empty: a process may end at any time.
 func readProcess(pid int) Process {
-	pr := Process{PID: pid, Exe: readExe(pid)}
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return pr
-	}
-	// PID (COMM) STATE PPID ...; COMM may hold brackets and blanks.
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return pr
-	}
-	pr.Comm = string(stat[open+1 : end])
-	if rest := strings.Fields(string(stat[end+1:])); len(rest) > 1 {
-		pr.PPID, _ = strconv.Atoi(rest[1])
-	}
+	pr, _ := ReadProcess(pid)
+	pr.PID, pr.Exe = pid, readExe(pid)
 	return pr
 }
 

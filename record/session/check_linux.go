@@ -117,13 +117,13 @@ func (c *checker) machine() {
 
 // process checks what a running process has mapped.
 func (c *checker) process(pid int) {
-	p, err := readProcess(pid)
+	p, err := bpf.ReadProcess(pid)
 	if err != nil {
 		c.refuse("ps -e lists the processes", "process %d: no such process", pid)
 		return
 	}
-	exe := p.exe()
-	c.say("process", "%d %s %s", pid, p.comm, exe)
+	exe := process(p).exe()
+	c.say("process", "%d %s %s", pid, p.Comm, exe)
 	if exe == "" && ours(pid) {
 		c.refuse("ps -e lists the processes", "process %d has no program: it has ended, or is a part of the kernel", pid)
 		return

@@ -2,7 +2,6 @@ package session
 
 import (
 	"bufio"
-	"bytes"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -22,12 +21,8 @@ import (
 	"ssltape/replay"
 )
 
-// process is what /proc says of a running process.
-type process struct {
-	pid  int
-	ppid int
-	comm string // of the group leader
-}
+// A process is what /proc says of a running process: all but Exe, which exe reads.
+type process bpf.Process
 
 // processes returns the processes that run now; those that end meanwhile are
 // left out.
@@ -42,29 +37,11 @@ func processes() ([]process, error) {
 		if err != nil {
 			continue
 		}
-		if p, err := readProcess(pid); err == nil {
-			ps = append(ps, p)
+		if p, err := bpf.ReadProcess(pid); err == nil {
+			ps = append(ps, process(p))
 		}
 	}
 	return ps, nil
-}
-
-// readProcess reads /proc/PID/stat, which has the name between the first
-// parenthesis and the last one, whatever is in it (proc(5)).
-func readProcess(pid int) (process, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return process{}, err
-	}
-	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
-	if open < 0 || end < open {
-		return process{}, fmt.Errorf("/proc/%d/stat: unexpected form", pid)
-	}
-	p := process{pid: pid, comm: string(stat[open+1 : end])}
-	if f := bytes.Fields(stat[end+1:]); len(f) > 1 {
-		p.ppid, _ = strconv.Atoi(string(f[1]))
-	}
-	return p, nil
 }
 
 // ours reports whether we may record process pid: with file capabilities
@@ -82,7 +59,7 @@ func ours(pid int) bool {
 // named reports whether p is called as one of patterns says.
 func (p process) named(patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		ok, _ := path.Match(pattern, p.comm)
+		ok, _ := path.Match(pattern, p.Comm)
 		return ok
 	})
 }
@@ -96,7 +73,7 @@ func (p process) runs(path string) bool {
 // exe returns the path of the executable, "" where it cannot be read, as for a
 // kernel thread.
 func (p process) exe() string {
-	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
+	exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.PID))
 	return exe
 }
 
@@ -135,7 +112,7 @@ func canRun(path string) error {
 func descendants(ps []process, roots []int) []int {
 	children := map[int][]int{}
 	for _, p := range ps {
-		children[p.ppid] = append(children[p.ppid], p.pid)
+		children[p.PPID] = append(children[p.PPID], p.PID)
 	}
 	seen := map[int]bool{}
 	var all []int
@@ -300,12 +277,12 @@ func (r *recorder) addAll(ps []process, roots []int) (pids []int, err error) {
 func (r *recorder) roots(ps []process, exe string) (pids []int, waits bool, err error) {
 	running := map[int]bool{}
 	for _, p := range ps {
-		running[p.pid] = true
-		switch wanted := p.pid != os.Getpid() && (r.o.All || p.named(r.o.Comm) || p.runs(exe)); {
-		case wanted && ours(p.pid):
-			pids = append(pids, p.pid)
+		running[p.PID] = true
+		switch wanted := p.PID != os.Getpid() && (r.o.All || p.named(r.o.Comm) || p.runs(exe)); {
+		case wanted && ours(p.PID):
+			pids = append(pids, p.PID)
 		case wanted:
-			r.refuse(p.pid, p.comm)
+			r.refuse(p.PID, p.Comm)
 		}
 	}
 	for _, pid := range r.o.PIDs {
@@ -351,11 +328,11 @@ func (r *recorder) add(pid int) error {
 		return nil
 	}
 	r.probe.DropProcess(pid)
-	p, err := readProcess(pid)
+	p, err := bpf.ReadProcess(pid)
 	if err != nil {
 		return syscall.ESRCH
 	}
-	r.refuse(pid, p.comm)
+	r.refuse(pid, p.Comm)
 	return fs.ErrPermission
 }
 

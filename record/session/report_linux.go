@@ -135,8 +135,8 @@ func (r *recorder) recorded() string {
 	}
 	switch {
 	case len(pids) == 1:
-		p, _ := readProcess(pids[0])
-		return fmt.Sprintf("%s[%d]", view.Escape(p.comm), pids[0])
+		p, _ := bpf.ReadProcess(pids[0])
+		return fmt.Sprintf("%s[%d]", view.Escape(p.Comm), pids[0])
 	case r.alive != nil:
 		return plural(len(pids), "process")
 	case r.o.All:
