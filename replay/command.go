@@ -113,7 +113,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, syscall.EPIPE): // who reads has seen enough
 		return nil
 	case ctx.Err() != nil:
-		return &Error{ExitSignal + int(syscall.SIGINT), nil, ""}
+		e := &Error{ExitSignal + int(syscall.SIGINT), nil, ""}
+		errors.As(context.Cause(ctx), &e)
+		return e
 	}
 	if e := new(Error); !errors.As(err, &e) || e.Code != ExitTarget {
 		src.leftOut(name, stderr)
@@ -122,13 +124,23 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 // untilSignal returns a context that an interrupt ends, so that files are
-// finished; the next one ends the process. That nobody reads stdout any more is
+// finished; the next one ends the process. The context's cause is the [Error] to
+// end with. That nobody reads stdout any more is
 // an error of a write from then on, not the end of the process.
 func untilSignal(ctx context.Context) (context.Context, func()) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	ctx, cancel := context.WithCancelCause(ctx)
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer signal.Stop(came)
+		select {
+		case s := <-came:
+			cancel(&Error{ExitSignal + int(s.(syscall.Signal)), nil, ""})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // parse reads the command line and refuses what does not go together.
