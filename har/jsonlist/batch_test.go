@@ -79,18 +79,7 @@ func TestBatch(t *testing.T) {
 			if more := len(d.data) - pageSize - net; more > net/kind.spaces {
 				t.Errorf("%d bytes for %d of elements, want at most %d more", len(d.data)-pageSize, net, net/kind.spaces)
 			}
-			var got text
-			if err := json.Unmarshal(d.data, &got); err != nil {
-				t.Fatal(err)
-			}
-			if len(got.Log.Entries) != len(want) {
-				t.Fatalf("%d elements, want %d", len(got.Log.Entries), len(want))
-			}
-			for i, v := range want {
-				if !same(t, got.Log.Entries[i], []byte(v)) {
-					t.Fatalf("element %d is %.100s, want %.100s", i, got.Log.Entries[i], v)
-				}
-			}
+			checkText(t, d.data, want)
 		})
 	}
 }

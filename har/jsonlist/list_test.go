@@ -197,15 +197,8 @@ func TestEveryMoment(t *testing.T) {
 		if err := l.Finish([]byte(`,"tail":"` + strings.Repeat("end", r.IntN(3000)) + `"`)); err != nil {
 			t.Fatal(err)
 		}
-		var got text
-		if err := json.Unmarshal(d.data, &got); err != nil {
-			t.Fatal(err)
-		}
-		for i, v := range want {
-			if !same(t, got.Log.Entries[i], []byte(v)) {
-				t.Fatalf("seed %d: element %d is %.100s, want %.100s", seed, i, got.Log.Entries[i], v)
-			}
-		}
+		t.Log("seed", seed)
+		got := checkText(t, d.data, want)
 		if got.Log.Head != fmt.Sprint(count) || !strings.HasPrefix(got.Log.Tail+"end", "end") || !bytes.HasSuffix(d.data, []byte("}}\n")) {
 			t.Errorf("seed %d: the text ends %.100q", seed, d.data[len(d.data)-50:])
 		}
@@ -233,6 +226,23 @@ func spillString(t *testing.T, l *List, r *rand.Rand, text string) {
 		}
 		text = text[n:]
 	}
+}
+
+// checkText checks that data is a text with the elements want, and returns it.
+func checkText(t *testing.T, data []byte, want []string) (got text) {
+	t.Helper()
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Log.Entries) != len(want) {
+		t.Fatalf("%d elements, want %d", len(got.Log.Entries), len(want))
+	}
+	for i, v := range want {
+		if !same(t, got.Log.Entries[i], []byte(v)) {
+			t.Fatalf("element %d is %.100s, want %.100s", i, got.Log.Entries[i], v)
+		}
+	}
+	return got
 }
 
 // same reports whether a and b are the same values.
@@ -357,13 +367,5 @@ func TestRealFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got text
-	if err := json.Unmarshal(data, &got); err != nil {
-		t.Fatal(err)
-	}
-	for i, v := range want {
-		if !same(t, got.Log.Entries[i], []byte(v)) {
-			t.Fatalf("element %d is %s, want %s", i, got.Log.Entries[i], v)
-		}
-	}
+	checkText(t, data, want)
 }

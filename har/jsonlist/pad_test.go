@@ -69,18 +69,7 @@ func TestPad(t *testing.T) {
 			if err := l.Finish(nil); err != nil {
 				t.Fatal(err)
 			}
-			var got text
-			if err := json.Unmarshal(d.data, &got); err != nil {
-				t.Fatal(err)
-			}
-			if len(got.Log.Entries) != len(want) {
-				t.Fatalf("%d elements, want %d", len(got.Log.Entries), len(want))
-			}
-			for i, v := range want {
-				if !same(t, got.Log.Entries[i], []byte(v)) {
-					t.Fatalf("element %d is %.100s, want %.100s", i, got.Log.Entries[i], v)
-				}
-			}
+			checkText(t, d.data, want)
 			if bytes.Contains(d.data, []byte(padKey)) {
 				t.Error("the pad is in the file")
 			}
