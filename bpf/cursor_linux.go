@@ -242,8 +242,10 @@ func addrPort(addr [16]byte, port uint16) netip.AddrPort {
 
 func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 	conn, dir := c.conn(key, h), record.Dir(h.Dir&1)
-	conn.next[dir], conn.told = int64(h.Off)+int64(len(data)), true
-	chunk := record.Chunk{Conn: &conn.Conn, Dir: dir, Off: int64(h.Off), Time: c.time(h.Time), Data: data}
+	// Two threads that read at once may have been told the same place: nothing comes twice.
+	off := max(int64(h.Off), conn.next[dir])
+	conn.next[dir], conn.told = off+int64(len(data)), true
+	chunk := record.Chunk{Conn: &conn.Conn, Dir: dir, Off: off, Time: c.time(h.Time), Data: data}
 	pending := h.Flags&flagPending != 0
 	if dir == record.Out || pending {
 		c.wrote(conn, h.Write-1) // whatever was lost of it
@@ -353,7 +355,7 @@ func (c *cursor) end(key connKey, v object.TlsEndValue, dir record.Dir) {
 		return // it never carried anything
 	}
 	c.send(Event{Chunk: record.Chunk{
-		Conn: &conn.Conn, Dir: dir, Off: int64(v.Off), Time: c.time(v.Time), End: record.End(v.End),
+		Conn: &conn.Conn, Dir: dir, Off: max(int64(v.Off), conn.next[dir]), Time: c.time(v.Time), End: record.End(v.End),
 	}})
 }
 

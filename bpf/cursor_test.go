@@ -132,6 +132,28 @@ func TestCursorOrder(t *testing.T) {
 	}
 }
 
+// What two threads read at once is passed on one after the other, though both were
+// told the same place.
+func TestCursorSamePlace(t *testing.T) {
+	c := testCursor()
+	var got []record.Chunk
+	c.yield = func(e Event, _ error) bool {
+		got = append(got, e.Chunk)
+		return true
+	}
+	for _, off := range []uint64{0, 3, 3, 6} { // the kernel counts the second and the third once
+		c.event(eventBytes(object.TlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData, Dir: uint8(record.In), Off: off}, "abc"))
+	}
+	for i, chunk := range got {
+		if want := int64(3 * i); chunk.Off != want || string(chunk.Data) != "abc" {
+			t.Errorf("%q at %d, want it at %d", chunk.Data, chunk.Off, want)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("%d chunks, want 4", len(got))
+	}
+}
+
 // A write that does not return keeps no more than maxWaiting waiting, and is
 // counted.
 func TestCursorWaits(t *testing.T) {
