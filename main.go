@@ -162,7 +162,7 @@ func help(args []string, s streams) int {
 		return 0
 	}
 	if len(args) > 1 {
-		return report(&replay.Error{Code: 2, Err: fmt.Errorf("help: %s: it takes one command or topic", args[1]), Hint: "ssltape help " + args[0]}, s.err)
+		return report(&replay.Error{Code: replay.ExitUsage, Err: fmt.Errorf("help: %s: it takes one command or topic", args[1]), Hint: "ssltape help " + args[0]}, s.err)
 	}
 	for _, c := range commands() {
 		switch {

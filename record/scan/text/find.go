@@ -91,7 +91,8 @@ func byColon(tok []byte, m byte) (from, to int) {
 	if bytes.HasPrefix(tok, []byte("WIFI:")) {
 		if k := bytes.Index(tok, []byte(";P:")); k >= 0 {
 			from = k + len(";P:")
-			return from, from + bytes.IndexByte(append(tok[from:len(tok):len(tok)], ';'), ';')
+			password, _, _ := bytes.Cut(tok[from:], []byte{';'})
+			return from, from + len(password)
 		}
 	}
 	if k := bytes.IndexByte(tok, ':'); k > minAsana && tok[1] == '/' && char.IsDigit(tok[0]) && len(bytes.Trim(tok[:k], "0123456789/")) == 0 &&
