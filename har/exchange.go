@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"io/fs"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -19,7 +20,8 @@ import (
 
 // A decoder makes exchanges of entries.
 type decoder struct {
-	conns map[record.Conn]*record.Conn
+	conns  map[record.Conn]*record.Conn
+	beside fs.FS // see [ReadOptions]
 }
 
 // maxConns bounds the connections that a decoder remembers, to know one again.
@@ -29,6 +31,7 @@ const maxConns = 1 << 14
 // tell is made of what it does: a HAR of a browser has no process, often no
 // connection, and may have no Host field. ID is 0 where there was none.
 func (d *decoder) exchange(e *entry) (*record.Exchange, error) {
+	d.attach(e)
 	x := &record.Exchange{ID: uint64(max(0, e.ID)), Server: e.Server, Anomalies: e.Anomalies}
 	if err := e.Request.restore(x); err != nil {
 		return nil, err

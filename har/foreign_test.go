@@ -3,11 +3,16 @@ package har_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha1"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"ssltape/har"
 	"ssltape/record"
@@ -101,10 +106,9 @@ func TestReadStops(t *testing.T) {
 	}
 }
 
-// TestSharedConn checks that the exchanges of a connection have the same one.
-// Playwright can put bodies into files of their own; they are not read, and so
-// are not there.
-func TestAttached(t *testing.T) {
+// Playwright can put bodies into files of their own; where those are not at
+// hand it says that they are not there.
+func TestNotAttached(t *testing.T) {
 	x := read(t, []byte(`{"log":{"version":"1.2","creator":{"name":"Playwright","version":"1"},"entries":[{"startedDateTime":"2026-01-01T00:00:00Z",
 		"request":{"method":"POST","url":"https://h/","httpVersion":"HTTP/1.1","headers":[],"bodySize":75,"postData":{"mimeType":"application/json","text":"","_file":"a.json"}},
 		"response":{"status":200,"httpVersion":"HTTP/1.1","headers":[],"bodySize":900,"content":{"size":1553,"mimeType":"text/plain","_file":"b.txt"}}}]}}`))[0]
@@ -119,6 +123,79 @@ func TestAttached(t *testing.T) {
 	}
 }
 
+// Files beside the HAR are bodies and frames of it where their names are those
+// of Playwright, which are of what is in them, and nothing else is opened.
+func TestAttached(t *testing.T) {
+	request, response := `{"ü":1}`, strings.Repeat("\x00\xff", 700_000)
+	nameOf := func(body, ending string) string { return fmt.Sprintf("%x%s", sha1.Sum([]byte(body)), ending) }
+	frames := strings.Repeat("f", 32) + ".jsonl"
+	beside := asked{fstest.MapFS{
+		nameOf(request, ".json"): {Data: []byte(request)},
+		nameOf(response, ".dat"): {Data: []byte(response)},
+		nameOf("other", ".txt"):  {Data: []byte("not what its name says")},
+		frames:                   {Data: []byte("{\"type\":\"send\",\"time\":1795711366421.8,\"opcode\":1,\"data\":\"hällo\"}\n{\"type\":\"receive\",\"time\":1,\"opcode\":2,\"data\":\"AAH/\"}\n{\"cut")},
+		"secret.txt":             {Data: []byte("secret")},
+	}, map[string]bool{}}
+	entry := func(status int, asked, answered string) string {
+		return fmt.Sprintf(`{"startedDateTime":"2026-01-01T00:00:00Z","request":{"method":"POST","url":"https://h/","httpVersion":"HTTP/1.1","headers":[],"bodySize":9,
+			"postData":{"mimeType":"application/json","text":"","_file":%q}},"response":{"status":%d,"httpVersion":"HTTP/1.1","headers":[],"bodySize":900,
+			"content":{"size":1400000,"mimeType":"text/plain","_file":%q}}}`, asked, status, answered)
+	}
+	file := `{"log":{"version":"1.2","creator":{"name":"Playwright","version":"1"},"entries":[` + strings.Join([]string{
+		entry(200, nameOf(request, ".json"), nameOf(response, ".dat")), entry(101, "", frames),
+		entry(200, "../secret.txt", nameOf("other", ".txt")), entry(200, nameOf("absent", ".txt"), "secret.txt"), entry(200, "", frames),
+	}, ",") + `]}}`
+	for x, err := range har.ReadWith(strings.NewReader(file), har.ReadOptions{Beside: beside}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, got := body(t, &x.Request.Message), body(t, &x.Response.Message)
+		switch x.ID {
+		case 1:
+			if sent != request || got != response || x.Request.Cut != 0 || x.Response.Cut != 0 || x.Response.Comment != "" {
+				t.Errorf("%.20q of %d bytes and %.20q of %d, cut %d and %d, %q", sent, len(sent), got, len(got), x.Request.Cut, x.Response.Cut, x.Response.Comment)
+			}
+		case 2:
+			if ws := x.WebSocket; len(ws) != 2 || ws[0].Data != "hällo" || !ws[0].FromClient || ws[1].Data != "\x00\x01\xff" || ws[0].Time.UTC().Year() != 2026 {
+				t.Errorf("frames %+v", ws)
+			}
+		default:
+			if sent+got != "" || x.Response.Cut == 0 {
+				t.Errorf("%d: %.20q and %.20q, cut %d", x.ID, sent, got, x.Response.Cut)
+			}
+		}
+	}
+	if beside.names["../secret.txt"] || beside.names["secret.txt"] {
+		t.Errorf("opened %v", beside.names)
+	}
+}
+
+// An asked file system notes what was asked of it.
+type asked struct {
+	fstest.MapFS
+	names map[string]bool
+}
+
+func (a asked) Stat(name string) (fs.FileInfo, error) {
+	a.names[name] = true
+	return a.MapFS.Stat(name)
+}
+
+func (a asked) ReadFile(name string) ([]byte, error) {
+	a.names[name] = true
+	return a.MapFS.ReadFile(name)
+}
+
+func body(t *testing.T, m *record.Message) string {
+	t.Helper()
+	b, err := io.ReadAll(m.Body.Reader())
+	if err != nil {
+		t.Error(err)
+	}
+	return string(b)
+}
+
+// TestSharedConn checks that the exchanges of a connection have the same one.
 func TestSharedConn(t *testing.T) {
 	other := exchange()
 	other.Conn.ID++

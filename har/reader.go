@@ -2,12 +2,17 @@ package har
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"compress/gzip"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"regexp"
 	"slices"
 
 	"ssltape/har/lax"
@@ -74,19 +79,30 @@ func (e *TruncatedError) Unwrap() error { return e.Err }
 //
 // The last error it yields is [ErrFormat], a [*TruncatedError] after the
 // entries that are whole, or one of r.
-func Read(r io.Reader) iter.Seq2[*record.Exchange, error] { return ReadWith(r, nil) }
+func Read(r io.Reader) iter.Seq2[*record.Exchange, error] { return ReadWith(r, ReadOptions{}) }
 
-// ReadWith is [Read] that passes on to processes, when it comes to them, the
-// events of processes in the file; where we wrote it they come after the
-// exchanges. An error of processes ends it.
-func ReadWith(r io.Reader, processes record.ProcessWriter) iter.Seq2[*record.Exchange, error] {
+// ReadOptions say what else than exchanges is read.
+type ReadOptions struct {
+	// Processes is told the events of processes in the file, when they are come
+	// to; where we wrote it that is after the exchanges. An error of it ends the
+	// reading. May be nil.
+	Processes record.ProcessWriter
+
+	// Beside is the folder of the file, of which bodies are taken that Playwright
+	// puts there. Where it is nil they are left out.
+	Beside fs.FS
+}
+
+// ReadWith is [Read] with options.
+func ReadWith(r io.Reader, o ReadOptions) iter.Seq2[*record.Exchange, error] {
 	return func(yield func(*record.Exchange, error) bool) {
 		in, err := uncompressed(r)
 		if err != nil {
 			yield(nil, fmt.Errorf("read HAR: %w", err))
 			return
 		}
-		hr := newReader(in, processes, yield)
+		hr := newReader(in, o.Processes, yield)
+		hr.decoder.beside = o.Beside
 		if err := hr.file(); err != nil && !errors.Is(err, errStop) {
 			yield(nil, fmt.Errorf("read HAR: %w", err))
 		}
@@ -221,4 +237,56 @@ func (r *reader) exchange(e *entry) error {
 		return errStop
 	}
 	return err
+}
+
+// attach gives e what Playwright has put into files beside the HAR
+// (recordHar's content: 'attach', which is what it does in a zip file). What
+// is not there, or is another file than its name says, is left out.
+func (d *decoder) attach(e *entry) {
+	if d.beside == nil {
+		return
+	}
+	if p := e.Request.PostData; p != nil {
+		d.attachText(&p.bodyText)
+	}
+	d.attachText(&e.Response.Content.bodyText)
+	if name := e.Response.Content.File; framesName.MatchString(name) && e.Response.Status == 101 {
+		in := lax.NewReader(bytes.NewReader(d.file(name)), maxEntry)
+		for m := new(webSocketMessage); in.Decode(m) == nil; m = new(webSocketMessage) {
+			e.WebSocket = append(e.WebSocket, *m)
+		}
+	}
+}
+
+// Playwright calls a body by its SHA-1, and the frames of a WebSocket by a
+// number of its own.
+var (
+	bodyName   = regexp.MustCompile(`^([0-9a-f]{40})\.\w+$`)
+	framesName = regexp.MustCompile(`^[0-9a-f]{32}\.jsonl$`)
+)
+
+// attachText gives b its file. As that is called by what is in it, a HAR of
+// somebody else cannot take other files of the reader for its bodies.
+func (d *decoder) attachText(b *bodyText) {
+	name := bodyName.FindStringSubmatch(b.File)
+	if name == nil || b.Text != nil && len(b.Text.json) > 0 {
+		return
+	}
+	data := d.file(b.File)
+	if sum := sha1.Sum(data); data != nil && hex.EncodeToString(sum[:]) == name[1] {
+		b.Text, b.Encoding = &text{data, true}, ""
+	}
+}
+
+// file returns what is in the file called name beside the HAR, or nil.
+func (d *decoder) file(name string) []byte {
+	info, err := fs.Stat(d.beside, name)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxEntry {
+		return nil
+	}
+	data, err := fs.ReadFile(d.beside, name)
+	if err != nil {
+		return nil
+	}
+	return data
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -86,22 +88,11 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	in, name := stdin, "stdin"
-	if o.file != "-" {
-		f, err := os.Open(o.file)
-		if err != nil {
-			return &Error{ExitTarget, err, "name a recording, or - for stdin"}
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.IsDir() {
-			return &Error{ExitTarget, fmt.Errorf("%s: is a folder", o.file), "name a recording in it"}
-		}
-		in, name = f, o.file
-	}
-	src, err := Open(in)
+	src, name, closeFile, err := o.source(stdin)
 	if err != nil {
-		return about(name, err)
+		return err
 	}
+	defer closeFile()
 	if o.Redact == redact.None {
 		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
 	}
@@ -121,6 +112,35 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		src.leftOut(name, stderr)
 	}
 	return err
+}
+
+// source opens the recording that o names, and returns what to call it in
+// messages.
+func (o *options) source(stdin io.Reader) (src *Source, name string, closeFile func(), err error) {
+	if o.file == "-" {
+		if src, err = Open(stdin); err != nil {
+			return nil, "", nil, about("stdin", err)
+		}
+		return src, "stdin", func() {}, nil
+	}
+	f, err := os.Open(o.file)
+	if err != nil {
+		return nil, "", nil, &Error{ExitTarget, err, "name a recording, or - for stdin"}
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, "", nil, &Error{ExitTarget, fmt.Errorf("%s: is a folder", o.file), "name a recording in it"}
+	}
+	closeFile = func() { f.Close() }
+	var beside fs.FS
+	if root, err := os.OpenRoot(filepath.Dir(o.file)); err == nil {
+		beside, closeFile = root.FS(), func() { f.Close(); root.Close() }
+	}
+	if src, err = openFile(f, beside); err != nil {
+		closeFile()
+		return nil, "", nil, about(o.file, err)
+	}
+	return src, o.file, closeFile, nil
 }
 
 // untilSignal returns a context that an interrupt ends, so that files are

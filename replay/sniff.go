@@ -89,13 +89,17 @@ const (
 	hintFormats = "replay reads HAR, pcapng, pcap and JSON Lines, compressed by gzip or not"
 	hintEditcap = "editcap -F pcapng IN OUT, which comes with Wireshark, makes it one that replay reads"
 	hintUnpack  = "uncompress it first"
+	hintUnzip   = "unpack it: the .har or the capture is one of its files"
 )
+
+// zipMagic begins a zip file that holds something.
+const zipMagic = "PK\x03\x04"
 
 func others() []another {
 	return []another{
 		{magic(""), "empty", ""},
 		{zeros, "nothing but zeros at its start", ""},
-		{magic("PK\x03\x04"), "a zip archive", "unpack it: the .har or the capture is one of its files"},
+		{magic(zipMagic), "a zip archive", hintUnzip},
 		{magic("\xfd7zXZ"), "compressed by xz", hintUnpack},
 		{magic("\x04\x22\x4d\x18"), "compressed by lz4", hintUnpack},
 		{magic("7z\xbc\xaf"), "a 7z archive", hintUnpack},

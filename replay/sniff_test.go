@@ -1,14 +1,18 @@
 package replay
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
 	"context"
+	"crypto/sha1"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -127,4 +131,66 @@ func TestNothingIn(t *testing.T) {
 			t.Errorf("stderr %q lacks %q", stderr.String(), want)
 		}
 	}
+}
+
+// The recording in a zip file is found, with the bodies that Playwright puts
+// beside it there; so are those beside a HAR in a folder.
+func TestArchive(t *testing.T) {
+	sse, err := os.ReadFile("../testdata/sse.har")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const answer = "what was answered"
+	attached := fmt.Sprintf("%x.txt", sha1.Sum([]byte(answer)))
+	har := fmt.Sprintf(`{"log":{"version":"1.2","creator":{"name":"Playwright","version":"1"},"entries":[{"startedDateTime":"2026-01-01T00:00:00Z",
+		"request":{"method":"GET","url":"https://h/attached","httpVersion":"HTTP/1.1","headers":[]},
+		"response":{"status":200,"httpVersion":"HTTP/1.1","headers":[],"content":{"size":17,"mimeType":"text/plain","_file":%q}}}]}}`, attached)
+	for name, c := range map[string]struct {
+		files []string // names and what is in them
+		want  string   // in what is shown, or in the error
+	}{
+		"attached": {[]string{"sub/x.har", har, "sub/" + attached, answer, strings.Repeat("0", 32) + ".jsonl", "{}", "__MACOSX/._y.har", "", ".z.har", ""}, answer},
+		"gzip":     {[]string{"a.txt", "", "X.HAR.GZ", string(compressed(t, sse, func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }))}, "/v1/messages"},
+		"pcapng":   {[]string{"a.pcapng", string(asPcapng(t, "../testdata/sse.rec")), "notes.json", "{}"}, "/v1/messages"},
+		"none":     {[]string{"a.txt", ""}, "a zip archive: none of its 1 files is a recording by its name"},
+		"two":      {[]string{"a.har", har, "b.har", har}, "a zip archive: it has 2 recordings, such as a.har and b.har"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.zip")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := zip.NewWriter(f)
+		for i := 0; i < len(c.files); i += 2 {
+			w, _ := z.Create(c.files[i])
+			io.WriteString(w, c.files[i+1])
+		}
+		if err := errors.Join(z.Close(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		got, err := runFile(t, path, "-V", "full")
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	dir := t.TempDir()
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "x.har"), []byte(har), 0o600), os.WriteFile(filepath.Join(dir, attached), []byte(answer), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := runFile(t, filepath.Join(dir, "x.har"), "-V", "body"); got != "\n"+answer && got != answer {
+		t.Errorf("in a folder: %q, %v", got, err)
+	}
+	if got, err := tryRun(t, []byte(har), "-V", "full"); !strings.Contains(got, "17 bytes of the body were not kept") {
+		t.Errorf("from a pipe: %q, %v", got, err)
+	}
+}
+
+func runFile(t *testing.T, path string, args ...string) (string, error) {
+	t.Helper()
+	var out, stderr bytes.Buffer
+	err := Run(context.Background(), append(args, path), nil, &out, &stderr)
+	return out.String(), err
 }

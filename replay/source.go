@@ -4,14 +4,18 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"os"
 
 	"ssltape/har"
 	"ssltape/pcapng"
 	"ssltape/record"
 	"ssltape/record/assembly"
 	"ssltape/record/wire"
+	"ssltape/replay/archive"
 )
 
 // A Source is a stored recording. It can be read once, from start to end.
@@ -24,7 +28,8 @@ type Source struct {
 	// be nil.
 	Processes record.ProcessWriter
 
-	count int // exchanges, after Copy, where bytes are stored
+	count  int   // exchanges, after Copy, where bytes are stored
+	beside fs.FS // the folder that it is in; may be nil
 
 	// One of the two is set, by what the format stores.
 	chunks    iter.Seq2[record.Chunk, error]
@@ -43,7 +48,9 @@ func inputs() []input {
 		{"pcapng", magic("\x0a\x0d\x0d\x0a"), openCapture},
 		{"pcap", magic("\xa1\xb2\xc3\xd4", "\xd4\xc3\xb2\xa1", "\xa1\xb2\x3c\x4d", "\x4d\x3c\xb2\xa1", "\xa1\xb2\xcd\x34", "\x34\xcd\xb2\xa1"), openCapture},
 		{"jsonl", isLines, func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadLinesWith(r, s) }},
-		{"har", magic("{"), func(r *bufio.Reader, s *Source) { s.exchanges = har.ReadWith(r, s) }},
+		{"har", magic("{"), func(r *bufio.Reader, s *Source) {
+			s.exchanges = har.ReadWith(r, har.ReadOptions{Processes: s, Beside: s.beside})
+		}},
 	}
 }
 
@@ -55,7 +62,27 @@ func openCapture(r *bufio.Reader, s *Source) {
 // those of the content where it is compressed. It reads no further
 // than it must; the rest of r is read by the methods of the Source. An r that
 // is no recording is an [*Error].
-func Open(r io.Reader) (*Source, error) {
+func Open(r io.Reader) (*Source, error) { return open(r, nil) }
+
+// openFile is [Open] for the file f, which may also be a zip file with a
+// recording in it. The folder beside is what f stands in; it may be nil.
+func openFile(f *os.File, beside fs.FS) (*Source, error) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return open(f, beside)
+	}
+	var start [len(zipMagic)]byte
+	if _, err := f.ReadAt(start[:], 0); err != nil || string(start[:]) != zipMagic {
+		return open(f, beside)
+	}
+	recording, beside, err := archive.Open(f, info.Size())
+	if err != nil {
+		return nil, &Error{ExitTarget, fmt.Errorf("a zip archive: %w", err), hintUnzip}
+	}
+	return open(recording, beside)
+}
+
+func open(r io.Reader, beside fs.FS) (*Source, error) {
 	b, start, err := decode(r)
 	if err != nil {
 		return nil, err
@@ -66,7 +93,7 @@ func Open(r io.Reader) (*Source, error) {
 	}
 	for _, in := range inputs() {
 		if in.is(start) || in.is(trimJSON(start)) {
-			s := &Source{Format: in.name}
+			s := &Source{Format: in.name, beside: beside}
 			in.open(b, s)
 			return s, nil
 		}
