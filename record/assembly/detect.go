@@ -2,13 +2,12 @@ package assembly
 
 import (
 	"bytes"
-	"slices"
-	"strings"
 	"time"
 
 	"ssltape/record"
 	"ssltape/record/assembly/socks"
 	"ssltape/record/frame"
+	"ssltape/record/frame/chain"
 )
 
 // opening is the parser of a connection until the bytes tell what it speaks,
@@ -29,7 +28,7 @@ type opening struct {
 type finding struct {
 	http1  scanner
 	past   int // bytes that http1 is done with
-	frames []frameFinder
+	frames []chain.Finder
 	end    int // of the evidence for what was found, from where that starts
 }
 
@@ -41,18 +40,18 @@ var framed = [...]verdict{isFrames, isMasked, isUnmasked}
 // p from that position on, and more.
 func (f *finding) find(p []byte) (v verdict, skip int) {
 	if f.frames == nil {
-		f.frames = []frameFinder{newHTTP2Finder(http2Need, http2Weak), newWebSocketFinder(true), newWebSocketFinder(false)}
+		f.frames = []chain.Finder{chain.HTTP2(), chain.WebSocket(true), chain.WebSocket(false)}
 	}
 	v, skip = f.http1.find(p[f.past:])
 	end := f.past + f.http1.end
 	f.past += skip
 	at, keep := f.past, f.past
 	for i := range f.frames {
-		start, e := f.frames[i].find(p)
+		start, e := f.frames[i].Find(p)
 		if start >= 0 && (v == undecided || e < end) { // whichever shows first
 			v, at, end = framed[i], start, e
 		}
-		keep = min(keep, f.frames[i].keep())
+		keep = min(keep, f.frames[i].Keep())
 	}
 	if v != undecided {
 		f.end = end - at
@@ -63,7 +62,7 @@ func (f *finding) find(p []byte) (v verdict, skip int) {
 	}
 	f.past -= keep
 	for i := range f.frames {
-		f.frames[i].drop(keep)
+		f.frames[i].Drop(keep)
 	}
 	return undecided, keep
 }
@@ -317,92 +316,4 @@ func (o *opening) end(d record.Dir, t time.Time, why error) {
 	}
 	o.forget(record.Out, len(o.buf[record.Out]))
 	o.forget(record.In, len(o.buf[record.In]))
-}
-
-// switchTo ends the response, and HTTP/1 on the connection.
-func (s *half) switchTo(p *pair) {
-	h, c, proto := s.h, s.h.connection, protoTunnel
-	if p.Response.Status == 101 {
-		proto = upgradeName(p.Response.Header.Get("Upgrade"))
-	}
-	p.answered = true
-	switch proto {
-	case protoWebSocket:
-		s.leave(p)
-		h.next = func() { c.become(proto, newWebSocket(c, &p.Exchange, h.reqs, func() { c.emit(&p.Exchange) })) }
-	case protoHTTP2:
-		s.leave(p)
-		h.next = func() { c.become(proto, upgradeHTTP2(c, &p.Exchange, h.reqs)) }
-	case protoTunnel:
-		s.finish()
-		h.next = func() { c.become(proto, &opening{connection: c}) }
-	default:
-		s.finish()
-		h.next = func() { c.become(proto, opaque{c}) }
-	}
-}
-
-// leave leaves p, which has an answer, to the next parser.
-func (s *half) leave(p *pair) {
-	h := s.h
-	h.open = slices.DeleteFunc(h.open, func(q *pair) bool { return q == p })
-	s.p, s.m, s.grew, s.state = nil, nil, false, startState
-	if h.req.p == p {
-		h.req.p, h.req.m = nil, nil
-	}
-	h.emit(&p.Exchange)
-}
-
-// upgradeName names the protocol of an Upgrade field (RFC 9110, section 7.8).
-func upgradeName(v string) string {
-	switch v = strings.ToLower(strings.TrimSpace(v)); v {
-	case "websocket":
-		return protoWebSocket
-	case "h2c":
-		return protoHTTP2
-	}
-	return protoUnknown
-}
-
-// handOver makes the next parser the one of the connection and tells it what
-// followed HTTP: what the client sent before it had the answer, and rest.
-func (h *http1) handOver(rest event) {
-	if h.req.p != nil {
-		h.req.over(record.ErrCut)
-	}
-	h.drop(h.open, record.ErrCut)
-	h.req.lose()
-	h.resp.lose()
-	h.next()
-	for _, e := range h.held {
-		e.tell(h.parser)
-	}
-	if len(rest.data) > 0 {
-		h.parser.data(rest.dir, rest.time, rest.data)
-	}
-	h.held, h.switching = nil, nil
-}
-
-// hold keeps e, which follows a request that may end HTTP on the connection.
-func (h *http1) hold(e event) {
-	h.held = hold(h.held, e)
-	h.heldSize += len(e.data)
-}
-
-// release goes on with what was held once it is clear that HTTP goes on, or
-// when too much is held.
-func (h *http1) release() {
-	if h.req.state != holdState || h.next != nil {
-		return
-	}
-	if p := h.switching; p != nil && !p.answered && !p.respOver && h.heldSize <= maxHead {
-		return
-	}
-	held := h.held
-	h.held, h.heldSize, h.switching, h.req.state = nil, 0, nil, startState
-	h.releasing = true
-	for _, e := range held {
-		e.tell(h)
-	}
-	h.releasing = false
 }

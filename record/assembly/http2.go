@@ -8,6 +8,7 @@ import (
 	"ssltape/record"
 	"ssltape/record/assembly/hpack"
 	"ssltape/record/frame"
+	"ssltape/record/frame/chain"
 )
 
 // http2 reads HTTP/2 (RFC 9113). A request and its response are the two sides
@@ -38,7 +39,7 @@ type http2Half struct {
 	stream *stream     // of the DATA being read, nil for none
 	table  hpack.Table
 	block  headerBlock // being read
-	finder frameFinder
+	finder chain.Finder
 	t      time.Time // of the chunk being read
 	from   time.Time // of the first byte of the frame being read
 	lossy  bool      // frames are missing
@@ -69,14 +70,6 @@ type headerBlock struct {
 	open     bool      // more is to come
 	hit      bool      // the end of it is missing
 }
-
-// Evidence that a frameFinder needs: much where the protocol is not known, and
-// more if it is of DATA alone.
-const (
-	http2Need   = 3
-	http2Weak   = 6
-	http2Resync = 2
-)
 
 func newHTTP2(c *connection, lost [2]bool) *http2 {
 	h := &http2{connection: c, streams: make(map[uint32]*stream)}
@@ -338,7 +331,7 @@ func (s *http2Half) resync() {
 	s.h.span(unparsedSpan, len(s.buf))
 	s.doubt(int64(len(s.buf)))
 	s.buf, s.stream, s.state, s.lossy = nil, nil, resyncState, true
-	s.finder = newHTTP2Finder(http2Resync, http2Resync)
+	s.finder = chain.ResyncHTTP2()
 	if s.block.open {
 		s.block.hit = true
 		s.endBlock()
@@ -349,17 +342,17 @@ func (s *http2Half) resync() {
 // search looks for frames.
 func (s *http2Half) search(p []byte) ([]byte, bool) {
 	s.buf = append(s.buf, p...)
-	n, _ := s.finder.find(s.buf)
+	n, _ := s.finder.Find(s.buf)
 	if n >= 0 {
 		s.h.span(unparsedSpan, n)
 		s.doubt(int64(n))
 		s.state = frameState
 		return s.took(s.buf, n), true
 	}
-	if n = s.finder.keep(); n > 0 {
+	if n = s.finder.Keep(); n > 0 {
 		s.h.span(unparsedSpan, n)
 		s.doubt(int64(n))
-		s.finder.drop(n)
+		s.finder.Drop(n)
 		s.buf = append(s.buf[:0], s.buf[n:]...)
 	}
 	return nil, false

@@ -124,6 +124,28 @@ var http2Cases = map[string]func(k *talk){
 		k.send(server)
 		k.end(record.EndClean)
 	},
+	"connect-reset": func(k *talk) { // what is in a tunnel ends with it
+		for i, reason := range []string{"\x00\x00\x00\x08", "\x00\x00\x00\x0a"} {
+			id := uint32(2*i + 1)
+			k.head(client, id, false, ":method: CONNECT", ":authority: inner.example:80")
+			k.send(client)
+			k.head(server, id, false, ":status: 200")
+			k.send(server)
+			k.data(client, id, false, "GET /in HTTP/1.1\r\nHost: inner.example\r\n\r\n")
+			k.send(client)
+			k.data(server, id, false, "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nonly a pa")
+			k.send(server)
+			k.frame(record.Dir(i), reset, 0, id, reason)
+			k.send(record.Dir(i))
+		}
+		k.head(client, 5, false, ":method: CONNECT", ":protocol: websocket", ":scheme: https", ":authority: example.com", ":path: /chat")
+		k.send(client)
+		k.head(server, 5, false, ":status: 200")
+		k.data(server, 5, false, "\x81\x03yes\x01\x04half")
+		k.send(server)
+		k.frame(client, reset, 0, 5, "\x00\x00\x00\x08")
+		k.send(client)
+	},
 	"websocket": func(k *talk) { // RFC 8441
 		k.head(client, 1, false, ":method: CONNECT", ":protocol: websocket", ":scheme: https", ":authority: example.com", ":path: /chat", "sec-websocket-version: 13")
 		k.send(client)

@@ -337,14 +337,6 @@ func (s *half) bodyEnd() {
 	s.finish()
 }
 
-// mayHold holds what follows a request that may end HTTP on the connection,
-// until it is answered (RFC 9110, sections 7.8 and 9.3.6).
-func (h *http1) mayHold(p *pair) {
-	if !p.respOver && !p.answered && (p.Request.Method == "CONNECT" || p.Request.Header.Has("Upgrade")) {
-		h.switching, h.req.state = p, holdState
-	}
-}
-
 // answering returns the exchange to which the next response belongs. Where no
 // request is known there is one without: the recording began later, it was
 // lost, or the server spoke first (408, RFC 9110, section 15.5.9).

@@ -7,6 +7,7 @@ import (
 
 	"ssltape/record"
 	"ssltape/record/frame"
+	"ssltape/record/frame/chain"
 )
 
 // Limits of what is kept of a WebSocket.
@@ -44,7 +45,7 @@ type webSocketHalf struct {
 	message partialMessage
 	control partialMessage
 	inflate *inflater // nil where messages are not compressed
-	finder  frameFinder
+	finder  chain.Finder
 	missed  int64     // bytes lost just before
 	t       time.Time // of the chunk being read
 	closed  bool      // Close was sent
@@ -156,9 +157,9 @@ func joinWebSocket(c *connection, client record.Dir, lost [2]bool) *webSocket {
 		s := &w.halves[d]
 		s.inflate = &inflater{keeps: true}
 		s.state, s.missed = wsResyncState, 1
-		s.finder = frameFinder{read: s.evidence, starts: &webSocketStarts, need: wsResync}
+		s.finder = s.newFinder()
 		if !lost[d] {
-			s.finder.early = wsEarly
+			s.finder.FromStart()
 		}
 	}
 	return w
@@ -216,7 +217,7 @@ func (s *webSocketHalf) count(kind span, n int) {
 // header reads the header of a frame.
 func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
 	all := s.join(p)
-	f, ok, more := readWebSocketFrame(all)
+	f, ok, more := frame.ReadWebSocket(all)
 	switch {
 	case more:
 		return s.wait(all)
@@ -372,21 +373,26 @@ func (s *webSocketHalf) lose(n int64) {
 	}
 	s.missed = max(1, s.missed+n)
 	s.state, s.w.lossy = wsResyncState, true
-	s.finder = frameFinder{read: s.evidence, starts: &webSocketStarts, need: wsResync}
+	s.finder = s.newFinder()
+}
+
+// newFinder returns a finder of the next frames.
+func (s *webSocketHalf) newFinder() chain.Finder {
+	return chain.ResyncWebSocket(s.dir == s.w.client, s.inflate != nil)
 }
 
 // search looks for frames.
 func (s *webSocketHalf) search(p []byte) ([]byte, bool) {
 	s.buf = append(s.buf, p...)
-	n, _ := s.finder.find(s.buf)
+	n, _ := s.finder.Find(s.buf)
 	if n >= 0 {
 		s.w.span(unparsedSpan, n)
 		s.state = wsHeaderState
 		return s.took(s.buf, n), true
 	}
-	if n = s.finder.keep(); n > 0 {
+	if n = s.finder.Keep(); n > 0 {
 		s.w.span(unparsedSpan, n)
-		s.finder.drop(n)
+		s.finder.Drop(n)
 		s.buf = append(s.buf[:0], s.buf[n:]...)
 	}
 	return nil, false

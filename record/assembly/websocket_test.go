@@ -177,6 +177,39 @@ var webSocketCases = map[string]func() *socket{
 		k.end(record.EndCut)
 		return k
 	},
+	"found": func() *socket { // after a loss: one short message is little evidence, and what no frame may be is none
+		k := newSocket("permessage-deflate")
+		k.frame(server, text, "lost head")
+		for range 2 { // too little, as it turns out
+			k.frame(server, text, "ok")
+		}
+		k.bytes[server].WriteString("\xff\xff no frames \xff\xff")
+		for range 6 {
+			k.frame(server, 0x80|compressed, "a frame after the first one is never said to be compressed")
+		}
+		for range 3 {
+			k.frame(server, text, "fine")
+		}
+		k.sendBut(server, 1, 3)
+		k.end(record.EndClean)
+		return k
+	},
+	"broken": func() *socket { // a frame that may not follow the one before it ends the message
+		k := newSocket("permessage-deflate")
+		packed := k.pack(server, "fragmented, and said to be compressed twice")
+		k.frame(server, 0x01|compressed, packed[:5])
+		k.frame(server, 0x80|compressed, packed[5:])
+		k.frame(server, text, "found again")
+		k.frame(server, text, "and this too")
+		k.frame(server, 0x01, "a second one begins ")
+		k.frame(server, text, "before the first one has ended")
+		k.frame(server, text, "found once more")
+		k.send(server)
+		k.frame(client, closing, "\x03\xea")
+		k.send(client)
+		k.end(record.EndClean)
+		return k
+	},
 	"lost-deflate": func() *socket { // what refers to it cannot be read
 		k := newSocket("permessage-deflate")
 		for i := range 3 {

@@ -98,6 +98,18 @@ func (f *WebSocket) extended() int {
 	return n
 }
 
+// ReadWebSocket is ParseWebSocket where p need not be a frame. ok says that p
+// may start with this header; where it is false for what the first two bytes
+// say, only these were looked at and Size is 2.
+func ReadWebSocket(p []byte) (f WebSocket, ok, more bool) {
+	f, more = ParseWebSocket(p)
+	if f.Size > 0 && !f.Valid() {
+		f.Size = 2
+		return f, false, false
+	}
+	return f, !more && f.ValidLength(), more
+}
+
 // XOR puts the mask on p, or takes it off, where p begins at pos in the payload.
 func (f *WebSocket) XOR(p []byte, pos int64) {
 	if !f.Masked {
