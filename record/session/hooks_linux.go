@@ -47,19 +47,29 @@ func (h *hooks) use(p *bpf.Probe) {
 	close(h.ready)
 }
 
-// attach hooks the file at path where it has TLS functions; a file that was
-// tried before is left alone.
+// attach hooks the file at path as hook does, and makes it known to the kernel, so
+// that nobody is held for it.
 func (h *hooks) attach(path string) error {
+	fresh, err := h.hook(path)
+	if fresh && !errors.Is(err, os.ErrNotExist) {
+		h.probe.Know(path)
+	}
+	return err
+}
+
+// hook hooks the file at path where it has TLS functions; a file that was
+// tried before, which is not fresh, is left alone.
+func (h *hooks) hook(path string) (fresh bool, err error) {
 	id, err := identify(path)
 	if err != nil {
-		return err
+		return false, err
 	}
 	h.mu.Lock()
 	a := h.tried[id]
 	if a != nil {
 		h.mu.Unlock()
 		<-a.done
-		return a.err
+		return false, a.err
 	}
 	a = &attempt{done: make(chan struct{})}
 	h.tried[id] = a
@@ -69,9 +79,6 @@ func (h *hooks) attach(path string) error {
 	a.err = err
 	h.attachShell(path)
 	h.attachLoader(path)
-	if !errors.Is(err, os.ErrNotExist) {
-		h.probe.Know(path)
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -84,7 +91,7 @@ func (h *hooks) attach(path string) error {
 		h.missed = append(h.missed, err)
 		h.logf("%v", err)
 	}
-	return err
+	return true, err
 }
 
 // attachShell hooks where the file at path reads lines, if it is bash or the
@@ -176,7 +183,10 @@ func (h *hooks) scan(pid int) bool {
 	if err != nil {
 		return false
 	}
-	h.attachAll(files)
+	// Its executable may be that of another program by now, whose start is to be told:
+	// who runs it may load from elsewhere.
+	h.hook(files[0])
+	h.attachAll(files[1:])
 	return true
 }
 

@@ -141,6 +141,35 @@ func TestOtherRoot(t *testing.T) {
 	}
 }
 
+// One that runs already may have another root folder, too.
+func TestOtherRootAttached(t *testing.T) {
+	needs(t, "chroot", "curl")
+	s, root := startServer(t), t.TempDir()
+	tool(t, "sh", "-ec", makeRoot, root, "/usr/bin/curl")
+	cmd := exec.Command("chroot", root, "/usr/bin/curl", "-sSk", "--http1.1", "--config", "-") // it reads that first
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+	maps := fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid)
+	waitFor(t, "curl's libraries", func() bool { b, err := os.ReadFile(maps); return err == nil && strings.Contains(string(b), "/libssl.so") })
+	r := startRecording(t, "-p", fmt.Sprint(cmd.Process.Pid))
+	fmt.Fprintf(stdin, "url = %s/echo?below\n", s.URL)
+	stdin.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, r.err.String())
+	}
+	readHAR(t, r.har).find(t, "/echo?below")
+}
+
 // forkedClient makes requests in children that run no other program.
 const forkedClient = `
 import http.client, os, ssl, sys

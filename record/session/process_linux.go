@@ -140,6 +140,7 @@ func mappedFiles(pid int) ([]string, error) {
 	defer maps.Close()
 	exe := fmt.Sprintf("/proc/%d/exe", pid)
 	exePath, _ := os.Readlink(exe)
+	root, _ := os.Readlink(fmt.Sprintf("/proc/%d/root", pid)) // names begin with it (chroot(2))
 	files, seen := []string{exe}, map[string]bool{exePath: true}
 	s := bufio.NewScanner(maps)
 	for s.Scan() {
@@ -156,10 +157,18 @@ func mappedFiles(pid int) ([]string, error) {
 		if strings.HasSuffix(name, " (deleted)") { // only the mapping still leads to it
 			files = append(files, fmt.Sprintf("/proc/%d/map_files/%s", pid, f[0]))
 		} else {
-			files = append(files, fmt.Sprintf("/proc/%d/root%s", pid, name))
+			files = append(files, fmt.Sprintf("/proc/%d/root%s", pid, belowRoot(name, root)))
 		}
 	}
 	return files, s.Err()
+}
+
+// belowRoot returns the name that a file has for who has the given root folder.
+func belowRoot(name, root string) string {
+	if below, ok := strings.CutPrefix(name, root); ok && strings.HasPrefix(below, "/") {
+		return below
+	}
+	return name
 }
 
 // Functions of libc by which a process comes to more code than it has.
