@@ -101,7 +101,7 @@ type cursor struct {
 	ended  bool                          // all that there was has been passed on
 
 	lossy bool                    // events were lost: there may be more than was told
-	gone  [2]map[connKey]struct{} // if lossy: ended since the last two snapshots
+	gone  [2]map[connKey]struct{} // ended lately; if lossy, since the last two snapshots
 }
 
 func newCursor(p *Probe) *cursor {
@@ -179,6 +179,9 @@ func (c *cursor) event(b []byte) {
 	}
 	data := b[unsafe.Sizeof(*h):]
 	key := keyOf(h)
+	if h.Kind != kindData && c.hasGone(key) {
+		return // another thread was still in a call
+	}
 	switch h.Kind {
 	case kindData:
 		if int(h.Len) <= len(data) {

@@ -93,6 +93,8 @@ func TestCursorOrder(t *testing.T) {
 		{"the end is read, then closed", ">1a $1? !", ">1a !in !out"},
 		{"told when another one is over", ">1. >2. <1?a <2b", ">1. >2. <1?a <2b"},
 		{"the end is told so", ">1. >2. <1?a $1?", ">1. >2. <1?a !in"},
+		{"closed by two threads", ">1. <1 ! !", ">1. <1 !out !in"},
+		{"told after the end", ">1. <1 ! =2 +2 $2?", ">1. <1 !out !in"},
 		{"no writes of Go", ">0 <0 >0 <0", ">0 <0 >0 <0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,6 +128,9 @@ func TestCursorOrder(t *testing.T) {
 				}
 				if c.waits != 0 {
 					t.Errorf("%s: %d bytes still wait", tt.events, c.waits)
+				}
+				if open := len(c.known(1).conns); strings.Contains(tt.want, "!out") && strings.Contains(tt.want, "!in") && open != 0 {
+					t.Errorf("%s: %d connections are open", tt.events, open)
 				}
 			}
 		})

@@ -58,7 +58,7 @@ func (c *cursor) recover(s *snapshot) {
 			c.end(key, v, record.Dir(k.Dir&1))
 		}
 	}
-	c.gone = [2]map[connKey]struct{}{{}, c.gone[0]}
+	c.gone = [2]map[connKey]struct{}{nil, c.gone[0]}
 	c.recoverProcesses(s)
 }
 
@@ -93,15 +93,20 @@ func (c *cursor) recoverProcesses(s *snapshot) {
 	}
 }
 
+// mostGone is how many connections that have ended are remembered at least, where
+// no events were lost: what two threads may still tell of one comes at once.
+const mostGone = 1024
+
 // forget drops a connection of which nothing more comes.
 func (c *cursor) forget(pr *process, key connKey) {
 	delete(pr.conns, key)
-	if c.lossy {
-		if c.gone[0] == nil {
-			c.gone[0] = map[connKey]struct{}{}
-		}
-		c.gone[0][key] = struct{}{}
+	if !c.lossy && len(c.gone[0]) >= mostGone {
+		c.gone = [2]map[connKey]struct{}{nil, c.gone[0]}
 	}
+	if c.gone[0] == nil {
+		c.gone[0] = map[connKey]struct{}{}
+	}
+	c.gone[0][key] = struct{}{}
 }
 
 func (c *cursor) hasGone(key connKey) bool {
