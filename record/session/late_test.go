@@ -157,7 +157,10 @@ func TestOtherRootAttached(t *testing.T) {
 	}
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	maps := fmt.Sprintf("/proc/%d/maps", cmd.Process.Pid)
-	waitFor(t, "curl's libraries", func() bool { b, err := os.ReadFile(maps); return err == nil && strings.Contains(string(b), "/libssl.so") })
+	waitFor(t, "curl's libraries", func() bool {
+		b, err := os.ReadFile(maps)
+		return err == nil && strings.Contains(string(b), "/libssl.so")
+	})
 	r := startRecording(t, "-p", fmt.Sprint(cmd.Process.Pid))
 	fmt.Fprintf(stdin, "url = %s/echo?below\n", s.URL)
 	stdin.Close()
