@@ -65,6 +65,7 @@ func TestGoPair(t *testing.T) {
 		{"socket's end", "new w10 r fin close", []outcome{{10, 0, clean, clean}, {0, 10, clean, cut}}},
 		{"cut", "new w10 r cut close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
 		{"closed in a read", "new w10 r wait close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
+		{"read within Close", "drain new w10 r a9 close", []outcome{{10, 2, clean, cut}, {9, 10, clean, cut}}},
 		{"two", "new w1 r close new6 w2 r close", []outcome{{1, 0, clean, cut}, {0, 1, clean, cut}, {2, 0, clean, cut}, {0, 2, clean, cut}}},
 		{"other threads", "move new w10 r close", []outcome{{10, 0, clean, cut}, {0, 10, clean, cut}}},
 		{"pieces", "new w64 w65 w16383 w16384 w65537 w200000 r a70000 ra close", []outcome{

@@ -181,8 +181,6 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf
 	}
 	if (c && dir == IN)
 		c->reading = 1;
-	if (c && dir == NEITHER)
-		c->closing = 1;
 	if (dir != NEITHER && (!c || (!c->socket && !c->doubt)))
 		go_socket(key.ssl, &call);
 	if (bpf_map_update_elem(&go_calls, &at, &call, BPF_ANY))
@@ -321,6 +319,8 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 		peer_closed(&key, c);
 	if (dir == IN)
 		c->reading = 0;
+	if (dir == NEITHER)
+		c->closing = 1; /* not before: until then something may still be read */
 	if (c->closing && !c->reading && c->done == c->begun) /* it is the last one to return */
 		end_conn(&key, c);
 }

@@ -123,7 +123,7 @@ struct conn {
 	__u8 doubt;   /* what pointed to its socket did not agree */
 	__u8 shaken;  /* the duration of its handshake was told */
 	__u8 reading; /* by Go, in a call that has not returned */
-	__u8 closing; /* by Go, likewise */
+	__u8 closing; /* by Go, in a call that has returned */
 	__u8 pad[2];
 	__u32 begun, done; /* writes of Go, which come one after the other */
 	__u32 saved;       /* the last of them that was told before it returned */

@@ -10,8 +10,9 @@
 // from then on is TLS 1.2), toN (the client connects to a server elsewhere, at port
 // N), dies (the process ends in the first write of what new connects from then on),
 // twoN (two goroutines of the client read at once the N bytes that the server answers),
-// move (the client changes threads in each write from then on) or inside (new,
-// within the TLS of the last new).
+// move (the client changes threads in each write from then on), drain (the client
+// reads two bytes, one by one, within Close from then on) or inside (new, within the
+// TLS of the last new).
 package main
 
 import (
@@ -35,6 +36,7 @@ type pair struct {
 	written, read  int      // by the client and the server
 	version        uint16
 	moves, dies    bool
+	drains         bool
 }
 
 func main() {
@@ -109,6 +111,8 @@ func (p *pair) step(s string) {
 		p.dies = true
 	case "move":
 		p.moves = true
+	case "drain":
+		p.drains = true
 	case "old":
 		p.version = tls.VersionTLS12
 	case "wait":
@@ -141,9 +145,12 @@ func (p *pair) connect(client, server net.Conn) {
 	if p.moves {
 		client = &moving{client}
 	}
-	last := &lastWrite{Conn: client}
-	if p.dies {
+	last, drain := &lastWrite{Conn: client}, &draining{Conn: client}
+	switch {
+	case p.dies:
 		client = last
+	case p.drains:
+		client = drain
 	}
 	p.client = tls.Client(client, &tls.Config{InsecureSkipVerify: true, MaxVersion: p.version})
 	p.server = tls.Server(server, &tls.Config{Certificates: []tls.Certificate{p.cert}})
@@ -151,7 +158,19 @@ func (p *pair) connect(client, server net.Conn) {
 	go func() { done <- p.server.Handshake() }()
 	check(p.client.Handshake())
 	check(<-done)
-	last.due = true
+	last.due, drain.tls = true, p.client
+}
+
+// A draining connection reads what is left before it is closed.
+type draining struct {
+	net.Conn
+	tls *tls.Conn // on it
+}
+
+func (d *draining) Close() error {
+	readAll(d.tls, 1)
+	readAll(d.tls, 1)
+	return d.Conn.Close()
 }
 
 // A lastWrite ends the process in the first write that is due.
