@@ -23,12 +23,13 @@ const maxPacking = 3
 
 // unpackBody looks into a body with a content coding (RFC 9110, section 8.4).
 // If it holds a secret it is encoded again without, or else goes. It is within
-// depth others.
-func unpackBody(profile Profile, coding, contentType string, depth int) body.Unpack {
-	return func(p []byte) (instead []byte, ok bool) {
+// depth others, in the source of outer.
+func unpackBody(outer *scan.Finder, coding, contentType string, depth int) body.Unpack {
+	return func(p []byte, end int64) (instead []byte, ok bool) {
 		m := record.Message{Proto: "HTTP/1.1", Body: record.NewBody(p), BodySize: int64(len(p)), Done: true}
 		m.Header = record.Fields{{Name: "Content-Encoding", Value: coding}}
-		f := scan.Finder{Profile: profile}
+		f := scan.Finder{Profile: outer.Profile}
+		f.PartOf(outer, func(int64) int64 { return end })
 		k := newGuess(&f, contentType, depth)
 		var body []byte
 		at := int64(0)
@@ -49,13 +50,17 @@ func unpackBody(profile Profile, coding, contentType string, depth int) body.Unp
 			return nil, false
 		}
 		k.End()
+		var spans []scan.Span
+		if at <= maxRecoded {
+			spans, _ = f.Recall(f.Take(scan.Settled), body, 0, true)
+		}
 		switch {
 		case isBomb(err) || f.Found > 0 && at > maxRecoded:
 			return []byte{}, true
 		case f.Found == 0:
 			return nil, err == nil || errors.Is(err, io.ErrUnexpectedEOF)
 		}
-		body = scan.Replace(nil, body, 0, f.Take(scan.Settled))
+		body = scan.Replace(nil, body, 0, spans)
 		if instead = recode(coding, body, len(p)); instead == nil {
 			instead = []byte{}
 		}
@@ -68,14 +73,14 @@ var errPlain = errors.New("not encoded")
 
 // unpackUnlabelled looks into a body that is encoded in a way that nothing but
 // its bytes tells.
-func unpackUnlabelled(profile Profile, contentType string, depth int) body.Unpack {
-	return func(p []byte) (instead []byte, ok bool) {
+func unpackUnlabelled(outer *scan.Finder, contentType string, depth int) body.Unpack {
+	return func(p []byte, end int64) (instead []byte, ok bool) {
 		codings := []string{"br", "deflate"}
 		if coding := codingOf("", p); coding != "" {
 			codings = []string{coding}
 		}
 		for _, coding := range codings {
-			if instead, ok = unpackBody(profile, coding, contentType, depth)(p); instead != nil {
+			if instead, ok = unpackBody(outer, coding, contentType, depth)(p, end); instead != nil {
 				return instead, ok
 			}
 		}
@@ -89,7 +94,7 @@ func bodySink(s *scan.Finder, contentType, coding string) scan.Sink {
 	if coding == "" {
 		return newGuess(s, contentType, 0)
 	}
-	return body.NewPacked(s, unpackBody(s.Profile, coding, contentType, 1), body.New(s, contentType))
+	return body.NewPacked(s, unpackBody(s, coding, contentType, 1), body.New(s, contentType))
 }
 
 // A lastBody is the sink of a body and the fields that it was made for. As each sink
@@ -249,7 +254,7 @@ func (g *guess) choose(p []byte) {
 	}
 	g.is = g.plain
 	if g.depth < maxPacking && isCoded(p, g.contentType) {
-		g.is = body.NewPacked(g.s, unpackUnlabelled(g.s.Profile, g.contentType, g.depth+1), g.is)
+		g.is = body.NewPacked(g.s, unpackUnlabelled(g.s, g.contentType, g.depth+1), g.is)
 	}
 }
 

@@ -24,7 +24,7 @@ const maxQueue = 16 << 20
 // A compressed body that holds secrets is written anew and padded where its
 // coding allows that, else it is filler from its first byte to its last.
 func Chunks(w record.ChunkWriter, p Profile) *ChunkWriter {
-	return &ChunkWriter{w: w, profile: p, conns: map[*record.Conn]*conn{}}
+	return &ChunkWriter{w: w, profile: p, conns: map[*record.Conn]*conn{}, known: new(scan.Memory)}
 }
 
 // A ChunkWriter redacts chunks. See [Chunks].
@@ -32,8 +32,9 @@ type ChunkWriter struct {
 	w       record.ChunkWriter
 	profile Profile
 	conns   map[*record.Conn]*conn
-	order   []*conn  // as they began
-	free    [][]byte // memory of chunks that were held back
+	known   *scan.Memory // what was taken out
+	order   []*conn      // as they began
+	free    [][]byte     // memory of chunks that were held back
 }
 
 // A conn is a connection of which something may be held back.
@@ -46,6 +47,7 @@ type conn struct {
 	begin   []record.Chunk // memory of queue
 	size    int            // bytes of queue
 	ended   [2]bool
+	text    []byte // memory of recall
 }
 
 // WriteChunk implements [record.ChunkWriter].
@@ -82,8 +84,12 @@ func (w *ChunkWriter) WriteChunk(k record.Chunk) error {
 // pass hands on k, and what is held back before it, as far as it is decided.
 func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
 	t := c.streams[k.Dir]
+	end := k.Off + int64(len(k.Data))
 	if len(c.queue) == 0 && t.scan.Next() == scan.Settled && t.Pending() == scan.Settled {
-		return w.w.WriteChunk(k)
+		if known, to := t.scan.Knows(k.Data, k.Off, c.ended[k.Dir]); !known && to == end {
+			t.decided = end
+			return w.w.WriteChunk(k)
+		}
 	}
 	k.Data = append(w.memory(), k.Data...)
 	if c.queue = append(c.queue, k); len(c.queue) == 1 {
@@ -92,6 +98,7 @@ func (w *ChunkWriter) pass(c *conn, k record.Chunk) error {
 	c.size += len(k.Data)
 	for c.patch(); c.size > maxQueue; c.patch() {
 		c.streams[c.queue[0].Dir].giveUp()
+		c.settle(int(c.queue[0].Dir), c.streams[c.queue[0].Dir], true)
 		if err := w.flush(c); err != nil {
 			return err
 		}
@@ -104,7 +111,7 @@ func (w *ChunkWriter) flush(c *conn) error {
 	for len(c.queue) > 0 {
 		k := c.queue[0]
 		t := c.streams[k.Dir]
-		if k.Off+int64(len(k.Data)) > min(t.Pending(), t.scan.Next()) {
+		if k.Off+int64(len(k.Data)) > t.decided {
 			return nil
 		}
 		c.queue[0] = record.Chunk{}
@@ -136,25 +143,77 @@ func (w *ChunkWriter) memory() []byte {
 	return p
 }
 
-// patch writes over what the scans found as far as it is decided. All of it is
-// still in the queue, since it was pending until now.
+// patch writes over what the scans found and what is known as far as it is decided. All
+// of it is still in the queue, since it was pending until now.
 func (c *conn) patch() {
 	for dir, t := range c.streams {
-		from := 0 // of the queue: what is before it is before the spans, too
-		for _, s := range t.scan.Take(t.Pending()) {
-			for i, k := range c.queue[from:] {
-				lo, hi := s.At-k.Off, s.Stop()-k.Off
-				if int(k.Dir) != dir || lo >= int64(len(k.Data)) {
-					continue
-				}
-				if hi <= 0 {
-					break
-				}
-				if lo >= 0 {
-					from += i
-				}
-				copy(k.Data[max(lo, 0):], s.Text[max(-lo, 0):])
+		c.settle(dir, t, c.ended[dir])
+	}
+}
+
+// settle decides what it can of a direction, of which the end came or is not waited for.
+func (c *conn) settle(dir int, t *stream, end bool) {
+	pending := t.Pending()
+	spans := t.scan.Take(pending)
+	limit := min(pending, t.scan.Next(), t.next)
+	if n := len(spans); n > 0 {
+		limit = max(limit, spans[n-1].Stop())
+	}
+	if limit > t.decided && !t.scan.Memory.IsEmpty() {
+		spans, limit = c.recall(dir, t, spans, limit, end && limit == t.next)
+	}
+	c.write(dir, spans)
+	t.decided = max(t.decided, limit)
+}
+
+// recall adds to spans, which were found before limit, those of the values that are known,
+// and returns them and the place up to which they are decided.
+func (c *conn) recall(dir int, t *stream, spans []scan.Span, limit int64, end bool) ([]scan.Span, int64) {
+	var all []scan.Span
+	at, text := t.decided, c.text[:0]
+	next := func(end bool) (to int64) {
+		k := 0
+		for k < len(spans) && (spans[k].Stop() <= at+int64(len(text)) || end && spans[k].At < at+int64(len(text))) {
+			k++
+		}
+		found, to := t.scan.Recall(spans[:k:k], text, at, end)
+		all, spans = append(all, found...), spans[k:]
+		return to
+	}
+	for _, k := range c.queue {
+		from, to := max(k.Off, t.decided), min(k.Off+int64(len(k.Data)), limit)
+		if int(k.Dir) != dir || from >= to {
+			continue
+		}
+		if from != at+int64(len(text)) { // bytes were lost
+			next(true)
+			at, text = from, text[:0]
+		}
+		text = append(text, k.Data[from-k.Off:to-k.Off]...)
+	}
+	if to := next(end); len(text) > 0 {
+		limit = to
+	}
+	c.text = text[:0]
+	return append(all, spans...), limit
+}
+
+// write writes spans over what is held back of a direction.
+func (c *conn) write(dir int, spans []scan.Span) {
+	from := 0 // of the queue: what is before it is before the spans, too
+	for _, s := range spans {
+		for i, k := range c.queue[from:] {
+			lo, hi := s.At-k.Off, s.Stop()-k.Off
+			if int(k.Dir) != dir || lo >= int64(len(k.Data)) {
+				continue
 			}
+			if hi <= 0 {
+				break
+			}
+			if lo >= 0 {
+				from += i
+			}
+			copy(k.Data[max(lo, 0):], s.Text[max(-lo, 0):])
 		}
 	}
 }
@@ -180,7 +239,7 @@ func (w *ChunkWriter) conn(rc *record.Conn, dir record.Dir) *conn {
 		c = &conn{server: dir == record.In}
 		o := new(order)
 		for dir := range c.streams {
-			c.streams[dir] = newStream(&scan.Finder{Profile: w.profile, Fill: true}, o)
+			c.streams[dir] = newStream(&scan.Finder{Profile: w.profile, Fill: true, Memory: w.known}, o)
 		}
 		w.conns[rc] = c
 		w.order = append(w.order, c)
@@ -206,6 +265,7 @@ func (w *ChunkWriter) Close() error {
 		for _, t := range c.streams {
 			t.End()
 		}
+		c.ended = [2]bool{true, true}
 		c.patch()
 		errs = append(errs, w.flush(c))
 	}

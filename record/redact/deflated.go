@@ -29,19 +29,21 @@ type deflater struct {
 	scan     scan.Finder
 	messages *body.Messages // of what they decompress to
 	at       int64          // of the next one
+	place    int64          // of it on the connection
 	spans    []scan.Span    // of those that wait
 	waiting  []deflated
 }
 
 // newDeflater returns a deflater for the messages of a side, "client" or
 // "server", if the extensions agreed on have compression (RFC 7692, section 7.1),
-// else nil.
-func newDeflater(p Profile, extensions, side string) *deflater {
+// else nil. They are a part of what f is for.
+func newDeflater(f *scan.Finder, extensions, side string) *deflater {
 	if !strings.Contains(extensions, "permessage-deflate") {
 		return nil
 	}
 	d := &deflater{keeps: !strings.Contains(extensions, side+"_no_context_takeover"),
-		narrow: strings.Contains(extensions, side+"_max_window_bits="), scan: scan.Finder{Profile: p, Fill: true}}
+		narrow: strings.Contains(extensions, side+"_max_window_bits="), scan: scan.Finder{Profile: f.Profile, Fill: true}}
+	d.scan.PartOf(f, func(int64) int64 { return d.place })
 	d.messages = body.NewMessages(&d.scan)
 	return d
 }
@@ -58,6 +60,7 @@ func (d *deflater) add(k packed) (decided []deflated) {
 	if !d.keeps {
 		d.real = nil
 	}
+	d.place = k.at
 	m := deflated{packed: k, from: d.at, to: d.at}
 	m.text, m.runs = bytes.Clone(k.text), slices.Clone(k.runs)
 	text, err := d.Inflate(k.text, d.real)
@@ -89,7 +92,16 @@ func (d *deflater) take() []deflated {
 	}
 	out := d.waiting[:k:k]
 	d.waiting = d.waiting[k:]
-	d.spans = append(d.spans, d.scan.Take(limit)...)
+	spans := d.scan.Take(limit)
+	for _, m := range out {
+		k := 0
+		for k < len(spans) && spans[k].Stop() <= m.to {
+			k++
+		}
+		known, _ := d.scan.Recall(spans[:k:k], m.plain, m.from, true)
+		d.spans, spans = append(d.spans, known...), spans[k:]
+	}
+	d.spans = append(d.spans, spans...)
 	return out
 }
 

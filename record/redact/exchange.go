@@ -27,8 +27,9 @@ func Exchanges(w record.ExchangeWriter, p Profile) record.ExchangeWriter {
 	if p == None {
 		return w
 	}
-	return &exchanges{w: w, texts: texts{profile: p, known: map[text]string{}}, twins: map[*record.Exchange]*twin{},
-		conns: map[*record.Conn]*record.Conn{}}
+	memory := new(scan.Memory)
+	return &exchanges{w: w, texts: texts{profile: p, memory: memory, rewrite: field.Texts{Profile: p, Memory: memory}, done: map[text]done{}},
+		twins: map[*record.Exchange]*twin{}, conns: map[*record.Conn]*record.Conn{}}
 }
 
 type exchanges struct {
@@ -105,7 +106,7 @@ type twin struct {
 func newTwin(s *texts) *twin {
 	t := &twin{texts: s}
 	t.request = half{texts: s, dst: &t.Request.Message}
-	t.response = half{texts: s, dst: &t.Response.Message}
+	t.response = half{texts: s, dst: &t.Response.Message, family: s.memory.NewFamily()}
 	return t
 }
 
@@ -116,33 +117,35 @@ func (t *twin) grow(x *record.Exchange) error {
 		t.Anomalies = append(t.Anomalies, t.freely(a))
 	}
 	t.anomalies = len(x.Anomalies)
+	t.request.head(&x.Request.Message)
 	t.Request.Method, t.Request.Pseudo = t.freely(x.Request.Method), t.fields(x.Request.Pseudo)
 	if t.target != x.Request.Target {
 		t.target = x.Request.Target
 		t.Request.Target = t.of(text{kind: urlText, value: t.target})
 	}
+	if err := t.request.grow(&x.Request.Message, x.Done()); err != nil {
+		return err
+	}
+	t.response.head(&x.Response.Message)
 	t.Response.Status, t.Response.Reason = x.Response.Status, t.freely(x.Response.Reason)
 	for _, i := range x.Response.Interim[min(len(t.Response.Interim), len(x.Response.Interim)):] {
 		i.Header = t.fields(i.Header)
 		t.Response.Interim = append(t.Response.Interim, i)
 	}
+	if err := t.response.grow(&x.Response.Message, x.Done()); err != nil {
+		return err
+	}
 	if t.messages == nil && len(x.WebSocket) > 0 {
-		t.messages = newMessageQueue(t.profile)
+		t.messages = newMessageQueue(t.texts)
 	}
 	if t.messages != nil {
 		t.WebSocket = t.messages.take(t.WebSocket, x.WebSocket, x.Done())
 	}
 	if t.events == nil && len(x.Response.Events) > 0 {
-		t.events = newEventQueue(t.profile)
+		t.events = newEventQueue(t.texts, t.response.family)
 	}
 	if t.events != nil {
 		t.Response.Events = t.events.take(t.Response.Events, x.Response.Events, x.Done() || x.Response.Done)
-	}
-	if err := t.request.grow(&x.Request.Message, x.Done()); err != nil {
-		return err
-	}
-	if err := t.response.grow(&x.Response.Message, x.Done()); err != nil {
-		return err
 	}
 	if (t.request.spoiled || t.response.spoiled) && !slices.Contains(t.Anomalies, AnomalyBody) {
 		t.Anomalies = append(t.Anomalies, AnomalyBody)
@@ -156,7 +159,7 @@ const AnomalyBody = "redacted-body"
 
 // An eventQueue holds events until they are decided.
 type eventQueue struct {
-	profile Profile
+	*texts
 	scan    scan.Finder
 	data    *json.EventData
 	at      int64 // end of the data that was scanned
@@ -166,8 +169,9 @@ type eventQueue struct {
 	spans   []scan.Span
 }
 
-func newEventQueue(p Profile) *eventQueue {
-	q := &eventQueue{profile: p, scan: scan.Finder{Profile: p}}
+// newEventQueue returns a queue for the events of a body of the given family.
+func newEventQueue(s *texts, family uint64) *eventQueue {
+	q := &eventQueue{texts: s, scan: scan.Finder{Profile: s.profile, Memory: s.memory, Family: family}}
 	q.data = json.NewEventData(&q.scan)
 	return q
 }
@@ -199,23 +203,41 @@ func (q *eventQueue) take(dst, src []record.Event, end bool) []record.Event {
 		for k < len(q.spans) && q.spans[k].Stop() <= to {
 			k++
 		}
-		if k > 0 {
-			e.Data = string(scan.Replace(nil, []byte(e.Data), q.from, q.spans[:k]))
-			q.spans = q.spans[k:]
-		}
-		e.Type, e.ID = field.Freely(q.profile, e.Type), field.Freely(q.profile, e.ID)
+		e.Data = replaced(&q.scan, q.spans[:k:k], e.Data, q.from)
+		q.spans = q.spans[k:]
+		e.Type, e.ID = q.rewrite.Freely(e.Type), q.rewrite.Freely(e.ID)
 		dst = append(dst, e)
 		q.waiting, q.from = q.waiting[1:], to+1
 	}
 	return dst
 }
 
+// replaced returns data, which stands at at, without spans and what is known.
+func replaced(s *scan.Finder, spans []scan.Span, data string, at int64) string {
+	if len(spans) == 0 && s.Memory.IsEmpty() {
+		return data
+	}
+	text := []byte(data)
+	if spans, _ = s.Recall(spans, text, at, true); len(spans) == 0 {
+		return data
+	}
+	return string(scan.Replace(nil, text, at, spans))
+}
+
 // texts redacts short texts and remembers what became of them: most of those of
 // an exchange were the same in the one before.
 type texts struct {
 	profile Profile
-	known   map[text]string
+	memory  *scan.Memory // of what was taken out
+	rewrite field.Texts
+	done    map[text]done
 	spare   []*bodyScan // for bodies to come
+}
+
+// done is what became of a text by what was known then.
+type done struct {
+	as      string
+	version int
 }
 
 // A text is the value of a field, or what else stands in heads.
@@ -244,26 +266,32 @@ func (s *texts) of(t text) string {
 	if t.value == "" {
 		return ""
 	}
-	as, ok := s.known[t]
-	if ok {
-		return as
+	is, ok := s.done[t]
+	if ok && is.version == s.memory.Version {
+		return is.as
 	}
-	switch t.kind {
-	case fieldText:
-		as = field.Value(s.profile, t.name, t.value)
-	case urlText:
-		as = field.URL(s.profile, t.value)
-	case freeText:
-		as = field.Freely(s.profile, t.value)
+	switch {
+	case ok:
+		is.as = s.rewrite.Recall(is.as, t.isURL())
+	case t.kind == fieldText:
+		is.as = s.rewrite.Value(t.name, t.value)
+	case t.kind == urlText:
+		is.as = s.rewrite.URL(t.value)
+	case t.kind == freeText:
+		is.as = s.rewrite.Freely(t.value)
 	}
+	is.version = s.memory.Version
 	if len(t.name)+len(t.value) <= maxText {
-		if len(s.known) >= maxTexts {
-			clear(s.known)
+		if len(s.done) >= maxTexts {
+			clear(s.done)
 		}
-		s.known[t] = as
+		s.done[t] = is
 	}
-	return as
+	return is.as
 }
+
+// isURL reports whether t is a URL.
+func (t text) isURL() bool { return t.kind == urlText || t.kind == fieldText && field.IsURL(t.name) }
 
 // failure returns err without the secrets in its message, which other tools may
 // have written.
@@ -311,11 +339,11 @@ type waiting struct {
 	from int64
 }
 
-func newMessageQueue(p Profile) *messageQueue {
+func newMessageQueue(t *texts) *messageQueue {
 	q := new(messageQueue)
 	for i := range q.sides {
 		s := &q.sides[i]
-		s.scan.Profile = p
+		s.scan.Profile, s.scan.Memory = t.profile, t.memory
 		s.data = body.NewMessages(&s.scan)
 	}
 	return q
@@ -356,26 +384,32 @@ func (q *messageQueue) take(dst, src []record.WebSocketMessage, end bool) []reco
 		for k < len(m.side.spans) && m.side.spans[k].Stop() <= to {
 			k++
 		}
-		if k > 0 {
-			m.Data = string(scan.Replace(nil, []byte(m.Data), m.from, m.side.spans[:k]))
-			m.side.spans = m.side.spans[k:]
-		}
+		m.Data = replaced(&m.side.scan, m.side.spans[:k:k], m.Data, m.from)
+		m.side.spans = m.side.spans[k:]
 		dst, q.waiting = append(dst, m.WebSocketMessage), q.waiting[1:]
 	}
 	return dst
 }
 
-// fields returns fs without its secrets.
+// fields returns fs without its secrets. What is known by one field goes from all.
 func (s *texts) fields(fs record.Fields) record.Fields {
 	if fs == nil {
 		return nil
 	}
 	out := make(record.Fields, len(fs))
+	for version := s.memory.Version - 1; version != s.memory.Version; {
+		version = s.memory.Version
+		s.each(out, fs)
+	}
+	return out
+}
+
+// each sets out to what becomes of fs.
+func (s *texts) each(out, fs record.Fields) {
 	for i, f := range fs {
 		out[i] = record.Field{Name: f.Name, Value: s.of(text{fieldText, f.Name, f.Value})}
 		if len(f.Name) > maxFieldName {
 			out[i].Name = s.freely(f.Name)
 		}
 	}
-	return out
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strings"
 
 	"ssltape/record"
 	"ssltape/record/scan"
@@ -14,7 +15,8 @@ import (
 type half struct {
 	*texts
 	dst     *record.Message
-	fields  int // of the source's header and trailer that were seen
+	family  uint64 // of the body: see [scan.Memory.NewFamily]
+	fields  int    // of the source's header and trailer that were seen
 	trailer int
 	body    *bodyScan // nil until the body begins
 	coded   bool      // it has a content coding
@@ -24,6 +26,7 @@ type half struct {
 	marks   int       // of the source's that were taken over
 	shifts  []shift
 	ended   bool
+	over    bool // of the body nothing comes
 	spoiled bool // the body was taken out as a whole
 }
 
@@ -31,19 +34,30 @@ type half struct {
 // the twin's body.
 type shift struct{ from, to, dst int64 }
 
-// grow makes the twin's message what m is by now, and all of it at the end.
+// head makes the header of the twin's message what that of m is by now.
+func (h *half) head(m *record.Message) {
+	if h.fields != len(m.Header) {
+		h.fields, h.dst.Header = len(m.Header), h.texts.fields(m.Header)
+	}
+}
+
+// grow makes the rest of the twin's message what that of m is by now, and all of it at the
+// end.
 func (h *half) grow(m *record.Message, end bool) error {
+	err := h.content(m, end)
+	if h.trailer != len(m.Trailer) {
+		h.trailer, h.dst.Trailer = len(m.Trailer), h.texts.fields(m.Trailer)
+	}
+	return err
+}
+
+// content does so but for the trailer, by which nothing of the body is known.
+func (h *half) content(m *record.Message, end bool) error {
 	d := h.dst
 	d.Proto = h.freely(m.Proto)
 	d.HeadSize, d.BodySize, d.Cut, d.WireSize = m.HeadSize, m.BodySize, m.Cut, m.WireSize
 	d.Start, d.End, d.Done = m.Start, m.End, m.Done
 	d.Comment = h.freely(m.Comment)
-	if h.fields != len(m.Header) {
-		h.fields, d.Header = len(m.Header), h.texts.fields(m.Header)
-	}
-	if h.trailer != len(m.Trailer) {
-		h.trailer, d.Trailer = len(m.Trailer), h.texts.fields(m.Trailer)
-	}
 	if h.ended {
 		return nil
 	}
@@ -86,9 +100,12 @@ func (h *half) newBody(m *record.Message) *bodyScan {
 	if i := slices.IndexFunc(h.spare, func(b *bodyScan) bool { return b.contentType == contentType }); i >= 0 {
 		b := h.spare[i]
 		h.spare = slices.Delete(h.spare, i, i+1)
+		b.found.Family = h.family
 		return b
 	}
-	b := &bodyScan{contentType: contentType, found: scan.Finder{Profile: h.profile}}
+	media := strings.ToLower(contentType)
+	b := &bodyScan{contentType: contentType, found: scan.Finder{Profile: h.profile, Memory: h.memory, Family: h.family,
+		Safe: strings.Contains(media, "x-www-form-urlencoded"), Even: !isText(media)}}
 	b.Sink = &opening{s: &b.found, body: newGuess(&b.found, contentType, 0)}
 	return b
 }
@@ -134,9 +151,12 @@ func (h *half) copy(src *record.Body) error {
 		}
 		if h.ended {
 			h.body.End()
+			h.over = true
 		}
-		if h.body.found.Next() == scan.Settled {
-			h.done = min(h.body.Pending(), h.read)
+		to := min(h.body.Pending(), h.read)
+		known, to := h.body.found.Knows(mem[h.done:to], h.done, h.over && to == h.read)
+		if h.body.found.Next() == scan.Settled && !known {
+			h.done = to
 			h.dst.Body.Share(src, h.done)
 			h.buf = append(h.buf[:0], mem[h.done:]...)
 			return nil
@@ -185,6 +205,7 @@ func (h *half) hold(p []byte) error {
 // End decides and appends all that is held back.
 func (h *half) End() error {
 	h.body.End()
+	h.over = true
 	_, err := h.flush(h.buf)
 	h.buf = nil
 	return err
@@ -194,7 +215,13 @@ func (h *half) End() error {
 // rest of p.
 func (h *half) flush(p []byte) ([]byte, error) {
 	to := min(h.body.Pending(), h.read)
-	for _, s := range h.body.found.Take(to) {
+	spans := h.body.found.Take(to)
+	to = min(to, h.body.found.Next())
+	if n := len(spans); n > 0 {
+		to = max(to, spans[n-1].Stop())
+	}
+	spans, to = h.body.found.Recall(spans, p[:to-h.done], h.done, h.over && to == h.read)
+	for _, s := range spans {
 		head := p[:s.At-h.done]
 		if err := h.append(head, []byte(s.Text)); err != nil {
 			return p, err
@@ -202,7 +229,6 @@ func (h *half) flush(p []byte) ([]byte, error) {
 		p, h.done = p[len(head)+s.N:], s.Stop()
 		h.shifts = append(h.shifts, shift{s.At, h.done, h.dst.Body.Len()})
 	}
-	to = min(to, h.body.found.Next())
 	if to <= h.done {
 		return p, nil
 	}
@@ -235,7 +261,7 @@ func (h *half) decode(m *record.Message) error {
 	if err := h.dst.Body.Close(); err != nil {
 		return err
 	}
-	*h = half{texts: h.texts, dst: h.dst, fields: h.fields, trailer: h.trailer, ended: true}
+	*h = half{texts: h.texts, dst: h.dst, family: h.family, fields: h.fields, trailer: h.trailer, ended: true}
 	switch {
 	case derr == nil || errors.Is(derr, io.ErrUnexpectedEOF):
 		_, err = io.Copy(&h.dst.Body, m.Body.Reader())

@@ -26,6 +26,7 @@ type stream struct {
 	scan    *scan.Finder
 	order   *order
 	next    int64 // offset of the bytes that come next
+	decided int64 // offset up to which is written what is to stand there
 	state   int
 	head    head
 	line    scan.Held // lines of a head, or what may begin one
@@ -79,7 +80,7 @@ func (t *stream) Pending() int64 { return min(t.line.Start(0), t.body.Pending())
 // write takes the n bytes at at, which follow those before but for what gap told.
 func (t *stream) Write(p []byte, at int64, _ int) {
 	if t.order.webSocket && t.state == inDoubt {
-		t.frames(newWebSocket(t.scan, newDeflater(t.scan.Profile, t.order.extensions, "client")))
+		t.frames(newWebSocket(t.scan, newDeflater(t.scan, t.order.extensions, "client")))
 	}
 	for len(p) > 0 {
 		var n int
@@ -330,7 +331,7 @@ func (t *stream) headEnds() {
 	switch {
 	case h.status == 101 && h.webSocket:
 		t.order.webSocket, t.order.extensions = true, h.extensions
-		t.frames(newWebSocket(t.scan, newDeflater(t.scan.Profile, h.extensions, "server")))
+		t.frames(newWebSocket(t.scan, newDeflater(t.scan, h.extensions, "server")))
 		return
 	case response && (h.status < 200 || h.status == 204 || h.status == 304 || method == "HEAD"),
 		response && method == "CONNECT" && h.status < 300,

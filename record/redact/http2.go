@@ -311,7 +311,7 @@ func (h *http2Stream) value(f hpack.HeaderField, known bool, from, to int) {
 		return
 	}
 	for _, fill := range []bool{false, true} {
-		enc, found := h.encode(name, f.Value, length, fill)
+		enc, found := h.encode(hpack.HeaderField{Name: name, Value: f.Value}, h.block.Start(start), length, fill)
 		if !found {
 			return
 		}
@@ -324,14 +324,16 @@ func (h *http2Stream) value(f hpack.HeaderField, known bool, from, to int) {
 	h.scan.Put(h.block.Places(start, to), scan.Filler(length, f.Value))
 }
 
-// encode returns a value without its secrets in the Huffman code, padded to n
-// bytes if it is not longer: an asterisk has eight bits (RFC 7541, appendix B).
-func (h *http2Stream) encode(name, value string, n int, fill bool) (enc []byte, found bool) {
-	f := scan.Finder{Profile: h.scan.Profile, Fill: fill}
+// encode returns the value of a field, which stands at at, without its secrets in the
+// Huffman code, padded to n bytes if it is not longer: an asterisk has eight bits (RFC
+// 7541, appendix B).
+func (h *http2Stream) encode(field hpack.HeaderField, at int64, n int, fill bool) (enc []byte, found bool) {
+	f := scan.Finder{Profile: h.scan.Profile, Fill: fill, Safe: true}
+	f.PartOf(h.scan, func(int64) int64 { return at })
 	var held scan.Held
-	held.Add([]byte(value), 0, len(value))
-	redactField(&f, name, &held, 0, len(value))
-	spans := f.Take(scan.Settled)
+	held.Add([]byte(field.Value), 0, len(field.Value))
+	redactField(&f, field.Name, &held, 0, len(field.Value))
+	spans, _ := f.Recall(f.Take(scan.Settled), held.Text, 0, true)
 	if len(spans) == 0 {
 		return nil, false
 	}

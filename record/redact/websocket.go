@@ -25,6 +25,8 @@ type webSocket struct {
 	frame   frame.WebSocket // under way
 	left    int64           // bytes to come of the payload; -1 in the head of a frame
 	payload []masked
+	plain   scan.Held // what is under the masks and not decided
+	ends    int64     // where that ends
 	deflate *deflater // nil where messages are not compressed
 	packed  packed    // the compressed message under way
 }
@@ -54,6 +56,7 @@ type masked struct {
 // compressed unless d is nil.
 func newWebSocket(f *scan.Finder, d *deflater) *webSocket {
 	w := &webSocket{scan: f, deflate: d, inner: scan.Finder{Profile: f.Profile, Fill: true}, left: -1}
+	w.inner.PartOf(f, nil)
 	w.message, w.control = body.NewMessages(&w.inner), json.NewLoose(&w.inner)
 	return w
 }
@@ -127,6 +130,10 @@ func (w *webSocket) data(p []byte, at int64) {
 	text := make([]byte, len(p))
 	for i, c := range p {
 		text[i] = c ^ key[(at+int64(i))%4]
+	}
+	if w.frame.Masked { // else it is seen as it passes
+		w.plain.Add(text, at, len(text))
+		w.ends = at + int64(len(text))
 	}
 	is.Write(text, at, len(text))
 }
@@ -221,7 +228,7 @@ func (w *webSocket) put(at int64, text []byte, key [4]byte) {
 
 // pass hands on what was found, masked as its place was.
 func (w *webSocket) pass() {
-	for _, s := range w.inner.Take(w.pending()) {
+	for _, s := range w.take() {
 		text := []byte(s.Text)
 		for _, m := range w.payload {
 			m.mask(s.At, text)
@@ -233,6 +240,36 @@ func (w *webSocket) pass() {
 	if k := len(w.payload) - 1; k > 0 && w.message.Pending() == scan.Settled {
 		w.payload = append(w.payload[:0], w.payload[k])
 	}
+}
+
+// take returns what is decided of what goes: what was found, and what is known and under a
+// mask.
+func (w *webSocket) take() []scan.Span {
+	limit := w.pending()
+	spans := w.inner.Take(limit)
+	limit = min(limit, w.inner.Next())
+	if len(w.plain.Text) == 0 || w.plain.Start(0) >= limit {
+		return spans
+	}
+	var all []scan.Span
+	done := 0 // of the text
+	w.plain.Feed(func(p []byte, at int64, n int) {
+		stop := at + int64(n)
+		if at >= limit {
+			return
+		}
+		k := 0
+		for k < len(spans) && spans[k].At < stop {
+			k++
+		}
+		p = p[:min(int64(n), limit-at)]
+		over := w.left < 0 || stop < w.ends
+		known, to := w.inner.Recall(spans[:k:k], p, at, over && len(p) == n)
+		all, spans = append(all, known...), spans[k:]
+		done += int(to - at)
+	}, 0, len(w.plain.Text))
+	w.plain.Drop(done)
+	return append(all, spans...)
 }
 
 // mask puts the mask on what of text, which stands at at, is in m.
@@ -276,12 +313,13 @@ func (w *webSocket) End() {
 	}
 	w.message.End()
 	w.control.End()
+	w.left = -1
 	w.pass()
 }
 
 // Pending implements [scan.Sink].
 func (w *webSocket) Pending() int64 {
-	p := min(w.pending(), w.inner.Next())
+	p := min(w.pending(), w.inner.Next(), w.plain.Start(0))
 	if w.packed.open && !w.packed.gone {
 		p = min(p, w.packed.at)
 	}

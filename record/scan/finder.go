@@ -13,13 +13,20 @@ type Finder struct {
 	Fill    bool    // replacements have the length of what they replace
 	Found   int     // values that go, so far
 	URLs    bool    // replacements may hold only what URLs may
+	Safe    bool    // so do those of values that are known
+	Even    bool    // these have the length of what they replace
 	Depth   int     // of encodings within encodings
+	Memory  *Memory // learns what is found, or nil
+	Family  uint64  // of the source, or 0: see [Memory.NewFamily]
 	spans   []Span  // in order of discovery
 	first   int64   // where the first of them begins, if there are any
 	covered int64   // end of the last span that Take returned
 	inner   *Trial  // of what is decoded
 	outer   *Finder // of what the source is a part of, in other words, or nil
 	where   func([]Span) []Span
+	source  uint64               // its number in Memory, or 0
+	parent  *Finder              // of what the source is a part of, in other words or not, or nil
+	place   func(at int64) int64 // of its places in that of parent, or nil where they are the same
 }
 
 // Within returns the Finder of what is written in the source of outer in other
@@ -28,11 +35,23 @@ func Within(outer *Finder, where func([]Span) []Span) Finder {
 	return Finder{Profile: outer.Profile, Depth: outer.Depth, outer: outer, where: where}
 }
 
-// Redact takes out the value that stands at places. Where it stands in several
-// the replacement begins in the first one.
+// Redact takes out the value that stands at places, and learns it. Where it stands in
+// several the replacement begins in the first one.
 func (s *Finder) Redact(places []Span, value []byte, k Shape) {
 	if s.outer != nil {
 		s.outer.Redact(s.where(places), value, k)
+		return
+	}
+	if s.Memory != nil && k != Message && len(places) > 0 && !IsStandIn(value) {
+		s.Memory.learn(value, s, places[len(places)-1].Stop())
+	}
+	s.Hide(places, value, k)
+}
+
+// Hide is Redact of a value that may be another thing elsewhere.
+func (s *Finder) Hide(places []Span, value []byte, k Shape) {
+	if s.outer != nil {
+		s.outer.Hide(s.where(places), value, k)
 		return
 	}
 	if IsStandIn(value) {
@@ -160,6 +179,7 @@ func (s *Finder) withoutOverlap(spans []Span) []Span {
 // sinks that report to it have to be at their end.
 func (s *Finder) Reset() {
 	s.Found, s.URLs, s.spans, s.first, s.covered = 0, false, nil, 0, 0
+	s.source, s.Family = 0, 0
 }
 
 // Clean reports whether there is nothing in p, which was decoded, that goes. It

@@ -68,6 +68,7 @@ type sink struct {
 // New returns the sink for items of a format.
 func New(s *scan.Finder, f Format) scan.Sink {
 	b := &sink{s: s, inner: scan.Finder{Profile: s.Profile, Depth: s.Depth, Fill: true}, read: f}
+	b.inner.PartOf(s, nil)
 	b.txt = json.NewLoose(&b.inner)
 	b.col = json.NewCollector(&b.inner)
 	return b

@@ -188,10 +188,11 @@ func (m *multipart) Pending() int64 { return min(m.line.Start(0), m.part.Pending
 
 // unpackBase64 looks into a part with the transfer encoding base64 (RFC 2045,
 // section 6.8).
-func (m *multipart) unpackBase64(p []byte) (instead []byte, ok bool) {
+func (m *multipart) unpackBase64(p []byte, at int64) (instead []byte, ok bool) {
 	d := base64.NewDecoder(base64.StdEncoding, bytes.NewReader(p))
 	out, err := io.ReadAll(d)
-	if t := json.NewText(m.s); t.HoldsSecret(out) {
+	t := json.NewText(m.s)
+	if known, _ := m.s.Knows(out, at, true); known || t.HoldsSecret(out) {
 		return []byte{}, true
 	}
 	return nil, err == nil

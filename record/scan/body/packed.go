@@ -6,10 +6,10 @@ import "ssltape/record/scan"
 // longer one goes unseen.
 const maxPacked = 8 << 20
 
-// An Unpack looks into text that is encoded as a whole. It returns what is to
+// An Unpack looks into text that is encoded as a whole, and ends at at. It returns what is to
 // stand instead, of the same length or else of none, or nil where nothing has
 // to go; ok is false where the text turned out not to be encoded.
-type Unpack func(p []byte) (instead []byte, ok bool)
+type Unpack func(p []byte, at int64) (instead []byte, ok bool)
 
 // A Packed is the sink for text that is encoded as a whole, so that nothing can
 // be replaced within. If there is a secret in it all of it goes.
@@ -19,6 +19,7 @@ type Packed struct {
 	h      scan.Held
 	raw    scan.Sink // for what turns out not to be encoded
 	size   int       // of what was discarded
+	end    int64     // where the text ends
 	gone   bool      // it is too long to be looked at
 }
 
@@ -34,6 +35,7 @@ func (p *Packed) Write(b []byte, at int64, n int) {
 		p.GiveUp()
 		b, at, n = b[k:], at+int64(k), n-k
 	}
+	p.end = at + int64(n)
 	if p.h.Add(b, at, n); p.gone {
 		p.discard()
 	}
@@ -55,7 +57,7 @@ func (p *Packed) discard() {
 func (p *Packed) End() {
 	n := len(p.h.Text)
 	if n > 0 {
-		instead, ok := p.unpack(p.h.Text)
+		instead, ok := p.unpack(p.h.Text, p.end)
 		switch {
 		case !ok && instead == nil:
 			p.h.Feed(p.raw.Write, 0, n)

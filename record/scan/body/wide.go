@@ -23,6 +23,7 @@ type wide struct {
 func NewWide(s *scan.Finder, contentType string, big bool) scan.Sink {
 	w := &wide{s: s, inner: scan.Finder{Profile: s.Profile, Fill: s.Fill}, big: big}
 	media, _, _ := strings.Cut(contentType, ";")
+	w.inner.PartOf(s, func(unit int64) int64 { return w.base + 2*unit })
 	w.is = newBody(&w.inner, media, 0)
 	return w
 }

@@ -101,7 +101,7 @@ func Scan(s *scan.Finder, name string, h *scan.Held, from, to int) {
 	default:
 		if v != secret.Stays && goes(v, h.Text[from:to]) {
 			scanValue(s, h, from+secret.Credentials(h.Text[from:to]), to)
-		} else if isURLField(name) {
+		} else if IsURL(name) {
 			ScanURL(s, h, from, to)
 		} else {
 			ScanFreely(s, h, from, to)
@@ -122,7 +122,8 @@ func goes(v secret.Verdict, value []byte) bool {
 // urlFields are the fields whose value is a URL, often without a scheme.
 var urlFields = char.Set("location content-location referer refresh origin destination sourcemap link")
 
-func isURLField(name string) bool {
+// IsURL reports whether the value of the field called name is a URL.
+func IsURL(name string) bool {
 	if n := len(name) - len("-url"); n >= 0 && (strings.EqualFold(name[n:], "-url") || strings.EqualFold(name[n:], "-uri")) {
 		return true
 	}
@@ -143,7 +144,14 @@ func scanCookie(s *scan.Finder, h *scan.Held, from, to int) {
 	if a, b := char.Trim(h.Text, from, to); scan.IsStandIn(h.Text[a:b]) { // for one without a name
 		return
 	}
-	scanValue(s, h, from+bytes.IndexByte(h.Text[from:to], '=')+1, to)
+	from, to = char.Trim(h.Text, from+bytes.IndexByte(h.Text[from:to], '=')+1, to)
+	switch value := h.Text[from:to]; {
+	case len(value) == 0:
+	case secret.IsMemorableCookie(value):
+		s.Redact(h.Places(from, to), value, scan.InText)
+	default:
+		s.Hide(h.Places(from, to), value, scan.InText)
+	}
 }
 
 // ScanFreely scans h.Text[from:to] for what gives itself away.
@@ -167,42 +175,67 @@ func ScanURL(s *scan.Finder, h *scan.Held, from, to int) {
 }
 
 // Freely returns v without the secrets that give themselves away.
-func Freely(p secret.Profile, v string) string {
-	if p == secret.Secrets && harmless(v) {
-		return v
+func Freely(p secret.Profile, v string) string { return (&Texts{Profile: p}).Freely(v) }
+
+// URL returns v, which is a URL or the target of a request, without its secrets.
+func URL(p secret.Profile, v string) string { return (&Texts{Profile: p}).URL(v) }
+
+// Value returns the value v of the field called name without its secrets.
+func Value(p secret.Profile, name, v string) string { return (&Texts{Profile: p}).Value(name, v) }
+
+// A Texts rewrites short texts.
+type Texts struct {
+	Profile secret.Profile
+	Memory  *scan.Memory // of what is known, which learns what is found, or nil
+}
+
+// Freely returns v without the secrets that give themselves away.
+func (t *Texts) Freely(v string) string {
+	if t.Profile == secret.Secrets && harmless(v) {
+		return t.Recall(v, false)
 	}
-	return rewrite(p, v, ScanFreely)
+	return t.rewrite(v, ScanFreely, false)
 }
 
 // URL returns v, which is a URL or the target of a request, without its secrets.
-func URL(p secret.Profile, v string) string {
-	if p == secret.Secrets && harmless(v) {
-		return v
+func (t *Texts) URL(v string) string {
+	if t.Profile == secret.Secrets && harmless(v) {
+		return t.Recall(v, true)
 	}
-	return rewrite(p, v, ScanURL)
+	return t.rewrite(v, ScanURL, true)
 }
 
 // Value returns the value v of the field called name without its secrets.
-func Value(p secret.Profile, name, v string) string {
-	if p == secret.Secrets && harmless(v) && p.Field(name) == secret.Stays {
-		return v
+func (t *Texts) Value(name, v string) string {
+	if t.Profile == secret.Secrets && harmless(v) && t.Profile.Field(name) == secret.Stays {
+		return t.Recall(v, IsURL(name))
 	}
-	return rewrite(p, v, func(s *scan.Finder, h *scan.Held, from, to int) { Scan(s, name, h, from, to) })
+	return t.rewrite(v, func(s *scan.Finder, h *scan.Held, from, to int) { Scan(s, name, h, from, to) }, IsURL(name))
 }
 
-// rewrite returns v without what with finds in it.
-func rewrite(p secret.Profile, v string, with func(s *scan.Finder, h *scan.Held, from, to int)) string {
+// Recall returns v, which is a URL or not, without the values that are known.
+func (t *Texts) Recall(v string, isURL bool) string {
+	if t.Memory.IsEmpty() || v == "" {
+		return v
+	}
+	return t.rewrite(v, func(*scan.Finder, *scan.Held, int, int) {}, isURL)
+}
+
+// rewrite returns v, which is a URL or not, without what with finds in it, and without the
+// values that are known.
+func (t *Texts) rewrite(v string, with func(s *scan.Finder, h *scan.Held, from, to int), isURL bool) string {
 	if v == "" {
 		return v
 	}
 	var h scan.Held
 	h.Add([]byte(v), 0, len(v))
-	s := scan.Finder{Profile: p}
+	s := scan.Finder{Profile: t.Profile, Memory: t.Memory, Safe: isURL}
 	with(&s, &h, 0, len(v))
+	spans, _ := s.Recall(s.Take(scan.Settled), h.Text, 0, true)
 	if s.Found == 0 {
 		return v
 	}
-	return string(scan.Replace(nil, h.Text, 0, s.Take(scan.Settled)))
+	return string(scan.Replace(nil, h.Text, 0, spans))
 }
 
 // maxHarmless is the length of the longest value that harmless looks at.
