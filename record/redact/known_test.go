@@ -65,12 +65,9 @@ func spelled(s string) []string {
 
 // TestKnown holds that a secret which is known by one message is found in those after it.
 func TestKnown(t *testing.T) {
-	for _, s := range []string{"qZ7kPw2mXv9sLt4bNc8d", "hunter2024", "Tr0ub4dor&3", "p4ss&w0/rd+x7="} {
+	for _, s := range []string{"qZ7kPw2mXv9sLt4bNc8d", "hunter2024", "p4ss&w0/rd+x7="} {
 		all := teachers(s)
 		for _, from := range slices.Sorted(maps.Keys(all)) {
-			if len(s) < 16 && from == "cookie" {
-				continue
-			}
 			for where, echo := range echoes(s) {
 				in := all[from] + echo
 				chunks := redactChunks(t, redact.Secrets, 1<<30, in)
@@ -109,13 +106,13 @@ func mustHide(t *testing.T, s, where, out string) {
 // TestNotKnown holds that what may be another thing elsewhere stays there.
 func TestNotKnown(t *testing.T) {
 	for teacher, echo := range map[string]string{
-		post("application/json", `{"password":"correcthorse"}`):                  "the correcthorse battery",
-		post("application/json", `{"password":"12345678"}`):                      "order 12345678",
-		post("application/json", `{"password":"enter-your-password"}`):           "please enter-your-password here",
-		get("/", "Cookie: lang=en-US-x-2024; model=claude-3-5-sonnet-20241022"):  "claude-3-5-sonnet-20241022 in en-US-x-2024",
-		get("/", "Cookie: id=0a1b2c3d-1111-2222-3333-444455556666; ip=10.1.2.3"): "0a1b2c3d-1111-2222-3333-444455556666 at 10.1.2.3",
-		get("/", "Cookie: at=2024-10-22T10:11:12Z; v=1.2.3-beta45"):              "2024-10-22T10:11:12Z 1.2.3-beta45",
-		get("/", "Cookie: host=node-12.example.com"):                             "node-12.example.com",
+		post("application/json", `{"password":"correcthorse"}`):                       "the correcthorse battery",
+		post("application/json", `{"password":"12345678"}`):                           "order 12345678",
+		post("application/json", `{"password":"enter-your-password"}`):                "please enter-your-password here",
+		get("/", "Cookie: lang=en-US-x-2024; model=claude-3-5-sonnet-20241022"):       "claude-3-5-sonnet-20241022 in en-US-x-2024",
+		get("/", "Cookie: machine=0a1b2c3d-1111-2222-3333-444455556666; ip=10.1.2.3"): "0a1b2c3d-1111-2222-3333-444455556666 at 10.1.2.3",
+		get("/", "Cookie: at=2024-10-22T10:11:12Z; v=1.2.3-beta45"):                   "2024-10-22T10:11:12Z 1.2.3-beta45",
+		get("/", "Cookie: host=node-12.example.com"):                                  "node-12.example.com",
 	} {
 		in := teacher + post("text/plain", echo)
 		for how, out := range map[string]string{"chunks": redactChunks(t, redact.Secrets, 1<<30, in), "exchanges": redactExchanges(t, redact.Secrets, 1<<30, in)} {

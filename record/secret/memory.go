@@ -76,9 +76,12 @@ func IsMemorable(value []byte) bool {
 	return holds(value, isMixedRun) || holds(value, isRandomRun)
 }
 
-// IsMemorableCookie is IsMemorable of the value of a cookie, which may be the choice of a
-// language as well, or the id of a machine.
-func IsMemorableCookie(value []byte) bool {
+// IsMemorableCookie is IsMemorable of the value of the cookie called name, which may be the
+// choice of a language as well, or the id of a machine.
+func IsMemorableCookie(name, value []byte) bool {
+	if Secrets.Key(name).IsName() || IsURLKey(name) {
+		return true // which Memories judges
+	}
 	return len(value) >= MinKey && !IsUUID(value) && IsMemorable(value) && holds(value, isRandomRun)
 }
 

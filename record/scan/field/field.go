@@ -144,10 +144,12 @@ func scanCookie(s *scan.Finder, h *scan.Held, from, to int) {
 	if a, b := char.Trim(h.Text, from, to); scan.IsStandIn(h.Text[a:b]) { // for one without a name
 		return
 	}
-	from, to = char.Trim(h.Text, from+bytes.IndexByte(h.Text[from:to], '=')+1, to)
+	n := bytes.IndexByte(h.Text[from:to], '=')
+	name := bytes.TrimSpace(h.Text[from : from+max(n, 0)])
+	from, to = char.Trim(h.Text, from+n+1, to)
 	switch value := h.Text[from:to]; {
 	case len(value) == 0:
-	case secret.IsMemorableCookie(value):
+	case secret.IsMemorableCookie(name, value):
 		s.Redact(h.Places(from, to), value, scan.InText)
 	default:
 		s.Hide(h.Places(from, to), value, scan.InText)
