@@ -81,7 +81,7 @@ func (m *Memory) learn(value []byte, s *Finder, at int64) {
 		if k == nil {
 			k = m.add(string(v))
 			k.family = s.familyOf()
-		} else if k.family != s.familyOf() {
+		} else if s.parent != nil || k.family != s.familyOf() { // it counted before this source began
 			continue
 		}
 		place := at
