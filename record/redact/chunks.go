@@ -239,7 +239,7 @@ func (w *ChunkWriter) conn(rc *record.Conn, dir record.Dir) *conn {
 		c = &conn{server: dir == record.In}
 		o := new(order)
 		for dir := range c.streams {
-			c.streams[dir] = newStream(&scan.Finder{Profile: w.profile, Fill: true, Memory: w.known}, o)
+			c.streams[dir] = newStream(&scan.Finder{Profile: w.profile, Fill: true, Safe: true, Memory: w.known}, o)
 		}
 		w.conns[rc] = c
 		w.order = append(w.order, c)

@@ -1,6 +1,8 @@
 package redact_test
 
 import (
+	"bytes"
+	"compress/flate"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/hex"
@@ -10,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/net/http2/hpack"
 
 	"ssltape/record/redact"
 )
@@ -137,4 +141,99 @@ func TestKnownBefore(t *testing.T) {
 			t.Errorf("in pieces of %d\n%s\nas a whole\n%s", n, again, out)
 		}
 	}
+}
+
+// TestKnownFramed holds that a known secret is found under the masks of a WebSocket, in
+// compressed messages of one, and in the compressed fields of HTTP/2.
+func TestKnownFramed(t *testing.T) {
+	s := "qZ7kPw2mXv9sLt4bNc8d"
+	upgrade := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	learn, tell := `{"password":"`+s+`"}`, "they said "+s+" to me"
+	for name, c := range map[string]struct {
+		in     string
+		masked bool
+	}{
+		"plain":        {upgrade + "\r\n" + wsFrame(0x81, "", learn) + wsFrame(0x81, "", tell) + wsFrame(0x81, "", "last"), false},
+		"masked":       {upgrade + "\r\n" + wsFrame(0x81, "k\x99#\x01", learn) + wsFrame(0x81, "k\x99#\x01", tell) + wsFrame(0x81, "k\x99#\x01", "last"), true},
+		"compressed":   {switching + deflated("", true, []string{learn, tell, "last"}), false},
+		"and together": {switching + deflated("", false, []string{learn, tell, "last"}), false},
+		"fields":       {knownFields(s), false},
+	} {
+		whole := redactChunks(t, redact.Secrets, 1<<30, c.in)
+		if len(whole) != len(c.in) {
+			t.Errorf("%s: %d bytes of %d", name, len(whole), len(c.in))
+		}
+		for _, n := range pieces {
+			if out := redactChunks(t, redact.Secrets, n, c.in); out != whole {
+				t.Errorf("%s, in pieces of %d: %q\nas a whole\n%q", name, n, out, whole)
+			}
+		}
+		seen := whole
+		switch {
+		case c.masked:
+			seen = unmasked(whole[len(upgrade)+2:], "k\x99#\x01")
+		case strings.HasPrefix(c.in, switching):
+			if seen = inflated(whole[len(switching):]); !strings.Contains(seen, "they said ") || !strings.HasSuffix(seen, " to me last") {
+				t.Errorf("%s: got\n%q", name, seen)
+			}
+		case name == "fields":
+			if seen = parse(t, whole); !strings.Contains(seen, "x-note: it was redacted-") {
+				t.Errorf("%s: got\n%s", name, seen)
+			}
+		}
+		if strings.Contains(seen, s) || leaks(whole, s) != "" {
+			t.Errorf("%s: leaks\n%q", name, seen)
+		}
+	}
+}
+
+// knownFields is a connection of HTTP/2 with s as the value of a field, and of another one
+// in a request after that.
+func knownFields(s string) string {
+	var block bytes.Buffer
+	enc := hpack.NewEncoder(&block)
+	out := preface + frame(4, 0, 0, "")
+	for i, f := range []hpack.HeaderField{{Name: "x-api-key", Value: s}, {Name: "x-note", Value: "it was " + s + " indeed"}} {
+		block.Reset()
+		for _, f := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":path", Value: "/"}, f} {
+			enc.WriteField(f)
+		}
+		out += frame(1, 4|1|0x20, uint32(1+2*i), "\x00\x00\x00\x00\x10"+block.String())
+	}
+	return out
+}
+
+// unmasked returns the payloads of frames of wsFrame that are masked with key.
+func unmasked(frames, key string) (out string) {
+	for len(frames) > 8 {
+		n := int(frames[2])<<8 | int(frames[3])
+		for i := range n {
+			out += string(frames[8+i] ^ key[i%4])
+		}
+		frames = frames[8+n:]
+	}
+	return out
+}
+
+// inflated returns the messages of frames of deflated, a space after each but the last.
+func inflated(frames string) string {
+	var all []string
+	var message string
+	for len(frames) > 1 {
+		first, n, head := frames[0], int(frames[1]), 2
+		if n == 126 {
+			n, head = int(frames[2])<<8|int(frames[3]), 4
+		}
+		if first&0x0f < 8 {
+			message += frames[head : head+n]
+		}
+		frames = frames[head+n:]
+		if first&0x8f == 0x89 || first&0x80 == 0 {
+			continue
+		}
+		z := flate.NewReaderDict(strings.NewReader(message+"\x00\x00\xff\xff"), []byte(strings.Join(all, "")))
+		p, _ := io.ReadAll(z) // which does not end
+		all, message = append(all, string(p)), ""
+	}
+	return strings.Join(all, " ")
 }

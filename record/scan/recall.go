@@ -47,14 +47,14 @@ func (s *Finder) recall(spans []Span, in *search, from int) ([]Span, int) {
 
 // standInOf returns what stands for r.
 func (s *Finder) standInOf(r recollection) string {
-	id := Identify([]byte(r.of.value))
-	switch {
-	case s.Fill || s.Even:
-		return InURL.filler(r.to-r.from, len(r.of.value), id)
-	case s.Safe:
-		return InURL.placeholder(len(r.of.value), id)
+	shape, id := InText, Identify([]byte(r.of.value))
+	if s.Safe {
+		shape = InURL
 	}
-	return InText.placeholder(len(r.of.value), id)
+	if s.Fill || s.Even {
+		return shape.filler(r.to-r.from, len(r.of.value), id)
+	}
+	return shape.placeholder(len(r.of.value), id)
 }
 
 // Knows reports whether there is a known value in text, which stands at at, and returns the
