@@ -25,9 +25,10 @@ demo: build
 	@.ci/demo
 
 # One package at a time, since programs that are recorded live share the
-# machine, and each time anew, since what they do is not in the cache.
+# machine, and each time anew, since what they do is not in the cache. The limit
+# is for what hangs, on a slow machine too.
 test: tools build
-	go test -p 1 -count 1 ./...
+	go test -p 1 -count 1 -timeout 30m ./...
 
 # Firefox opens what is written.
 .PHONY: test-firefox
@@ -44,11 +45,15 @@ export SSLTAPE_LIBSSL ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/libssl
 # The folder of a program with rustls that is built once, likewise.
 export SSLTAPE_RUST ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/rust
 
+# The folder of the tools that lint runs.
+LINT = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ssltape/bin
+
 lint:
+	@for tool in $(STATICCHECK) $(DEADCODE); do GOBIN=$(LINT) .ci/retry go install $$tool || exit; done
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
-	go run $(STATICCHECK) ./...
-	@dead=$$(go run $(DEADCODE) -test ./...); test -z "$$dead" || { echo "deadcode: $$dead"; exit 1; }
+	$(LINT)/staticcheck ./...
+	@dead=$$($(LINT)/deadcode -test ./...); test -z "$$dead" || { echo "deadcode: $$dead"; exit 1; }
 
 generate:
 	@.ci/packages clang:clang llvm-strip:llvm /usr/include/bpf/bpf_helpers.h:libbpf-dev
@@ -66,6 +71,7 @@ cross:
 	GOOS=linux GOARCH=386 go build -o /dev/null .
 
 tools:
+	@.ci/retry go mod download
 	@.ci/packages $(TOOLS)
 	@.ci/npm $(SSLTAPE_NPM)
 	@.ci/libssl $(SSLTAPE_LIBSSL)

@@ -228,7 +228,7 @@ func TestFirefox(t *testing.T) {
 		Error string
 		Rows  []row
 	}
-	shown := lines[result](t, exec.Command("python3", "testdata/firefox.py", "../testdata/sse.har", all))
+	shown := lines[result](t, "python3", "testdata/firefox.py", "../testdata/sse.har", all)
 	if len(shown) != 2 || len(shown[0].Rows) != 3 {
 		t.Fatalf("Firefox shows %+v", shown)
 	}

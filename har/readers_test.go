@@ -2,8 +2,10 @@ package har_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"ssltape/record"
@@ -58,17 +61,21 @@ func node[T any](t *testing.T, script string, args ...string) []T {
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "node")
 	}
-	return lines[T](t, exec.Command("node", append([]string{"testdata/npm/" + script}, args...)...))
+	return lines[T](t, "node", append([]string{"testdata/npm/" + script}, args...)...)
 }
 
-// lines runs cmd and decodes the lines of its output.
-func lines[T any](t *testing.T, cmd *exec.Cmd) []T {
+// lines runs a command and decodes the lines of its output. One that hangs, as a
+// browser may, is ended so that what it has said is seen.
+func lines[T any](t *testing.T, name string, args ...string) []T {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Stderr, cmd.WaitDelay = &stderr, time.Second
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, stderr.String())
+		t.Fatalf("%v: %v\n%s", cmd, errors.Join(err, ctx.Err()), stderr.String())
 	}
 	var all []T
 	for line := range bytes.Lines(out) {

@@ -12,6 +12,7 @@ const [file, filters, shots] = process.argv.slice(2);
 const browser = await chromium.launch({executablePath: '/usr/lib/chromium/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']});
 const page = await browser.newPage({viewport: {width: 1200, height: 700}});
+page.setDefaultTimeout(120000);
 const seen = {messages: [], requests: [], tabs: [], filters: []};
 page.on('console', m => seen.messages.push(m.text()));
 page.on('pageerror', e => seen.messages.push(String(e)));

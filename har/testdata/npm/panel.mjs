@@ -14,11 +14,12 @@ import path from 'node:path';
 const dir = path.resolve(process.env.SSLTAPE_NPM);
 const {chromium} = createRequire(path.join(dir, 'package.json'))('playwright-core');
 const [program, ...files] = process.argv.slice(2);
+const limit = 120000; // ms for anything to happen
 
 // A browser that serves its DevTools front end at an address of its own.
 async function launch(profile) {
   const child = spawn(program, [
-    '--headless=new', '--no-sandbox', '--disable-gpu', '--user-data-dir=' + profile, '--remote-debugging-port=0',
+    '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--user-data-dir=' + profile, '--remote-debugging-port=0',
     '--remote-allow-origins=*', '--no-first-run', '--disable-background-networking', '--disable-component-update',
     '--disable-sync', '--lang=en-US', 'about:blank',
   ], {stdio: ['ignore', 'ignore', 'pipe'], env: {...process.env, TZ: 'UTC'}});
@@ -36,12 +37,21 @@ async function launch(profile) {
   return {child, host};
 }
 
+// The page that the browser opens by itself, which is a moment after it listens.
+async function blank(host) {
+  for (const end = Date.now() + limit; Date.now() < end; await new Promise(resolve => setTimeout(resolve, 50))) {
+    const targets = await (await fetch(`http://${host}/json/list`)).json();
+    const target = targets.find(t => t.type === 'page' && t.url === 'about:blank');
+    if (target) return target;
+  }
+  throw Error(`${program} has no page`);
+}
+
 // A page with the Network panel. Without screencast it has the whole width.
 async function open(browser, host) {
-  const targets = await (await fetch(`http://${host}/json/list`)).json();
-  const target = targets.find(t => t.type === 'page' && t.url === 'about:blank');
+  const target = await blank(host);
   const page = await browser.contexts()[0].newPage();
-  page.setDefaultTimeout(60000);
+  page.setDefaultTimeout(limit);
   await page.setViewportSize({width: 1200, height: 700});
   await page.addInitScript(() => { try { localStorage.setItem('screencast-enabled', 'false'); } catch {} });
   await page.goto(`http://${host}/devtools/inspector.html?ws=${host}/devtools/page/${target.id}&panel=network`);
@@ -86,7 +96,7 @@ async function rows(page) {
       return out;
     };
     return all(document).length >= n;
-  }, [grid, n], {timeout: 20000}).catch(() => {});
+  }, [grid, n]).catch(() => {}); // there are too few of them
   return page.locator(grid).evaluateAll(trs => trs.map(tr => {
     const cell = name => tr.querySelector(`td.${name}-column`)?.innerText.trim() ?? '';
     return {name: cell('name'), status: cell('status'), type: cell('type'), size: cell('size')};
@@ -95,20 +105,28 @@ async function rows(page) {
 
 // The events of the first row of an event stream.
 async function events(page, shown, shot) {
-  const name = await page.evaluate(async () => {
+  const [name, n] = await page.evaluate(async () => {
     const {NetworkLog} = await import('/devtools/models/logs/logs.js');
-    return NetworkLog.NetworkLog.instance().requests().find(r => r.eventSourceMessages().length)?.name();
+    const r = NetworkLog.NetworkLog.instance().requests().find(r => r.eventSourceMessages().length);
+    return [r?.name(), r?.eventSourceMessages().length];
   });
   const i = shown.findIndex(r => r.name === name);
   if (i < 0) return [];
   const cell = page.locator(`${grid} td.name-column`).nth(i);
-  await cell.scrollIntoViewIfNeeded();
-  const box = await cell.boundingBox();
-  await page.mouse.click(box.x + 60, box.y + 5);
   const tab = page.getByRole('tab', {name: 'EventStream'});
-  await tab.click();
+  for (let tries = 1;; tries++) { // the row may move between a look at it and the click
+    await cell.scrollIntoViewIfNeeded();
+    const box = await cell.boundingBox();
+    await page.mouse.click(box.x + 60, box.y + 5);
+    try {
+      await tab.click({timeout: limit / 12});
+      break;
+    } catch (e) {
+      if (tries === 12) throw e;
+    }
+  }
   const messages = page.locator('.event-source-messages-view tbody tr.data-grid-data-grid-node');
-  await messages.first().waitFor({state: 'attached'});
+  await messages.nth(Math.min(n, 3) - 1).waitFor({state: 'attached'}); // of many only those in sight are there
   if (shot) {
     const handles = page.locator('.event-source-messages-view .data-grid-resizer');
     for (const [i, dx] of [[1, 80], [2, -60]]) { // so that types and times are whole
@@ -139,8 +157,12 @@ try {
   await browser.close();
 } finally {
   const gone = new Promise(resolve => child.once('exit', resolve));
-  child.kill();
-  await gone;
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill();
+    const late = setTimeout(() => child.kill('SIGKILL'), 10000);
+    await gone;
+    clearTimeout(late);
+  }
   // Its helpers may still write to the profile for a moment; what they leave
   // in the folder for temporary files does not matter to the test.
   for (let i = 0; i < 20 && fs.existsSync(profile); i++) {
