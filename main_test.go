@@ -38,6 +38,7 @@ func TestScripts(t *testing.T) {
 			here, err := os.Getwd()
 			env.Setenv("TESTDATA", here+"/testdata")
 			env.Setenv("TZ", "UTC")
+			env.Setenv("HOME", env.WorkDir) // where the cache is
 			env.Setenv("ESC", "\x1b")
 			return err
 		},

@@ -82,6 +82,19 @@ async function choose(page, file) {
 
 const grid = '.network-log-grid tbody tr.data-grid-data-grid-node';
 
+// What read makes of n rows or more. DevTools takes them away and makes them anew
+// until it has come to rest.
+async function settled(page, rows, n, read) {
+  let shown = [];
+  for (const end = Date.now() + limit; Date.now() < end;) {
+    const before = JSON.stringify(shown);
+    await page.evaluate(() => new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve, 200))));
+    shown = await page.locator(rows).evaluateAll(read);
+    if (shown.length >= n && JSON.stringify(shown) === before) break;
+  }
+  return shown;
+}
+
 // What the panel shows, of which only what is in sight is in the document.
 async function rows(page) {
   const n = await page.evaluate(async () => {
@@ -89,15 +102,7 @@ async function rows(page) {
     return NetworkLog.NetworkLog.instance().requests().length;
   });
   await page.setViewportSize({width: 1200, height: Math.max(480, 300 + 45 * n)});
-  await page.waitForFunction(([grid, n]) => {
-    const all = (root, out = []) => {
-      out.push(...root.querySelectorAll(grid));
-      for (const e of root.querySelectorAll('*')) if (e.shadowRoot) all(e.shadowRoot, out);
-      return out;
-    };
-    return all(document).length >= n;
-  }, [grid, n]).catch(() => {}); // there are too few of them
-  return page.locator(grid).evaluateAll(trs => trs.map(tr => {
+  return settled(page, grid, n, trs => trs.map(tr => {
     const cell = name => tr.querySelector(`td.${name}-column`)?.innerText.trim() ?? '';
     return {name: cell('name'), status: cell('status'), type: cell('type'), size: cell('size')};
   }));
@@ -110,8 +115,9 @@ async function events(page, shown, shot) {
     const r = NetworkLog.NetworkLog.instance().requests().find(r => r.eventSourceMessages().length);
     return [r?.name(), r?.eventSourceMessages().length];
   });
+  if (!name) return [];
   const i = shown.findIndex(r => r.name === name);
-  if (i < 0) return [];
+  if (i < 0) throw Error(`no row of ${name} in ${JSON.stringify(shown)}`);
   const cell = page.locator(`${grid} td.name-column`).nth(i);
   const tab = page.getByRole('tab', {name: 'EventStream'});
   for (let tries = 1;; tries++) { // the row may move between a look at it and the click
@@ -125,8 +131,8 @@ async function events(page, shown, shot) {
       if (tries === 12) throw e;
     }
   }
-  const messages = page.locator('.event-source-messages-view tbody tr.data-grid-data-grid-node');
-  await messages.nth(Math.min(n, 3) - 1).waitFor({state: 'attached'}); // of many only those in sight are there
+  const messages = await settled(page, '.event-source-messages-view tbody tr.data-grid-data-grid-node', Math.min(n, 3), // of many those in sight
+    trs => trs.map(tr => [...tr.querySelectorAll('td')].map(td => td.innerText.trim())));
   if (shot) {
     const handles = page.locator('.event-source-messages-view .data-grid-resizer');
     for (const [i, dx] of [[1, 80], [2, -60]]) { // so that types and times are whole
@@ -139,7 +145,7 @@ async function events(page, shown, shot) {
     await page.mouse.move(700, 470);
     await page.screenshot({path: shot, clip: {x: 0, y: 0, width: 1200, height: 330}});
   }
-  return messages.evaluateAll(trs => trs.map(tr => [...tr.querySelectorAll('td')].map(td => td.innerText.trim())));
+  return messages;
 }
 
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'har-panel-'));
