@@ -3,6 +3,7 @@ package pcapng_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"math/rand/v2"
@@ -270,6 +271,8 @@ func TestLivePipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -284,8 +287,9 @@ func TestLivePipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := make([]byte, len("/v1/messages"))
-	if _, err := stdout.Read(got); err != nil { // before the file ends
-		t.Fatal(err)
+	if _, err := io.ReadFull(stdout, got); err != nil { // before the file ends
+		cmd.Wait()
+		t.Fatalf("%v: %s", err, &stderr)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -297,6 +301,6 @@ func TestLivePipe(t *testing.T) {
 	var rest bytes.Buffer
 	rest.ReadFrom(stdout)
 	if err := cmd.Wait(); err != nil {
-		t.Error(err)
+		t.Errorf("%v: %s", err, &stderr)
 	}
 }

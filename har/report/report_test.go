@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ssltape/har/report"
 	"ssltape/record"
@@ -185,12 +187,14 @@ func open(t *testing.T, html []byte, filters ...string) seen {
 	if shots := os.Getenv("SSLTAPE_SCREENSHOTS"); shots != "" {
 		args = append(args, filepath.Join(shots, t.Name()))
 	}
-	cmd := exec.Command("node", args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute) // should the browser hang
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", args...)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stderr, cmd.WaitDelay = &stderr, time.Second
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("page.mjs: %v\n%s", err, &stderr)
+		t.Fatalf("page.mjs: %v\n%s", errors.Join(err, ctx.Err()), &stderr)
 	}
 	var s seen
 	if err := json.Unmarshal(out, &s); err != nil {
