@@ -52,24 +52,33 @@ func (c *coder) encode(b []byte, x *record.Exchange, pageRef string, spill spill
 			return b, err
 		}
 	}
-	if b, err = stream(append(b, meta...), `,"_eventSourceMessages":`, x.Response.Events, appendEvent, spill); err != nil {
+	events := longList[record.Event]{`,"_eventSourceMessages":`, x.Response.Events, appendEvent}
+	if b, err = events.put(append(b, meta...), spill); err != nil {
 		return b, err
 	}
-	b, err = stream(b, `,"_webSocketMessages":`, x.WebSocket, appendMessage, spill)
+	messages := longList[record.WebSocketMessage]{`,"_webSocketMessages":`, x.WebSocket, appendMessage}
+	b, err = messages.put(b, spill)
 	return append(b, '}'), err
 }
 
-// stream is appendList for a long list, of which parts go to spill.
-func stream[T any](b []byte, key string, list []T, element func(*T, []byte) []byte, spill spill) ([]byte, error) {
-	if len(list) == 0 {
+// A longList is a list with its key, of which parts may go to a spill.
+type longList[T any] struct {
+	key     string
+	items   []T
+	element func(*T, []byte) []byte // appends one
+}
+
+// put is appendList for l.
+func (l longList[T]) put(b []byte, spill spill) ([]byte, error) {
+	if len(l.items) == 0 {
 		return b, nil
 	}
-	b = append(append(b, key...), '[')
-	for i := range list {
+	b = append(append(b, l.key...), '[')
+	for i := range l.items {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = element(&list[i], b)
+		b = l.element(&l.items[i], b)
 		if len(b) >= spillSize {
 			var err error
 			if b, err = spill(b, 0); err != nil {

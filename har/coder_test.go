@@ -23,8 +23,8 @@ func TestAppend(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _ := stream(e.append(nil), `,"_eventSourceMessages":`, e.Events, (*event).append, nil)
-		got, _ = stream(got, `,"_webSocketMessages":`, e.WebSocket, (*webSocketMessage).append, nil)
+		got, _ := longList[event]{`,"_eventSourceMessages":`, e.Events, (*event).append}.put(e.append(nil), nil)
+		got, _ = longList[webSocketMessage]{`,"_webSocketMessages":`, e.WebSocket, (*webSocketMessage).append}.put(got, nil)
 		if got = append(got, '}'); !bytes.Equal(got, want) {
 			n := 0
 			for n < min(len(got), len(want)) && got[n] == want[n] {

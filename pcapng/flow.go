@@ -82,9 +82,9 @@ func (w *Writer) data(f *flow, d record.Dir, t int64, c record.Chunk) {
 	}
 	if h.ready {
 		if ago == 0 {
-			w.emit(f, d, t, c.Data, nil)
+			w.emit(f, d, t, load{data: c.Data})
 		} else {
-			w.emit(f, d, t, c.Data, []part{{len(c.Data), ago}})
+			w.emit(f, d, t, load{c.Data, []part{{len(c.Data), ago}}})
 		}
 		return
 	}
@@ -110,7 +110,7 @@ func (w *Writer) release(f *flow, d record.Dir, t int64) {
 	for i := range h.parts {
 		h.parts[i].ago = t - h.parts[i].ago
 	}
-	w.emit(f, d, t, h.head, h.parts)
+	w.emit(f, d, t, load{h.head, h.parts})
 	h.head, h.parts = nil, nil
 }
 
@@ -126,9 +126,16 @@ func (w *Writer) held() []*flow {
 	return held
 }
 
-// emit writes data in as many packets as it needs. The parts that it is made
-// of are told where they differ from one chunk at time t.
-func (w *Writer) emit(f *flow, d record.Dir, t int64, data []byte, parts []part) {
+// A load is data to be written, and the parts that it is made of, which are told
+// where they differ from one chunk.
+type load struct {
+	data  []byte
+	parts []part
+}
+
+// emit writes l, at time t, in as many packets as it needs.
+func (w *Writer) emit(f *flow, d record.Dir, t int64, l load) {
+	data, parts := l.data, l.parts
 	w.start(f, d, t, data)
 	w.describe(f)
 	if d == f.client {

@@ -134,6 +134,22 @@ func TestTerms(t *testing.T) {
 	}
 }
 
+// Units are those of decimal and binary prefixes; what is no number is refused,
+// also where Go reads one.
+func TestSize(t *testing.T) {
+	for s, want := range map[string]float64{"0": 0, "65536": 65536, "64k": 64e3, "64KB": 64e3, "64KiB": 64 << 10, "1.5M": 1.5e6, "16MiB": 16 << 20, "16mi": 16 << 20,
+		"2G": 2e9, "2GiB": 2 << 30, "100B": 100, "1e3": 1000, "-1": -1} {
+		if n, err := Size(s); err != nil || n != want {
+			t.Errorf("%s: %v, %v, want %v", s, n, err, want)
+		}
+	}
+	for _, s := range []string{"", "k", "KiB", "12xyz", "10kk", "10bb", "10ib", "nan", "inf", "0x10", "1_000", "64 k", "1.2.3"} {
+		if n, err := Size(s); err == nil {
+			t.Errorf("%q is taken for %v", s, n)
+		}
+	}
+}
+
 func TestSeveralExpressions(t *testing.T) {
 	for _, c := range []struct {
 		exprs []string

@@ -32,8 +32,8 @@ func keys() []key {
 		{"pid", nil, numbers(count, always, func(x *record.Exchange) float64 { return float64(conn(x).PID) })},
 		{"comm", nil, texts(exactly, always, func(x *record.Exchange) []string { return []string{conn(x).Comm} })},
 		{"time", nil, numbers(duration, done, func(x *record.Exchange) float64 { return x.Duration().Seconds() })},
-		{"size", []string{"larger-than"}, numbers(size, responseDone, func(x *record.Exchange) float64 { return float64(x.Response.BodySize) })},
-		{"req.size", nil, numbers(size, requestDone, func(x *record.Exchange) float64 { return float64(x.Request.BodySize) })},
+		{"size", []string{"larger-than"}, numbers(Size, responseDone, func(x *record.Exchange) float64 { return float64(x.Response.BodySize) })},
+		{"req.size", nil, numbers(Size, requestDone, func(x *record.Exchange) float64 { return float64(x.Request.BodySize) })},
 		{"header", nil, texts(contains, responseHead, func(x *record.Exchange) []string { return lines(x.Response.Header) })},
 		{"req.header", nil, texts(contains, requestHead, func(x *record.Exchange) []string { return lines(x.Request.Header) })},
 		{"body", nil, bodies(func(x *record.Exchange) *record.Message { return &x.Response.Message })},
@@ -246,28 +246,34 @@ func moments(is func(t, limit time.Time) bool) func(v value) (Filter, error) {
 	}
 }
 
-func count(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+// count returns a number, which nan, infinity and 0x10 are not.
+func count(s string) (float64, error) {
+	if strings.Trim(s, "+-.0123456789eE") != "" {
+		return 0, fmt.Errorf("%q is no number", s)
+	}
+	return strconv.ParseFloat(s, 64)
+}
 
 // duration returns seconds.
 func duration(s string) (float64, error) {
-	if n, err := strconv.ParseFloat(s, 64); err == nil {
+	if n, err := count(s); err == nil {
 		return n, nil
 	}
 	d, err := time.ParseDuration(s)
 	return d.Seconds(), err
 }
 
-// size returns bytes; k, M and G are powers of a thousand, KiB and so on of
-// 1024.
-func size(s string) (float64, error) {
+// Size reads a number of bytes such as 65536, 64k or 1.5MiB: k, M and G are
+// powers of a thousand, KiB and so on of 1024.
+func Size(s string) (float64, error) {
 	number := strings.TrimRight(s, "kKmMgGiIbB")
 	unit := strings.ToLower(s[len(number):])
 	base := 1000.0
 	if strings.Contains(unit, "i") {
 		base = 1024
 	}
-	n, err := strconv.ParseFloat(number, 64)
-	switch strings.Trim(unit, "ib") {
+	n, err := count(number)
+	switch strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i") {
 	case "":
 	case "k":
 		n *= base

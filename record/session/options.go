@@ -203,7 +203,7 @@ func (v pids) Set(s string) error {
 	return nil
 }
 
-// size is the value of a flag that is a number of bytes: 65536, 64k, 16MiB.
+// size is the value of a flag that is a number of bytes, as filters have them.
 type size struct{ n *int64 }
 
 func (v size) String() string {
@@ -214,26 +214,13 @@ func (v size) String() string {
 }
 func (v size) Type() string { return "size" }
 func (v size) Set(s string) error {
-	number := strings.TrimRight(s, "kKmMgGiIbB")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 {
-		return fmt.Errorf("%q is not a size such as 65536, 64k or 16MiB", s)
-	}
-	shift := 0
-	switch unit := strings.ToLower(s[len(number):]); unit {
-	case "", "b":
-	case "k", "kb", "kib":
-		shift = 10
-	case "m", "mb", "mib":
-		shift = 20
-	case "g", "gb", "gib":
-		shift = 30
-	default:
-		return fmt.Errorf("%q: unknown unit %s", s, unit)
-	}
-	if n > 1<<62>>shift {
+	n, err := filter.Size(s)
+	switch {
+	case err != nil || n < 0:
+		return fmt.Errorf("%q is not a size such as 65536, 64k (64000) or 16MiB", s)
+	case n > 1<<62:
 		return fmt.Errorf("%q is too large", s)
 	}
-	*v.n = n << shift
+	*v.n = int64(n)
 	return nil
 }

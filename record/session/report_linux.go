@@ -124,7 +124,7 @@ func (r *recorder) counters() string {
 		paths += "  " + view.Escape(f.path)
 	}
 	return fmt.Sprintf("%s  %s  %s, %d open, %s, %s lost%s", time.Since(r.start).Round(time.Second), r.recorded(),
-		plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes()+dropped)), paths)
+		view.Plural(s.Done, "exchange"), s.Open, bytesText(int64(loss.Passed)), bytesText(int64(loss.Bytes()+dropped)), paths)
 }
 
 // recorded names the processes that are recorded now.
@@ -138,7 +138,7 @@ func (r *recorder) recorded() string {
 		p, _ := bpf.ReadProcess(pids[0])
 		return fmt.Sprintf("%s[%d]", view.Escape(p.Comm), pids[0])
 	case r.alive != nil:
-		return plural(len(pids), "process")
+		return view.Plural(len(pids), "process")
 	case r.o.All:
 		return "all processes"
 	}
@@ -169,10 +169,10 @@ func (r *recorder) finish(code int, cause error) (int, error) {
 	if r.o.Strict && (loss.Bytes()+dropped+loss.Unseen+loss.Ahead > 0 || cut > 0) {
 		text := fmt.Sprintf("%s lost, %s cut", bytesText(int64(loss.Bytes()+dropped)), bytesText(cut))
 		if loss.Unseen > 0 {
-			text += fmt.Sprintf(", %s lost without a trace", plural(int(loss.Unseen), "call"))
+			text += fmt.Sprintf(", %s lost without a trace", view.Plural(int(loss.Unseen), "call"))
 		}
 		if loss.Ahead > 0 {
-			text += fmt.Sprintf(", %s overtaken by answers", plural(int(loss.Ahead), "write"))
+			text += fmt.Sprintf(", %s overtaken by answers", view.Plural(int(loss.Ahead), "write"))
 		}
 		return 0, &replay.Error{Code: replay.ExitLoss, Err: errors.New(text), Hint: "a larger --buffer or --max-body keeps more"}
 	}
@@ -185,14 +185,14 @@ func (r *recorder) summary() {
 	s := r.asm.Stats()
 	loss, dropped := r.loss()
 	var b strings.Builder
-	fmt.Fprintf(&b, "ssltape: %s", plural(s.Done, "exchange"))
+	fmt.Fprintf(&b, "ssltape: %s", view.Plural(s.Done, "exchange"))
 	if s.Incomplete > 0 {
 		fmt.Fprintf(&b, " (%d incomplete)", s.Incomplete)
 	}
 	if r.o.Filtered {
 		fmt.Fprintf(&b, ", %d matching", r.out.matched)
 	}
-	fmt.Fprintf(&b, ", %s, %s in %s\n", plural(r.connections(), "connection"), bytesText(int64(loss.Passed)), r.took.Round(100*time.Millisecond))
+	fmt.Fprintf(&b, ", %s, %s in %s\n", view.Plural(r.connections(), "connection"), bytesText(int64(loss.Passed)), r.took.Round(100*time.Millisecond))
 	if text := r.others(); text != "" {
 		fmt.Fprintf(&b, "ssltape: not HTTP, kept in pcapng only: %s\n", text)
 	}
@@ -205,10 +205,10 @@ func (r *recorder) summary() {
 		fmt.Fprintf(&b, "ssltape: %s lost on the way from the kernel\n", bytesText(int64(dropped)))
 	}
 	if loss.Unseen > 0 {
-		fmt.Fprintf(&b, "ssltape: lost without a trace: %s\n", plural(int(loss.Unseen), "call"))
+		fmt.Fprintf(&b, "ssltape: lost without a trace: %s\n", view.Plural(int(loss.Unseen), "call"))
 	}
 	if loss.Ahead > 0 {
-		fmt.Fprintf(&b, "ssltape: answers may stand before what they answer: %s took too long\n", plural(int(loss.Ahead), "write"))
+		fmt.Fprintf(&b, "ssltape: answers may stand before what they answer: %s took too long\n", view.Plural(int(loss.Ahead), "write"))
 	}
 	if s.Cut > 0 {
 		fmt.Fprintf(&b, "ssltape: %s of bodies beyond --max-body cut\n", bytesText(s.Cut))
@@ -297,21 +297,11 @@ func (r *recorder) others() string {
 	var parts []string
 	for name, n := range r.asm.Stats().Conns {
 		if !slices.Contains([]string{"HTTP/1", "HTTP/2", "WebSocket"}, name) {
-			parts = append(parts, fmt.Sprintf("%s (%s)", name, plural(n, "connection")))
+			parts = append(parts, fmt.Sprintf("%s (%s)", name, view.Plural(n, "connection")))
 		}
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
-}
-
-func plural(n int, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case strings.HasSuffix(noun, "s"):
-		noun += "e"
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // bytesText returns n in the largest unit that it fills.

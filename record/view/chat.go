@@ -66,7 +66,7 @@ func (v *chat) about(c *llm.Chat, known llm.Known) {
 		s += ", " + c.Model
 	}
 	if n := len(c.Tools); n > 0 {
-		s += ", " + plural(n, "tool")
+		s += ", " + Plural(n, "tool")
 		if known.Tools == 0 {
 			s += ": " + strings.Join(c.Tools, ", ")
 		} else {
@@ -95,7 +95,7 @@ func (v *chat) question(x *record.Exchange, c *llm.Chat, known llm.Known) {
 	case known.Messages > 0 && len(news) == 0:
 		v.WriteString(v.paint(dim, fmt.Sprintf("… the question of #%d again", known.In)) + "\n")
 	case known.Messages > 0:
-		v.WriteString(v.paint(dim, fmt.Sprintf("… %s before, see #%d", plural(known.Messages, "message"), known.In)) + "\n")
+		v.WriteString(v.paint(dim, fmt.Sprintf("… %s before, see #%d", Plural(known.Messages, "message"), known.In)) + "\n")
 	case n > 1:
 		v.earlier(news[:n])
 		news = news[n:]
@@ -117,7 +117,7 @@ func (v *chat) earlier(ms []llm.Message) {
 	for i, m := range ms {
 		if hidden := len(ms) - firstLines - lastLines; hidden > 1 && i >= firstLines && i < firstLines+hidden {
 			if i == firstLines {
-				v.WriteString(v.paint(dim, fmt.Sprintf("… %s, see the view full", plural(hidden, "message"))) + "\n")
+				v.WriteString(v.paint(dim, fmt.Sprintf("… %s, see the view full", Plural(hidden, "message"))) + "\n")
 			}
 			continue
 		}

@@ -118,7 +118,7 @@ func (v *full) frame(m *record.WebSocketMessage) {
 	if m.FromClient {
 		mark = "> "
 	}
-	v.WriteString(v.paint(dim, mark+v.clock(m.Time)+" "+opcode(m)+", "+plural(len(m.Data), "byte")) + "\n")
+	v.WriteString(v.paint(dim, mark+v.clock(m.Time)+" "+opcode(m)+", "+Plural(len(m.Data), "byte")) + "\n")
 	if !v.bodies {
 		return
 	}

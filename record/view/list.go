@@ -13,7 +13,14 @@ type column struct {
 	title string
 	width int
 	right bool // aligned to the right
-	value func(*printer, *record.Exchange) string
+	value func(row) string
+}
+
+// A row is an exchange in the list.
+type row struct {
+	*printer
+	*record.Exchange
+	failed bool // see failed
 }
 
 // urlColumn is the column that takes the room that others leave, numberColumn
@@ -31,21 +38,21 @@ const minURL = 24
 // listColumns returns the columns of the list, fitted to the width of p.
 func listColumns(p *printer) []column {
 	all := []column{
-		{numberColumn, 4, true, func(_ *printer, x *record.Exchange) string { return strconv.FormatUint(x.ID, 10) }},
-		{"TIME", 12, false, func(p *printer, x *record.Exchange) string { return p.clock(x.Start()) }},
-		{"PROCESS", processWidth, false, func(p *printer, x *record.Exchange) string {
-			if p.Width == 0 {
-				return process(x)
+		{numberColumn, 4, true, func(r row) string { return strconv.FormatUint(r.ID, 10) }},
+		{"TIME", 12, false, func(r row) string { return r.clock(r.Start()) }},
+		{"PROCESS", processWidth, false, func(r row) string {
+			if r.Width == 0 {
+				return process(r.Exchange)
 			}
-			return shortProcess(x)
+			return shortProcess(r.Exchange)
 		}},
-		{"METHOD", 7, false, func(_ *printer, x *record.Exchange) string { return Escape(orDash(x.Request.Method)) }},
-		{urlColumn, 0, false, func(_ *printer, x *record.Exchange) string { return hostPath(x) }},
-		{"STAT", 4, false, func(_ *printer, x *record.Exchange) string { return status(x) }},
-		{"TYPE", 12, false, func(_ *printer, x *record.Exchange) string { return shortType(x) }},
-		{"BYTES", 11, true, func(_ *printer, x *record.Exchange) string { return bytesOf(x) }},
-		{"WAIT/TOTAL", 11, true, func(_ *printer, x *record.Exchange) string { return span(wait(x)) + "/" + span(x.Duration()) }},
-		{"FLAGS", 5, false, func(_ *printer, x *record.Exchange) string { return flags(x) }},
+		{"METHOD", 7, false, func(r row) string { return Escape(orDash(r.Request.Method)) }},
+		{urlColumn, 0, false, func(r row) string { return hostPath(r.Exchange) }},
+		{"STAT", 4, false, func(r row) string { return status(r.Exchange) }},
+		{"TYPE", 12, false, func(r row) string { return shortType(r.Exchange) }},
+		{"BYTES", 11, true, func(r row) string { return bytesOf(r.Exchange) }},
+		{"WAIT/TOTAL", 11, true, func(r row) string { return span(wait(r.Exchange)) + "/" + span(r.Duration()) }},
+		{"FLAGS", 5, false, func(r row) string { return flags(r.Exchange, r.failed) }},
 	}
 	if p.Width == 0 {
 		return withURL(all, 40)
@@ -111,11 +118,12 @@ func (v *list) row(x *record.Exchange) {
 		v.headed = true
 		v.line(func(c column) string { return c.title }, dim)
 	}
+	r := row{v.printer, x, failed(x)}
 	st := statusStyle(x)
-	if failed(x) {
+	if r.failed {
 		st = red
 	}
-	v.line(func(c column) string { return c.value(v.printer, x) }, st)
+	v.line(func(c column) string { return c.value(r) }, st)
 }
 
 // line writes a line of cells; those of the status, or all where it is the
@@ -215,9 +223,9 @@ func bytesOf(x *record.Exchange) string {
 }
 
 // flags returns a letter for each thing that is special about x: S an event
-// stream, W a WebSocket, E it failed and its status does not say so, T cut by a
-// limit, L bytes were lost, I incomplete.
-func flags(x *record.Exchange) string {
+// stream, W a WebSocket, E it failed and its status does not say so, which is
+// what failed says, T cut by a limit, L bytes were lost, I incomplete.
+func flags(x *record.Exchange, failed bool) string {
 	s := ""
 	if x.Response.IsEventStream() {
 		s += "S"
@@ -225,7 +233,7 @@ func flags(x *record.Exchange) string {
 	if x.IsWebSocket() {
 		s += "W"
 	}
-	if failed(x) {
+	if failed {
 		s += "E"
 	}
 	if x.Request.Cut > 0 || x.Response.Cut > 0 {

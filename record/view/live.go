@@ -69,9 +69,9 @@ func (v *live) WriteExchange(x *record.Exchange) error {
 	if x.Done() {
 		delete(v.open, x)
 		v.interrupt()
-		n := plural(len(x.Response.Events), "event")
+		n := Plural(len(x.Response.Events), "event")
 		if x.IsWebSocket() {
-			n = plural(len(x.WebSocket), "message")
+			n = Plural(len(x.WebSocket), "message")
 		}
 		v.printf("#%d %s %s %s\n", x.ID, v.paint(dim, "ended after"), n, v.end(x))
 		if s.llm {
@@ -173,7 +173,7 @@ func (v *live) frame(x *record.Exchange, m *record.WebSocketMessage) {
 	}
 	text := Escape(frameText(m))
 	if text == "" {
-		text = plural(len(m.Data), "byte")
+		text = Plural(len(m.Data), "byte")
 	}
 	v.text(dim, mark+" "+opcode(m)+":")
 	v.text("", " "+text+"\n")
@@ -288,7 +288,7 @@ func (p *printer) start(x *record.Exchange) string {
 // end returns what is known of x once it is done.
 func (p *printer) end(x *record.Exchange) string {
 	s := fmt.Sprintf("%s %s %s %s/%s", p.paint(statusStyle(x), status(x)), shortType(x), bytesOf(x), span(wait(x)), span(x.Duration()))
-	if f := flags(x); f != "" {
+	if f := flags(x, failed(x)); f != "" {
 		s += " " + f
 	}
 	if x.Err != nil {

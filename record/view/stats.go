@@ -165,7 +165,7 @@ func (v *stats) Close() error {
 		return v.Flush()
 	}
 	const times = 20
-	table(v.printer, "HOST", v.hosts, func(s *hostStats) int { return s.n }, []cell[hostStats]{
+	table[hostStats]{"HOST", v.hosts, func(s *hostStats) int { return s.n }, []cell[hostStats]{
 		{"COUNT", 6, number(func(s *hostStats) int { return s.n })},
 		{"4/5xx", 5, number(func(s *hostStats) int { return s.errors })},
 		{"INCOM", 5, number(func(s *hostStats) int { return s.incomplete })},
@@ -174,14 +174,14 @@ func (v *stats) Close() error {
 		{"SENT", 5, func(s *hostStats) string { return size(s.sent) }},
 		{"RECV", 5, func(s *hostStats) string { return size(s.received) }},
 		{"LOST", 5, func(s *hostStats) string { return size(s.lost) }},
-	})
-	table(v.printer, "STREAMS OF", v.streams, func(s *streamStats) int { return s.n }, []cell[streamStats]{
+	}}.show(v.printer)
+	table[streamStats]{"STREAMS OF", v.streams, func(s *streamStats) int { return s.n }, []cell[streamStats]{
 		{"COUNT", 6, number(func(s *streamStats) int { return s.n })},
 		{"EVENTS", 6, number(func(s *streamStats) int { return s.events })},
 		{"FIRST p50/p95/max", times, func(s *streamStats) string { return s.first.String() }},
 		{"GAP p50/p95/max", times, func(s *streamStats) string { return s.gap.String() }},
-	})
-	table(v.printer, "MODEL", v.models, func(s *modelStats) int { return s.n }, []cell[modelStats]{
+	}}.show(v.printer)
+	table[modelStats]{"MODEL", v.models, func(s *modelStats) int { return s.n }, []cell[modelStats]{
 		{"COUNT", 6, number(func(s *modelStats) int { return s.n })},
 		{"BROKEN", 6, number(func(s *modelStats) int { return s.broken })},
 		{"1ST TOKEN p50/95/max", times, func(s *modelStats) string { return s.first.String() }},
@@ -191,16 +191,25 @@ func (v *stats) Close() error {
 		{"OUT", 6, func(s *modelStats) string { return size(s.out) }},
 		{"C-READ", 7, func(s *modelStats) string { return size(s.cached) }},
 		{"C-WRITE", 7, func(s *modelStats) string { return size(s.made) }},
-	})
+	}}.show(v.printer)
 	return v.Flush()
 }
 
-// table shows a row for each of m, the most frequent first. On a terminal that
-// is too narrow the name has a line of its own, and the last columns go.
-func table[T any](p *printer, title string, m map[string]*T, count func(*T) int, cells []cell[T]) {
-	if len(m) == 0 {
+// A table has a row for each of rows, which count says how often they were.
+type table[T any] struct {
+	title string // of what the rows are named by
+	rows  map[string]*T
+	count func(*T) int
+	cells []cell[T]
+}
+
+// show shows t, the most frequent row first. On a terminal that is too narrow
+// the name has a line of its own, and the last columns go.
+func (t table[T]) show(p *printer) {
+	if len(t.rows) == 0 {
 		return
 	}
+	cells := t.cells
 	const nameWidth, minName = 32, 16
 	width := func() (n int) {
 		for _, c := range cells {
@@ -232,9 +241,9 @@ func table[T any](p *printer, title string, m map[string]*T, count func(*T) int,
 		}
 		p.WriteString(p.paint(st, s) + "\n")
 	}
-	row(dim, title, func(c cell[T]) string { return c.title })
-	for _, key := range sortedByCount(m, count) {
-		row("", Escape(orDash(key)), func(c cell[T]) string { return c.text(m[key]) })
+	row(dim, t.title, func(c cell[T]) string { return c.title })
+	for _, key := range sortedByCount(t.rows, t.count) {
+		row("", Escape(orDash(key)), func(c cell[T]) string { return c.text(t.rows[key]) })
 	}
 }
 

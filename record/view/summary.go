@@ -71,16 +71,16 @@ func (v *summary) Close() error {
 		return v.Flush()
 	}
 	v.line("recorded", fmt.Sprintf("%s to %s (%s)", v.first.In(v.Zone).Format(time.DateTime), v.clock(v.last), span(v.last.Sub(v.first))))
-	v.line("exchanges", fmt.Sprintf("%d on %s", v.n, plural(len(v.conns), "connection")))
+	v.line("exchanges", fmt.Sprintf("%d on %s", v.n, Plural(len(v.conns), "connection")))
 	v.line("bytes", fmt.Sprintf("%s sent, %s received", size(v.sent), size(v.received)))
 	if v.streams > 0 {
-		v.line("streams", fmt.Sprintf("%d with %s", v.streams, plural(v.events, "event")))
+		v.line("streams", fmt.Sprintf("%d with %s", v.streams, Plural(v.events, "event")))
 	}
 	v.line("processes", top(v.processes))
 	v.line("hosts", top(v.hosts))
 	v.line("statuses", top(v.statuses))
 	v.line("types", top(v.types))
-	missing := fmt.Sprintf("%s incomplete, %d bytes lost, %d bytes of bodies not kept", plural(v.incomplete, "exchange"), v.lost, v.cut)
+	missing := fmt.Sprintf("%s incomplete, %d bytes lost, %d bytes of bodies not kept", Plural(v.incomplete, "exchange"), v.lost, v.cut)
 	if v.incomplete == 0 && v.lost == 0 && v.cut == 0 {
 		missing = "nothing"
 	}

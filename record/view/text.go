@@ -293,9 +293,13 @@ func (p *printer) wrap(line string, indent int) []string {
 	return append(rows, pad+rest)
 }
 
-// plural returns n things.
-func plural(n int, thing string) string {
-	if n != 1 {
+// Plural returns n things: "1 process", "2 processes".
+func Plural(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
 		thing += "s"
 	}
 	return strconv.Itoa(n) + " " + thing

@@ -116,6 +116,14 @@ func TestQuantities(t *testing.T) {
 			t.Errorf("span(%v) takes %d columns", d, n)
 		}
 	}
+	for want, got := range map[string]string{
+		"0 events": Plural(0, "event"), "1 event": Plural(1, "event"), "2 events": Plural(2, "event"),
+		"1 process": Plural(1, "process"), "12 processes": Plural(12, "process"),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }
 
 // JSON becomes one line a scalar, in its own order, and nothing else does.
