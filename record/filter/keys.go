@@ -267,13 +267,12 @@ func duration(s string) (float64, error) {
 // powers of a thousand, KiB and so on of 1024.
 func Size(s string) (float64, error) {
 	number := strings.TrimRight(s, "kKmMgGiIbB")
-	unit := strings.ToLower(s[len(number):])
-	base := 1000.0
-	if strings.Contains(unit, "i") {
-		base = 1024
+	unit, base := strings.TrimSuffix(strings.ToLower(s[len(number):]), "b"), 1000.0
+	if prefix, binary := strings.CutSuffix(unit, "i"); binary && prefix != "" {
+		unit, base = prefix, 1024
 	}
 	n, err := count(number)
-	switch strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i") {
+	switch unit {
 	case "":
 	case "k":
 		n *= base
