@@ -76,6 +76,8 @@ var terms = map[string]bool{
 	"larger-than:12k":                   true,
 	"larger-than:13k":                   false,
 	"req.size:34":                       true,
+	"req.size:<=34":                     true,
+	"req.size:<34":                      false,
 	"header:event-stream":               true,
 	"header:secret":                     false,
 	"req.header:x-api-key":              true,
@@ -196,6 +198,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"path:'/x'y":             "10 a space is missing",
 		"host:/(/":               "6 error parsing regexp",
 		"size:>10x":              `6 ">10x" is no number`,
+		"size:/4../":             `6 "4.." is no number`,
 		strings.Repeat("(", 500): "101 too deep",
 	} {
 		_, err := Parse(expr)
@@ -224,6 +227,7 @@ func TestExchanges(t *testing.T) {
 		"not status:429":            "",
 		"time:>2s":                  "done",
 		"method:GET or status:4xx":  "response done",
+		"-body:nothing-of-the-kind": "done",
 		"method:GET":                "",
 	} {
 		f, err := Parse(expr)
