@@ -73,7 +73,7 @@ func commands() []command {
 			return session.Record(ctx, args, version, s.out, s.err)
 		}},
 		{"replay", "list, show and convert a recording", replay.Flags, func(ctx context.Context, args []string, s streams) error {
-			return replay.Run(ctx, args, s.in, s.out, s.err)
+			return replay.Run(ctx, args, version, replay.Streams{In: s.in, Out: s.out, Err: s.err})
 		}},
 		{"check", "say whether something can be recorded here", session.CheckFlags, func(_ context.Context, args []string, s streams) error {
 			return session.Check(args, s.out)

@@ -42,6 +42,7 @@ type options struct {
 	file    string
 	filter  filter.Filter
 	notice  func(string)
+	version string // of ssltape
 }
 
 func (o *options) flags() *pflag.FlagSet {
@@ -81,25 +82,33 @@ func viewNames() string {
 	return s
 }
 
+// Streams are what a command reads and writes besides files.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
 // Run is the command replay: it opens the recording that args name and shows
-// it, or writes it to other files. Its errors are [*Error]s, or pflag.ErrHelp.
-func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+// it, or writes it to other files, which name version as that of ssltape. Its
+// errors are [*Error]s, or pflag.ErrHelp.
+func Run(ctx context.Context, args []string, version string, std Streams) error {
 	o, err := parse(args)
 	if err != nil {
 		return err
 	}
-	src, name, closeFile, err := o.source(stdin)
+	o.version = version
+	src, name, closeFile, err := o.source(std.In)
 	if err != nil {
 		return err
 	}
 	defer closeFile()
 	if o.Redact == redact.None {
-		fmt.Fprintln(stderr, "ssltape: --redact none: secrets are shown as they were recorded")
+		fmt.Fprintln(std.Err, "ssltape: --redact none: secrets are shown as they were recorded")
 	}
-	o.notice = func(text string) { fmt.Fprintf(stderr, "ssltape: %s\n", view.Escape(text)) }
+	o.notice = func(text string) { fmt.Fprintf(std.Err, "ssltape: %s\n", view.Escape(text)) }
 	ctx, release := untilSignal(ctx)
 	defer release()
-	err = o.replay(ctx, src, name, stdout)
+	err = o.replay(ctx, src, name, std.Out)
 	switch {
 	case errors.Is(err, syscall.EPIPE): // who reads has seen enough
 		return nil
@@ -109,7 +118,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return e
 	}
 	if e := new(Error); !errors.As(err, &e) || e.Code != ExitTarget {
-		src.leftOut(name, stderr)
+		src.leftOut(name, std.Err)
 	}
 	return err
 }

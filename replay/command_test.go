@@ -60,7 +60,7 @@ func TestErrors(t *testing.T) {
 		{"ok.har stauts:200", 2, "column 1"},
 	} {
 		var out, stderr bytes.Buffer
-		err := Run(context.Background(), strings.Fields(c.args), nil, &out, &stderr)
+		err := Run(context.Background(), strings.Fields(c.args), "1.2.3", Streams{nil, &out, &stderr})
 		e := new(Error)
 		if !errors.As(err, &e) || e.Code != c.code || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("replay %s: %v (code %d), want %s (code %d)", c.args, err, e.Code, c.want, c.code)
@@ -143,7 +143,7 @@ func TestFilterWords(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := Run(context.Background(), []string{path, "-V", "headers", "method:GET", "-path:/slow", "-status:5xx"}, nil, &out, &out); err != nil {
+	if err := Run(context.Background(), []string{path, "-V", "headers", "method:GET", "-path:/slow", "-status:5xx"}, "1.2.3", Streams{nil, &out, &out}); err != nil {
 		t.Fatal(err)
 	}
 	if got := out.String(); !strings.Contains(got, "GET /trailer") || strings.Count(got, "> Host:") != 1 {
@@ -226,7 +226,7 @@ func TestLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, stderr bytes.Buffer
-	if err := Run(context.Background(), []string{"-"}, bytes.NewReader(asPcapng(t, path)), &out, &stderr); err != nil {
+	if err := Run(context.Background(), []string{"-"}, "1.2.3", Streams{bytes.NewReader(asPcapng(t, path)), &out, &stderr}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"no HTTP in it; connections: TLS 1, unknown 1\n", "hint: TLS is encrypted"} {
@@ -236,5 +236,19 @@ func TestLeftOut(t *testing.T) {
 	}
 	if out.Len() > 0 {
 		t.Errorf("stdout %q", out.String())
+	}
+}
+
+// Every output that replay writes says by which version.
+func TestVersion(t *testing.T) {
+	for format, want := range map[string]string{
+		"har": `"creator":{"name":"ssltape","version":"1.2.3"}`, "jsonl": `"version":"1.2.3"`, "pcapng": "ssltape 1.2.3", "html": `"version":"1.2.3"`,
+	} {
+		if got := run(t, asHAR(t, "../testdata/sse.rec"), "-o", format+":-"); !strings.Contains(got, want) {
+			t.Errorf("%s: no %s in it", format, want)
+		}
+	}
+	if got := run(t, asHAR(t, "../testdata/sse.rec"), "--json"); !strings.Contains(got, `"version":"1.2.3"`) {
+		t.Errorf("--json: %s", got)
 	}
 }

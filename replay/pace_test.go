@@ -29,7 +29,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	path := filepath.Join(t.TempDir(), "x.html")
-	err := Run(ctx, []string{"--speed", "1e-6", "-o", path, "-"}, bytes.NewReader(asHAR(t, "../testdata/sse.rec")), new(bytes.Buffer), new(bytes.Buffer))
+	err := Run(ctx, []string{"--speed", "1e-6", "-o", path, "-"}, "1.2.3", Streams{bytes.NewReader(asHAR(t, "../testdata/sse.rec")), new(bytes.Buffer), new(bytes.Buffer)})
 	if e := new(Error); !errors.As(err, &e) || e.Code != 130 || e.Err != nil {
 		t.Errorf("the error is %v, want exit code 130", err)
 	}

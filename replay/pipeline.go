@@ -125,7 +125,7 @@ func (o *options) pipeline(src *Source, name string, stdout io.Writer) (*pipelin
 			return nil, usage(fmt.Errorf("output %s: is the input", path), "write to another file, then rename it")
 		}
 		opts := OutputOptions{
-			Framing: o.Framing, Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout, Terminal: isTerminal, Notice: o.notice}
+			Version: o.version, Framing: o.Framing, Comment: "from " + name, FromExchanges: !whole, Text: text, Stdout: stdout, Terminal: isTerminal, Notice: o.notice}
 		if o.Redact != redact.None {
 			opts.Redaction = o.Redact.String()
 		}

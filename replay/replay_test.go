@@ -19,10 +19,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the wanted outputs")
 
-// Times are shown in local time, which must be the same everywhere.
+// Times are shown in local time, and to a terminal by its locale, which must be
+// the same everywhere.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	time.Local = time.FixedZone("test", 3600)
+	os.Setenv("LC_ALL", "C.UTF-8")
 	os.Exit(m.Run())
 }
 
@@ -89,7 +91,7 @@ func run(t *testing.T, input []byte, args ...string) string {
 func tryRun(t *testing.T, input []byte, args ...string) (string, error) {
 	t.Helper()
 	var out, stderr bytes.Buffer
-	err := Run(context.Background(), append(args, "-"), bytes.NewReader(input), &out, &stderr)
+	err := Run(context.Background(), append(args, "-"), "1.2.3", Streams{bytes.NewReader(input), &out, &stderr})
 	return out.String(), err
 }
 

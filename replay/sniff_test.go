@@ -92,7 +92,7 @@ func TestNotCapture(t *testing.T) {
 		"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff": "cut off before there is anything in it",
 	} {
 		var out bytes.Buffer
-		err := Run(context.Background(), []string{"-"}, strings.NewReader(start), &out, io.Discard)
+		err := Run(context.Background(), []string{"-"}, "1.2.3", Streams{strings.NewReader(start), &out, io.Discard})
 		e := new(Error)
 		if !errors.As(err, &e) || e.Code != ExitTarget || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.20q: %v, want %s", start, err, want)
@@ -124,7 +124,7 @@ func TestNothingIn(t *testing.T) {
 		head + "\x69\x00\x00\x00" + packet("\x08\x42"+strings.Repeat("\x00", 40)):                   "1 of an encrypted wireless network\nhint: airdecap-ng",
 	} {
 		var out, stderr bytes.Buffer
-		if err := Run(context.Background(), []string{"-"}, strings.NewReader(file), &out, &stderr); err != nil {
+		if err := Run(context.Background(), []string{"-"}, "1.2.3", Streams{strings.NewReader(file), &out, &stderr}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.Contains(stderr.String(), want) || out.Len() > 0 {
@@ -191,6 +191,6 @@ func TestArchive(t *testing.T) {
 func runFile(t *testing.T, path string, args ...string) (string, error) {
 	t.Helper()
 	var out, stderr bytes.Buffer
-	err := Run(context.Background(), append(args, path), nil, &out, &stderr)
+	err := Run(context.Background(), append(args, path), "1.2.3", Streams{nil, &out, &stderr})
 	return out.String(), err
 }

@@ -217,7 +217,11 @@ func (o *Options) liveView(stdout, w io.Writer) (*output, error) {
 	if f, ok := stdout.(*os.File); ok && isTerminal(f) {
 		opts.Terminal = true
 		opts.Color = o.Color != "never" && (opts.Color || os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
-		opts.Width, _, _ = term.GetSize(int(f.Fd()))
+		opts.Measure = func() int { // it may be made wider while it is recorded
+			width, _, _ := term.GetSize(int(f.Fd()))
+			return width
+		}
+		opts.Width = opts.Measure()
 	}
 	v, err := view.New(name, w, opts)
 	if err != nil {

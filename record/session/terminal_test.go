@@ -46,7 +46,7 @@ func startTerminal(t *testing.T, args ...string) *terminal {
 	defer slave.Close()
 	p := &terminal{cmd: exec.Command(args[0], args[1:]...), master: master, done: make(chan struct{})}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = slave, slave, slave
-	p.cmd.Env = append(os.Environ(), "TERM=dumb", "PS1=ready> ", "HISTFILE=", "NO_COLOR=")
+	p.cmd.Env = append(os.Environ(), "TERM=dumb", "PS1=ready> ", "HISTFILE=", "NO_COLOR=", "LC_ALL=C.UTF-8")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

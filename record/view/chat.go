@@ -122,8 +122,8 @@ func (v *chat) earlier(ms []llm.Message) {
 			continue
 		}
 		width := usualWidth
-		if v.Width > 0 {
-			width = v.Width
+		if v.width() > 0 {
+			width = v.width()
 		}
 		v.WriteString(v.paint(dim, "- "+strings.TrimRight(fit(oneLine(m), max(minWrap, width-2), false), " ")) + "\n")
 	}

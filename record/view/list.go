@@ -41,7 +41,7 @@ func listColumns(p *printer) []column {
 		{numberColumn, 4, true, func(r row) string { return strconv.FormatUint(r.ID, 10) }},
 		{"TIME", 12, false, func(r row) string { return r.clock(r.Start()) }},
 		{"PROCESS", processWidth, false, func(r row) string {
-			if r.Width == 0 {
+			if r.width() == 0 {
 				return process(r.Exchange)
 			}
 			return shortProcess(r.Exchange)
@@ -54,17 +54,17 @@ func listColumns(p *printer) []column {
 		{"WAIT/TOTAL", 11, true, func(r row) string { return span(wait(r.Exchange)) + "/" + span(r.Duration()) }},
 		{"FLAGS", 5, false, func(r row) string { return flags(r.Exchange, r.failed) }},
 	}
-	if p.Width == 0 {
+	if p.width() == 0 {
 		return withURL(all, 40)
 	}
 	// What can be told from other columns, or be looked up, goes first.
 	for _, title := range []string{"", "TYPE", "TIME", "PROCESS", "WAIT/TOTAL", "BYTES"} {
 		all = without(all, title)
-		if room := p.Width - taken(all); room >= minURL {
+		if room := p.width() - taken(all); room >= minURL {
 			return withURL(all, room)
 		}
 	}
-	return withURL(all, max(minURL/3, p.Width-taken(all)))
+	return withURL(all, max(minURL/3, p.width()-taken(all)))
 }
 
 // taken returns the width of all columns but the URL, with the spaces between.
@@ -99,10 +99,11 @@ func withURL(cs []column, width int) []column {
 type list struct {
 	*printer
 	columns []column
+	fitted  int // the width that the columns are for
 	headed  bool
 }
 
-func newList(p *printer) View { return &list{printer: p, columns: listColumns(p)} }
+func newList(p *printer) View { return &list{printer: p, columns: listColumns(p), fitted: p.width()} }
 
 // WriteExchange implements [record.ExchangeWriter].
 func (v *list) WriteExchange(x *record.Exchange) error {
@@ -114,6 +115,9 @@ func (v *list) WriteExchange(x *record.Exchange) error {
 }
 
 func (v *list) row(x *record.Exchange) {
+	if w := v.width(); w != v.fitted {
+		v.columns, v.fitted, v.headed = listColumns(v.printer), w, false
+	}
 	if !v.headed {
 		v.headed = true
 		v.line(func(c column) string { return c.title }, dim)
@@ -137,7 +141,7 @@ func (v *list) line(cell func(column) string, st style) {
 		case c.title == numberColumn:
 			over = max(0, textWidth(text)-width)
 			width += over
-		case v.Width == 0: // a file has room for all of it
+		case v.width() == 0: // a file has room for all of it
 			width = max(width, textWidth(text))
 		case c.title == urlColumn:
 			width = max(1, width-over)

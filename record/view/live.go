@@ -108,8 +108,8 @@ func (v *live) whole(x *record.Exchange) {
 func (v *live) asked(c *llm.Chat) {
 	if n := len(c.Messages); n > 0 {
 		width := usualWidth
-		if v.Width > 0 {
-			width = v.Width
+		if v.width() > 0 {
+			width = v.width()
 		}
 		v.text(dim, strings.TrimRight(fit("> "+oneLine(c.Messages[n-1]), max(minWrap, width-2), false), " ")+"\n")
 	}
@@ -238,7 +238,7 @@ func (v *live) text(st style, s string) {
 		}
 		line, ended := strings.CutSuffix(line, "\n")
 		for _, word := range v.words(line) {
-			if n := textWidth(word); v.Width > 0 && v.column+n > v.Width && v.column > len(indent) {
+			if n := textWidth(word); v.width() > 0 && v.column+n > v.width() && v.column > len(indent) {
 				v.WriteByte('\n')
 				v.newLine()
 				word = strings.TrimLeft(word, " ")
@@ -263,7 +263,7 @@ func (v *live) newLine() {
 // words returns the words of a line, each with the spaces before it, or all of
 // it at once where there is no terminal to fit.
 func (v *live) words(line string) []string {
-	if v.Width == 0 {
+	if v.width() == 0 {
 		return []string{line}
 	}
 	line = strings.ReplaceAll(line, "\t", "    ")

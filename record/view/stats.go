@@ -218,12 +218,12 @@ func (t table[T]) show(p *printer) {
 		return n
 	}
 	name, own := nameWidth, false
-	if p.Width > 0 {
-		name = min(nameWidth, p.Width-width())
+	if p.width() > 0 {
+		name = min(nameWidth, p.width()-width())
 		if own = name < minName; own {
 			name = 1
 		}
-		for len(cells) > 1 && name+width() > p.Width {
+		for len(cells) > 1 && name+width() > p.width() {
 			cells = cells[:len(cells)-1]
 		}
 	}
@@ -233,7 +233,7 @@ func (t table[T]) show(p *printer) {
 	row := func(st style, first string, text func(cell[T]) string) {
 		s := fit(first, name, false)
 		if own {
-			p.WriteString(p.paint(st, fit(first, min(p.Width, textWidth(first)), false)) + "\n")
+			p.WriteString(p.paint(st, fit(first, min(p.width(), textWidth(first)), false)) + "\n")
 			s = " "
 		}
 		for _, c := range cells {

@@ -2,8 +2,11 @@ package view
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,7 +107,12 @@ func escape(s, keep string) string {
 // JSON returns a writer to w, a terminal, of JSON in pieces of any size. What cannot
 // be shown as it is becomes an escape of JSON (RFC 8259, section 7): all that is
 // not printable stands in strings, but for line feeds and tabs.
-func JSON(w io.Writer) io.Writer { return &jsonWriter{w: w} }
+func JSON(w io.Writer) io.Writer {
+	if !showsUTF8() {
+		w = &asciiWriter{w: w, escape: jsonEscape}
+	}
+	return &jsonWriter{w: w}
+}
 
 type jsonWriter struct {
 	w         io.Writer
@@ -119,14 +127,65 @@ func (j *jsonWriter) Write(p []byte) (int, error) {
 		if printable(r, n, "\n\t") {
 			j.out = append(j.out, rest[:n]...)
 		} else {
-			for _, unit := range utf16.AppendRune(nil, r) {
-				j.out = fmt.Appendf(j.out, `\u%04x`, unit)
-			}
+			j.out = jsonEscape(j.out, r)
 		}
 		rest = rest[n:]
 	}
 	j.held = append(j.held[:0], rest...)
 	if _, err := j.w.Write(j.out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func jsonEscape(b []byte, r rune) []byte {
+	for _, unit := range utf16.AppendRune(nil, r) {
+		b = fmt.Appendf(b, `\u%04x`, unit)
+	}
+	return b
+}
+
+// goEscape is the escape of Go's, but for the signs of the views, for which
+// there are such of ASCII that are as wide.
+func goEscape(b []byte, r rune) []byte {
+	const signs, ascii = "→█▒░…", ">#=-~"
+	if i := slices.Index([]rune(signs), r); i >= 0 {
+		return append(b, ascii[i])
+	}
+	q := strconv.AppendQuoteRuneToASCII(nil, r)
+	return append(b, q[1:len(q)-1]...)
+}
+
+// showsUTF8 reports whether a terminal shows UTF-8, by the locale (POSIX, XBD
+// 8.2). Where the environment names none, as in a container or under sudo, it is taken
+// to. To one that does not, bytes of UTF-8 from 0x80 to 0x9f are controls.
+func showsUTF8() bool {
+	locale := strings.ToLower(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG")))
+	return locale == "" || strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+}
+
+// An asciiWriter writes what is not ASCII in another way. It gets UTF-8 in
+// pieces of any size.
+type asciiWriter struct {
+	w         io.Writer
+	escape    func(b []byte, r rune) []byte
+	held, out []byte // held: the beginning of a character
+}
+
+func (a *asciiWriter) Write(p []byte) (int, error) {
+	a.held, a.out = append(a.held, p...), a.out[:0]
+	rest := a.held
+	for utf8.FullRune(rest) {
+		r, n := utf8.DecodeRune(rest)
+		if r < utf8.RuneSelf {
+			a.out = append(a.out, rest[0])
+		} else {
+			a.out = a.escape(a.out, r)
+		}
+		rest = rest[n:]
+	}
+	a.held = append(a.held[:0], rest...)
+	if _, err := a.w.Write(a.out); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -269,11 +328,11 @@ const minWrap = 20
 // wrap returns the rows that a line takes after an indent: one, where there is
 // no terminal. Further rows begin where the text of the line begins.
 func (p *printer) wrap(line string, indent int) []string {
-	room := max(minWrap, p.Width-indent)
-	if p.Width > 0 {
+	room := max(minWrap, p.width()-indent)
+	if p.width() > 0 {
 		line = strings.ReplaceAll(line, "\t", "    ")
 	}
-	if p.Width == 0 || strings.ContainsRune(line, '\x1b') || textWidth(line) <= room {
+	if p.width() == 0 || strings.ContainsRune(line, '\x1b') || textWidth(line) <= room {
 		return []string{line}
 	}
 	lead := len(line) - len(strings.TrimLeft(line, " -*"))

@@ -30,8 +30,46 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+// A terminal gets no more than ASCII where its locale has no UTF-8: bytes from
+// 0x80 to 0x9f are controls there, such as the last one of "ě".
+func TestLocale(t *testing.T) {
+	const text = "ě → … █ 😀"
+	for _, c := range []struct{ all, ctype, lang, shown, json string }{
+		{"", "", "", text, text},
+		{"", "", "de_DE.UTF-8", text, text},
+		{"C.utf8", "de_DE", "C", text, text},
+		{"", "de_DE.UTF-8", "C", text, text},
+		{"", "", "cs_CZ.ISO-8859-2", `\u011b > ~ # \U0001f600`, `\u011b \u2192 \u2026 \u2588 \ud83d\ude00`},
+		{"", "C", "C.UTF-8", `\u011b > ~ # \U0001f600`, `\u011b \u2192 \u2026 \u2588 \ud83d\ude00`},
+		{"POSIX", "C.UTF-8", "C.UTF-8", `\u011b > ~ # \U0001f600`, `\u011b \u2192 \u2026 \u2588 \ud83d\ude00`},
+	} {
+		t.Setenv("LC_ALL", c.all)
+		t.Setenv("LC_CTYPE", c.ctype)
+		t.Setenv("LANG", c.lang)
+		for _, n := range []int{1, 2, 3, len(text)} {
+			var shown, js strings.Builder
+			p, j := newPrinter(&shown, Options{Terminal: true}), JSON(&js)
+			for piece := range slices.Chunk([]byte(text), n) {
+				p.Write(piece)
+				p.Flush()
+				j.Write(piece)
+			}
+			if shown.String() != c.shown || js.String() != c.json {
+				t.Errorf("%s,%s,%s in pieces of %d: %q and %q, want %q and %q", c.all, c.ctype, c.lang, n, shown.String(), js.String(), c.shown, c.json)
+			}
+		}
+	}
+	var file strings.Builder
+	p := newPrinter(&file, Options{})
+	p.WriteString(text)
+	if p.Flush(); file.String() != text {
+		t.Errorf("to a file: %q", file.String())
+	}
+}
+
 // JSON for a terminal says the same and harms none, however it is cut.
 func TestJSON(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
 	in := "{\"a\":\"ü 漢 😀\u009b31m\u202e\u200b\x7f\U000e0041\xff\",\n\t\"b\":1}\n"
 	want := "{\"a\":\"ü 漢 😀\\u009b31m\\u202e\\u200b\\u007f\\udb40\\udc41\\ufffd\",\n\t\"b\":1}\n"
 	for n := 1; n <= len(in); n++ {

@@ -64,7 +64,7 @@ func (v *timeline) Close() error {
 			last = b.done
 		}
 	}
-	width := v.Width
+	width := v.width()
 	if width == 0 {
 		width = usualWidth
 	}

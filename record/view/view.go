@@ -42,8 +42,9 @@ const (
 // Options are what views have in common. The zero Options suit a file.
 type Options struct {
 	Width    int            // columns of the terminal; 0: lines are as long as they need be
+	Measure  func() int     // what Width is now, asked each time; may be nil
 	Color    bool           // emphasise by ANSI escape sequences
-	Terminal bool           // the output is a terminal: bytes of bodies are escaped
+	Terminal bool           // the output is a terminal: bytes of bodies are escaped, and by its locale what is not ASCII
 	Side     Side           // show this half only; "" where both, or the usual one, are wanted
 	Encoded  bool           // show bodies with their content coding
 	Zone     *time.Location // of the times shown; nil means time.Local
@@ -115,5 +116,16 @@ func newPrinter(w io.Writer, o Options) *printer {
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}
+	if o.Terminal && !showsUTF8() {
+		w = &asciiWriter{w: w, escape: goEscape}
+	}
 	return &printer{Writer: bufio.NewWriter(w), Options: o}
+}
+
+// width returns how many columns the terminal has, or 0.
+func (p *printer) width() int {
+	if p.Measure != nil {
+		return p.Measure()
+	}
+	return p.Width
 }

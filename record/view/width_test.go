@@ -44,9 +44,6 @@ func wideExchanges() []*record.Exchange {
 // sgr is an escape sequence of colour, which takes no room.
 var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
-// TestWidth checks that the views which are tables are not wider than the
-// terminal. The others show what may be copied, such as URLs and fields: they
-// leave it to the terminal to go on in the next line.
 // showWide returns what a view shows of the wide exchanges.
 func showWide(t *testing.T, name string, o Options) string {
 	t.Helper()
@@ -66,10 +63,14 @@ func showWide(t *testing.T, name string, o Options) string {
 	return b.String()
 }
 
+// TestWidth checks that the views which are tables are not wider than the
+// terminal. The others show what may be copied, such as URLs and fields: they
+// leave it to the terminal to go on in the next line.
 func TestWidth(t *testing.T) {
 	for _, name := range []string{"list", "summary", "stats", "timeline"} {
 		for _, width := range []int{40, 60, 80, 120, 200} {
 			for _, color := range []bool{false, true} {
+				t.Setenv("LC_ALL", "C.UTF-8")
 				shown := showWide(t, name, Options{Terminal: true, Width: width, Zone: time.UTC, Color: color})
 				for line := range strings.Lines(sgr.ReplaceAllString(shown, "")) {
 					line = strings.TrimSuffix(line, "\n")
@@ -79,6 +80,33 @@ func TestWidth(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A list is as wide as the terminal has become, under titles that fit.
+func TestResize(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	var b bytes.Buffer
+	width := 120
+	v, err := New("list", &b, Options{Terminal: true, Measure: func() int { return width }, Zone: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	titles := 0
+	for _, width = range []int{120, 120, 50, 50, 90} {
+		b.Reset()
+		if err := v.WriteExchange(wideExchanges()[0]); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := textWidth(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("at %d columns %d in %q", width, n, line)
+			}
+		}
+		titles += strings.Count(b.String(), "METHOD")
+	}
+	if titles != 3 {
+		t.Errorf("titles %d times, want them at the start and where the width changed", titles)
 	}
 }
 
