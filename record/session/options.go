@@ -136,7 +136,7 @@ func (o *Options) check(fs *pflag.FlagSet) error {
 	case o.User != "" && len(o.Command) == 0:
 		return usageError("--user without a command", "it says who runs COMMAND")
 	case !slices.Contains([]string{"auto", "always", "never"}, o.Color):
-		return usageError("--color "+o.Color, "one of auto, always, never")
+		return usageError("--color "+o.Color+": unknown", "one of auto, always, never")
 	case o.Buffer < 4096 || o.Buffer > 1<<30:
 		return usageError("--buffer out of range", "4KiB to 1GiB")
 	case o.Time < 0 || o.Count < 0:
