@@ -14,7 +14,8 @@ import (
 // Process returns e without the secrets in its arguments: values of fields and
 // options whose names tell (-H "Authorization: …", --api-key=…, --password …),
 // URLs with credentials, and what looks like a secret by itself. Strict takes
-// all arguments and lines. None returns e itself; e is never changed.
+// all arguments and lines. What one argument gives away goes from the others, too. None
+// returns e itself; e is never changed.
 func Process(e *record.ProcessEvent, p Profile) *record.ProcessEvent {
 	if p == None {
 		return e
@@ -33,24 +34,28 @@ func Process(e *record.ProcessEvent, p Profile) *record.ProcessEvent {
 
 // arguments returns args without their secrets.
 func arguments(args []string, p Profile) []string {
-	args = together(args, p)
+	t := &field.Texts{Profile: p, Memory: new(scan.Memory)}
+	args = together(args, t)
 	for i, before := len(args)-1, ""; i >= 0; i-- {
 		if i > 0 {
 			before = args[i-1]
 		}
 		if i > 0 && secretOption(before) && !strings.HasPrefix(args[i], "-") {
-			args[i] = field.Value(p, "authorization", args[i])
+			args[i] = t.Value("authorization", args[i])
 		} else {
-			args[i] = argument(args[i], p)
+			args[i] = argument(args[i], t)
 		}
+	}
+	for i, a := range args {
+		args[i] = t.Recall(a, false)
 	}
 	return args
 }
 
 // together returns a copy of args without what gives itself away in the command
 // as a whole: a command tells what its options mean.
-func together(args []string, p Profile) []string {
-	f := scan.Finder{Profile: p}
+func together(args []string, t *field.Texts) []string {
+	f := scan.Finder{Profile: t.Profile, Memory: t.Memory}
 	k := body.New(&f, "")
 	at := int64(0)
 	for _, a := range args {
@@ -171,22 +176,22 @@ func secretOption(arg string) bool {
 }
 
 // argument returns arg without its secrets.
-func argument(arg string, p Profile) string {
+func argument(arg string, t *field.Texts) string {
 	if strings.Contains(arg, "://") {
-		return field.URL(p, arg)
+		return t.URL(arg)
 	}
 	if name, value, ok := strings.Cut(arg, ": "); ok && char.TokenLen([]byte(name)) == len(name) {
-		return name + ": " + field.Value(p, name, value)
+		return name + ": " + t.Value(name, value)
 	}
 	if name, value, ok := strings.Cut(arg, "="); ok && !strings.Contains(value, "&") && (secretOption(name) || secretOption("--"+strings.TrimLeft(strings.ReplaceAll(name, "_", "-"), "-"))) {
-		return name + "=" + field.Value(p, "authorization", value)
+		return name + "=" + t.Value("authorization", value)
 	}
-	return withoutSecrets(arg, p)
+	return withoutSecrets(arg, t)
 }
 
 // withoutSecrets returns text, which may be JSON or a form, without its secrets.
-func withoutSecrets(text string, p Profile) string {
-	f := scan.Finder{Profile: p}
+func withoutSecrets(text string, t *field.Texts) string {
+	f := scan.Finder{Profile: t.Profile, Memory: t.Memory}
 	contentType := ""
 	switch {
 	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, "["):

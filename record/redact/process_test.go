@@ -52,6 +52,20 @@ func TestCommandWithin(t *testing.T) {
 	}
 }
 
+// What one argument gives away goes from those before and after it.
+func TestArgumentKnown(t *testing.T) {
+	secret := random(55, 20, alnum)
+	e := &record.ProcessEvent{Kind: record.Exec, Args: []string{"curl", "-d", `{"note":"mine is ` + secret + `"}`, "-H", "x-api-key: " + secret, "--data-raw", "and " + secret, "https://a.test"},
+		Line: "echo " + secret + "; curl -H 'x-api-key: " + secret + "' https://a.test"}
+	got := redact.Process(e, redact.Secrets)
+	if text := fmt.Sprint(got.Args, got.Line); strings.Contains(text, secret[:12]) || !strings.Contains(text, "mine is <redacted ") || !strings.Contains(text, "https://a.test") {
+		t.Errorf("%q, %s", got.Args, got.Line)
+	}
+	if again := redact.Process(got, redact.Secrets); fmt.Sprint(again) != fmt.Sprint(got) {
+		t.Errorf("the second time %+v, then %+v", got, again)
+	}
+}
+
 func TestTypedLine(t *testing.T) {
 	for _, tt := range []struct{ line, secret, want string }{
 		{"ls -l  | wc", "", "ls -l  | wc"},
