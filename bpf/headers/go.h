@@ -170,7 +170,7 @@ static __always_inline int go_enter(struct pt_regs *ctx, enum dir dir, __u64 buf
 			.ssl = key.ssl, .buf = buf, .time = bpf_ktime_get_ns(), .epoch = p->epoch,
 			.pid = p->pid, .dir = dir, .library = library_of(ctx),
 		},
-		.head.born = c ? c->born : 0, .head.len = len,
+		.head.len = len,
 	};
 	if (buf >= stack.lo && buf < stack.hi)
 		call.head.stack = stack.hi;
@@ -300,11 +300,8 @@ static __always_inline void go_leave(struct pt_regs *ctx, struct go_place *at, s
 	enum dir dir = call->frame.dir;
 	bool passed = l.n > 0 && l.n <= call->len; /* Close has no len */
 
-	if (call->born && (!c || c->born != call->born)) { /* closed meanwhile */
-		if (passed)
-			COUNT(unseen, 1);
-		return;
-	}
+	/* What was closed meanwhile begins anew: the call still has the tls.Conn, so that
+	 * nothing else can be at its address. */
 	if (passed) {
 		go_bind(&key, find_conn(&key, call->frame.pid, call->frame.library), at);
 		c = deliver(&l, loops);

@@ -216,7 +216,6 @@ struct go_stack { /* runtime.stack of a goroutine */
 struct go_call { /* of crypto/tls that has not returned */
 	struct go_call_head {
 		struct frame frame; /* without sp */
-		__u64 born;         /* of the connection, if anything had passed */
 		__u64 stack;        /* the upper end of the stack, if the buffer is on it */
 		__u64 len;          /* of the buffer */
 	} head;

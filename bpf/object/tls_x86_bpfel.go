@@ -121,7 +121,6 @@ type TlsGoCall struct {
 			Talked  uint8
 			Library uint64
 		}
-		Born  uint64
 		Stack uint64
 		Len   uint64
 	}
