@@ -108,31 +108,44 @@ func escape(s, keep string) string {
 // be shown as it is becomes an escape of JSON (RFC 8259, section 7): all that is
 // not printable stands in strings, but for line feeds and tabs.
 func JSON(w io.Writer) io.Writer {
-	if !showsUTF8() {
-		w = &asciiWriter{w: w, escape: jsonEscape}
-	}
-	return &jsonWriter{w: w}
+	ascii := !showsUTF8()
+	return &runeWriter{w: w, put: func(b, char []byte, r rune) []byte {
+		if printable(r, len(char), "\n\t") && (r < utf8.RuneSelf || !ascii) {
+			return append(b, char...)
+		}
+		return jsonEscape(b, r)
+	}}
 }
 
-type jsonWriter struct {
+// asASCII returns a writer to w of text in pieces of any size, with escape for what is
+// not ASCII.
+func asASCII(w io.Writer, escape func(b []byte, r rune) []byte) io.Writer {
+	return &runeWriter{w: w, put: func(b, char []byte, r rune) []byte {
+		if r < utf8.RuneSelf {
+			return append(b, char...)
+		}
+		return escape(b, r)
+	}}
+}
+
+// A runeWriter writes each character as put appends it: char, which is r in UTF-8, or a
+// byte that is none. It gets UTF-8 in pieces of any size.
+type runeWriter struct {
 	w         io.Writer
+	put       func(b, char []byte, r rune) []byte
 	held, out []byte // held: the beginning of a character
 }
 
-func (j *jsonWriter) Write(p []byte) (int, error) {
-	j.held, j.out = append(j.held, p...), j.out[:0]
-	rest := j.held
+func (u *runeWriter) Write(p []byte) (int, error) {
+	u.held, u.out = append(u.held, p...), u.out[:0]
+	rest := u.held
 	for utf8.FullRune(rest) {
 		r, n := utf8.DecodeRune(rest)
-		if printable(r, n, "\n\t") {
-			j.out = append(j.out, rest[:n]...)
-		} else {
-			j.out = jsonEscape(j.out, r)
-		}
+		u.out = u.put(u.out, rest[:n], r)
 		rest = rest[n:]
 	}
-	j.held = append(j.held[:0], rest...)
-	if _, err := j.w.Write(j.out); err != nil {
+	u.held = append(u.held[:0], rest...)
+	if _, err := u.w.Write(u.out); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -162,33 +175,6 @@ func goEscape(b []byte, r rune) []byte {
 func showsUTF8() bool {
 	locale := strings.ToLower(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG")))
 	return locale == "" || strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
-}
-
-// An asciiWriter writes what is not ASCII in another way. It gets UTF-8 in
-// pieces of any size.
-type asciiWriter struct {
-	w         io.Writer
-	escape    func(b []byte, r rune) []byte
-	held, out []byte // held: the beginning of a character
-}
-
-func (a *asciiWriter) Write(p []byte) (int, error) {
-	a.held, a.out = append(a.held, p...), a.out[:0]
-	rest := a.held
-	for utf8.FullRune(rest) {
-		r, n := utf8.DecodeRune(rest)
-		if r < utf8.RuneSelf {
-			a.out = append(a.out, rest[0])
-		} else {
-			a.out = a.escape(a.out, r)
-		}
-		rest = rest[n:]
-	}
-	a.held = append(a.held[:0], rest...)
-	if _, err := a.w.Write(a.out); err != nil {
-		return 0, err
-	}
-	return len(p), nil
 }
 
 // printable reports whether a rune of n bytes may be shown as it is.

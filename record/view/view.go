@@ -117,7 +117,7 @@ func newPrinter(w io.Writer, o Options) *printer {
 		o.Zone = time.Local
 	}
 	if o.Terminal && !showsUTF8() {
-		w = &asciiWriter{w: w, escape: goEscape}
+		w = asASCII(w, goEscape)
 	}
 	return &printer{Writer: bufio.NewWriter(w), Options: o}
 }
