@@ -26,30 +26,38 @@ type Program struct {
 	files  []object.TlsFileId
 }
 
-// examine tells who waits for new programs of an event about one.
-func (p *Probe) examine(event []byte) {
+// examine tells who waits for new programs of an event about one. It reports
+// whether that is so: [Probe.Release] is called then.
+func (p *Probe) examine(event []byte) bool {
 	h := view[object.TlsHead](event)
 	if h == nil || p.fresh == nil {
-		return
+		return false
 	}
 	program := Program{PID: int(h.Pid), tgid: h.Tgid}
 	switch h.Kind {
 	case kindExec:
-		if e := view[object.TlsExec](event); e != nil && e.Fresh != 0 {
-			program.Held, program.files = e.Held != 0, []object.TlsFileId{e.Program}
-			p.fresh(program)
+		e := view[object.TlsExec](event)
+		if e == nil || e.Fresh == 0 {
+			return false
 		}
+		program.Held, program.files = e.Held != 0, []object.TlsFileId{e.Program}
 	case kindLoad:
-		if e := view[object.TlsLoadedEvent](event); e != nil {
-			program.Held, program.Loaded = e.Held != 0, true
-			program.files = slices.Clone(e.Loaded.Files[:min(int(e.Loaded.N), len(e.Loaded.Files))])
-			p.fresh(program)
+		e := view[object.TlsLoadedEvent](event)
+		if e == nil {
+			return false
 		}
+		program.Held, program.Loaded = e.Held != 0, true
+		program.files = slices.Clone(e.Loaded.Files[:min(int(e.Loaded.N), len(e.Loaded.Files))])
+	default:
+		return false
 	}
+	p.fresh(program)
+	return true
 }
 
-// Release lets the process of a program run, if it is held. If known is set,
-// the program is not new any more for whoever runs it, unless its file changes.
+// Release lets the process of a program run, if it is held: it was looked at. If
+// known is set, the program is not new any more for whoever runs it, unless its
+// file changes.
 func (p *Probe) Release(program Program, known bool) {
 	for _, file := range program.files {
 		if known {
@@ -59,6 +67,7 @@ func (p *Probe) Release(program Program, known bool) {
 	if program.Held {
 		p.held().Resume(program.tgid, program.PID)
 	}
+	p.reader.Dealt()
 }
 
 // Know says that the file at path need not be looked at when a process runs it.

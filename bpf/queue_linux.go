@@ -291,8 +291,8 @@ func (p *Probe) receive() {
 			for range news.Marked {
 				p.queue.put(block{lossy: true, after: <-p.snapshots})
 			}
-		default:
-			p.examine(news.Urgent)
+		case !p.examine(news.Urgent):
+			p.reader.Dealt()
 		}
 	}
 }

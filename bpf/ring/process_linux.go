@@ -54,6 +54,7 @@ const (
 	askFree = iota
 	askMark
 	askStop
+	askDealt
 )
 
 type request struct {
@@ -77,15 +78,16 @@ const (
 // The process does its work while the program is being initialised, so that it
 // is there soon, and returns where this is another one.
 func init() {
-	if len(os.Args) != 7 || os.Args[1] != command {
+	if len(os.Args) != 8 || os.Args[1] != command {
 		return
 	}
-	var args [5]int
+	var args [6]int
 	var errs [len(args) + 1]error
 	for i := range args {
 		args[i], errs[i] = strconv.Atoi(os.Args[i+2])
 	}
-	p := &process{limit: args[1], kind: args[2], urgent: uint32(args[3]), older: args[4], sizes: map[int64]int{}}
+	p := &process{limit: args[1], kind: args[2], urgent: uint32(args[3]), older: args[4], sizes: map[int64]int{},
+		courtesy: newCourtesy(args[5], args[1])}
 	p.buffer, errs[len(args)] = openBuffer(ringFD, args[0])
 	if errors.Join(errs[:]...) != nil {
 		return // somebody has typed it
@@ -131,13 +133,14 @@ type process struct {
 	kind   int
 	urgent uint32 // bits
 
-	slots   int64         // that the file has had
-	most    int64         // that it may have
-	ready   []int64       // those that nothing is in
-	empty   []int64       // likewise, and without memory
-	sizes   map[int64]int // of what is in the others
-	waiting int           // the sum of sizes
-	older   int           // bytes that wait since before this process was there
+	slots    int64         // that the file has had
+	most     int64         // that it may have
+	ready    []int64       // those that nothing is in
+	empty    []int64       // likewise, and without memory
+	sizes    map[int64]int // of what is in the others
+	waiting  int           // the sum of sizes
+	older    int           // bytes that wait since before this process was there
+	courtesy *courtesy
 
 	marks    []mark
 	untold   [][]byte // what the socket had no room for
@@ -192,6 +195,7 @@ func (p *process) run() error {
 		if err := errors.Join(p.tellRest(), p.move(), p.finish()); err != nil {
 			return err
 		}
+		p.courtesy.review(p.waiting+p.older, p.stopping || len(p.marks) > 0)
 		wait(wake, int(period/time.Millisecond))
 	}
 }
@@ -224,6 +228,8 @@ func (p *process) ask() (gone bool) {
 			p.marks = append(p.marks, mark{q.slot, p.end()})
 		case askStop:
 			p.stopping = true
+		case askDealt:
+			p.courtesy.dealt()
 		}
 	}
 }
@@ -262,6 +268,7 @@ func (p *process) seen(event []byte) error {
 	if p.kind >= len(event) || event[p.kind] > 31 || p.urgent&(1<<event[p.kind]) == 0 {
 		return nil
 	}
+	p.courtesy.owed++
 	return p.tell(message{kind: toldUrgent}, event[:min(len(event), maxUrgent)])
 }
 
@@ -285,6 +292,7 @@ func (p *process) store(content []byte) (stored bool, err error) {
 	}
 	p.sizes[slot] = len(content)
 	p.waiting += len(content)
+	p.courtesy.put(len(content))
 	return true, p.tell(message{kind: toldBlock, size: uint32(len(content)), slot: slot, from: int64(p.from), clock: Clock()}, nil)
 }
 
@@ -344,6 +352,7 @@ func (p *process) release(q request) {
 	if size, mine := p.sizes[q.slot]; mine {
 		p.waiting -= size
 		delete(p.sizes, q.slot)
+		p.courtesy.taken()
 	} else {
 		p.older = max(0, p.older-int(q.size))
 	}

@@ -61,6 +61,7 @@ type Reader struct {
 	gone   chan struct{}
 	buf    [int(unsafe.Sizeof(message{})) + maxUrgent]byte
 	next   int64 // position in the ring buffer behind the blocks that were told
+	polite int   // this process, where it may be made to wait for others, or 0
 	closed sync.Once
 
 	mu       sync.Mutex
@@ -101,6 +102,9 @@ func Start(fd int, o Options) (*Reader, error) {
 
 func start(fd int, o Options) (*Reader, error) {
 	r := &Reader{o: o, gone: make(chan struct{})}
+	if usual() {
+		r.polite = os.Getpid()
+	}
 	memory, err := unix.MemfdCreate("ssltape queue", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("memfd_create: %w", err)
@@ -143,7 +147,7 @@ func (r *Reader) spawn() error {
 	}
 	cmd := exec.Command("/proc/self/exe", command)
 	cmd.Args[0] = "ssltape"
-	for _, arg := range []int{r.o.Size, r.o.Limit, r.o.Kind, int(urgent), r.waiting} {
+	for _, arg := range []int{r.o.Size, r.o.Limit, r.o.Kind, int(urgent), r.waiting, r.polite} {
 		cmd.Args = append(cmd.Args, strconv.Itoa(arg))
 	}
 	cmd.ExtraFiles = r.files[:]
@@ -316,6 +320,10 @@ func (r *Reader) Mark() {
 	r.mu.Unlock()
 	r.tell(request{kind: askMark, slot: number})
 }
+
+// Dealt says that an urgent event was dealt with: until then this process is not
+// kept from running for others. It is called once for each of them.
+func (r *Reader) Dealt() { r.tell(request{kind: askDealt}) }
 
 // Stop asks for an end as soon as the ring buffer is empty.
 func (r *Reader) Stop() {

@@ -322,19 +322,25 @@ func TestBlockKnown(t *testing.T) {
 // startReader starts one for a ring buffer that stays empty.
 func startReader(t *testing.T) *Reader {
 	t.Helper()
-	size := os.Getpagesize()
-	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(size)})
+	r, _ := startReaderOf(t, Options{Size: os.Getpagesize(), Limit: BlockSize})
+	return r
+}
+
+// startReaderOf starts one, and returns its ring buffer.
+func startReaderOf(t *testing.T, o Options) (*Reader, *ebpf.Map) {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(o.Size)})
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
 		}
 		t.Skip(err)
 	}
-	defer m.Close()
-	r, err := Start(m.FD(), Options{Size: size, Limit: BlockSize})
+	t.Cleanup(func() { m.Close() })
+	r, err := Start(m.FD(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	return r
+	return r, m
 }
