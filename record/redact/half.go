@@ -21,7 +21,7 @@ type half struct {
 	body    *bodyScan // nil until the body begins
 	coded   bool      // it has a content coding
 	read    int64     // bytes of the source's body that were scanned
-	buf     []byte    // those that are held back
+	buf     []byte    // those that are held back, if they are not shared
 	done    int64     // position of buf
 	marks   int       // of the source's that were taken over
 	shifts  []shift
@@ -122,7 +122,7 @@ type bodyScan struct {
 // it, and may have left much memory in it.
 const (
 	maxSpare     = 8
-	maxSpareBody = 64 << 10
+	maxSpareBody = 256 << 10
 )
 
 // spend keeps the scan of a body that came to its end for another one.
@@ -158,10 +158,15 @@ func (h *half) copy(src *record.Body) error {
 		if h.body.found.Next() == scan.Settled && !known {
 			h.done = to
 			h.dst.Body.Share(src, h.done)
-			h.buf = append(h.buf[:0], mem[h.done:]...)
 			return nil
 		}
 		return h.hold(mem[h.done:])
+	}
+	if held := h.read - h.done; int64(len(h.buf)) < held { // it was shared until now
+		h.buf = make([]byte, held)
+		if n, err := src.ReadAt(h.buf, h.done); int64(n) < held {
+			return err
+		}
 	}
 	piece := make([]byte, min(maxPiece, src.Len()-h.read))
 	if h.ended { // else it grows as the source does

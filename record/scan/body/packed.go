@@ -6,6 +6,9 @@ import "ssltape/record/scan"
 // longer one goes unseen.
 const maxPacked = 8 << 20
 
+// maxKept is how much memory is kept for the text that comes next.
+const maxKept = 256 << 10
+
 // An Unpack looks into text that is encoded as a whole, and ends at at. It returns what is to
 // stand instead, of the same length or else of none, or nil where nothing has
 // to go; ok is false where the text turned out not to be encoded.
@@ -70,7 +73,10 @@ func (p *Packed) End() {
 			p.s.Redact(p.h.Places(0, n), p.h.Text, scan.InText)
 		}
 	}
-	p.h.Reset()
+	text := p.h.Text[:0]
+	if p.h.Reset(); cap(text) <= maxKept {
+		p.h.Text = text
+	}
 	p.size, p.gone = 0, false
 }
 
