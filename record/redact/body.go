@@ -208,6 +208,7 @@ type guess struct {
 	begin       scan.Held
 	is          scan.Sink // what it is, once that is known
 	plain       scan.Sink // what it is if it is not encoded; made when it is first needed
+	coded       scan.Sink // what it is if it is; likewise
 }
 
 // newGuess returns a guess for a body within depth others.
@@ -254,7 +255,10 @@ func (g *guess) choose(p []byte) {
 	}
 	g.is = g.plain
 	if g.depth < maxPacking && isCoded(p, g.contentType) {
-		g.is = body.NewPacked(g.s, unpackUnlabelled(g.s, g.contentType, g.depth+1), g.is)
+		if g.coded == nil {
+			g.coded = body.NewPacked(g.s, unpackUnlabelled(g.s, g.contentType, g.depth+1), g.plain)
+		}
+		g.is = g.coded
 	}
 }
 
