@@ -3,6 +3,7 @@ package filter
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,9 @@ var terms = map[string]bool{
 	"is:sse and status:429":             true,
 	"is:sse AND NOT status:200":         true,
 	"(messages)":                        true,
+	`path:/(x\/)?mess/`:                 true,
+	"(body:/MANY/i)":                    true,
+	"host:/x/,/^api/":                   true,
 }
 
 func TestTerms(t *testing.T) {
@@ -135,6 +139,27 @@ func TestTerms(t *testing.T) {
 		}
 		if got := f(x) == Yes; got != want {
 			t.Errorf("%q matches: %v, want %v", expr, got, want)
+		}
+		f(&record.Exchange{}) // of which nothing is known
+	}
+}
+
+// A term may name a host without its port, a path without its query, and a form
+// of JSON as JSON.
+func TestPartsOfValues(t *testing.T) {
+	tunnel, api := new(record.Exchange), new(record.Exchange)
+	tunnel.Request.Method, tunnel.Request.Target = "CONNECT", "[2001:db8::1]:443"
+	tunnel.Request.Header = record.Fields{{Name: "Host", Value: "[2001:db8::1]:443"}}
+	api.Request.Header = record.Fields{{Name: "Host", Value: "[2001:db8::1]"}}
+	api.Response.Header = record.Fields{{Name: "Content-Type", Value: "application/problem+json"}}
+	for _, c := range []struct{ got, want []string }{
+		{hosts(tunnel), []string{"[2001:db8::1]:443", "[2001:db8::1]"}},
+		{hosts(api), []string{"[2001:db8::1]"}},
+		{paths(tunnel), []string{"/"}},
+		{types(api), []string{"application/problem+json", "problem+json", "json"}},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("%q, want %q", c.got, c.want)
 		}
 	}
 }

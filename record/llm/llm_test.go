@@ -165,17 +165,30 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// An event called error is a failure of any stream.
+// An event called error is a failure of any stream; what a provider says of one
+// is read in whatever carries it.
 func TestFailure(t *testing.T) {
-	for answer, want := range map[string]string{
-		"event: error\ndata: out of cheese\n\n":      "out of cheese",
-		"event: error\ndata:\n\n":                    "error",
-		"event: note\ndata: {\"error\": \"no\"}\n\n": "",
-		"{\"error\": \"no\"}":                        "",
+	const bedrock = "/model/anthropic.claude-v2/invoke-with-response-stream application/vnd.amazon.eventstream"
+	for _, c := range []struct{ target, answer, want string }{
+		{"/anything", "event: error\ndata: out of cheese\n\n", "out of cheese"},
+		{"/anything", "event: error\ndata:\n\n", "error"},
+		{"/anything", "event: note\ndata: {\"error\": \"no\"}\n\n", ""},
+		{"/anything", "{\"error\": \"no\"}", ""},
+		{"/v1/responses", `data: {"type":"response.failed","response":{"status":"failed"}}` + "\n\n", "failed"},
+		{"/v1/responses", `{"status":"failed"}`, "failed"},
+		{bedrock, frame(`{"message":"Too many tokens"}`), "exception: Too many tokens"},
 	} {
-		if got := Failure(exchange("/anything", "{}", answer)); got != want {
-			t.Errorf("%q: %q, want %q", answer, got, want)
+		if got := Failure(exchange(c.target, "{}", c.answer)); got != c.want {
+			t.Errorf("%s, %q: %q, want %q", c.target, c.answer, got, c.want)
 		}
+	}
+	x := exchange("/v1/responses", "", "")
+	x.Response.Status = 101
+	for _, m := range []string{`>{"type":"response.create","input":"Hi"}`, `<{"type":"response.failed","response":{"status":"failed"}}`} {
+		x.WebSocket = append(x.WebSocket, record.WebSocketMessage{FromClient: m[0] == '>', Opcode: 1, Data: m[1:]})
+	}
+	if got := Failure(x); got != "failed" {
+		t.Errorf("WebSocket: %q, want failed", got)
 	}
 }
 

@@ -83,6 +83,29 @@ func TestWidth(t *testing.T) {
 	}
 }
 
+// What does not fit its column of the list is cut where it tells least: a process
+// keeps its number, a media type what it is a form of.
+func TestColumns(t *testing.T) {
+	t.Setenv("LC_ALL", "C.UTF-8")
+	for _, c := range []struct {
+		comm, mediaType, process, short string
+	}{
+		{"node", "text/html; charset=utf-8", "node[4194303]", "html"},
+		{"Web Content", "application/problem+json", "Web …[4194303]", "json"},
+		{"日本語プロセス", "application/x-ndjson", "日本…[4194303]", "ndjson"},
+		{"chromium-browse", "text/event-stream", "chro…[4194303]", "sse"},
+	} {
+		x := &record.Exchange{Conn: &record.Conn{PID: 4194303, Comm: c.comm}}
+		x.Response.Header = record.Fields{{Name: "Content-Type", Value: c.mediaType}}
+		if got := shortProcess(x); got != c.process || textWidth(got) > processWidth {
+			t.Errorf("%s: %q, want %q", c.comm, got, c.process)
+		}
+		if got := shortType(x); got != c.short {
+			t.Errorf("%s: %q, want %q", c.mediaType, got, c.short)
+		}
+	}
+}
+
 // A list is as wide as the terminal has become, under titles that fit.
 func TestResize(t *testing.T) {
 	t.Setenv("LC_ALL", "C.UTF-8")
