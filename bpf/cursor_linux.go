@@ -38,9 +38,6 @@ const (
 	flagPending
 )
 
-// maxWaiting is how many bytes may wait for writes to return.
-const maxWaiting = 16 << 20
-
 // A connKey tells connections apart: a pointer of one run of a program, since
 // it was last freed.
 type connKey struct {
@@ -62,26 +59,10 @@ type conn struct {
 	ended [2]bool
 	told  bool // a chunk of it has been passed on
 
-	over    uint32    // the last write of which nothing follows
-	saved   *saved    // what one passes that has not returned, if that is known
-	waiting []waiting // in the order in which they were read
-}
-
-// isOver reports whether nothing follows of a write, whose number may have begun
-// from 0 again.
-func (n *conn) isOver(write uint32) bool { return int32(write-n.over) <= 0 }
-
-// What is saved of a write is what it passes where it never returns.
-type saved struct {
-	write uint32
-	chunk record.Chunk
-}
-
-// What is waiting was read before a write had returned that it may be the answer to.
-type waiting struct {
-	write uint32
-	size  int // of its data
-	pass  func()
+	over    uint32     // the last write of which nothing follows
+	saved   *saved     // what one passes that has not returned, if that is known
+	waiting []waiting  // in the order in which they were read
+	ahead   [2][]ahead // in the order of their places
 }
 
 // A cursor turns the kernel's events into those of [Probe.Events].
@@ -100,12 +81,18 @@ type cursor struct {
 	waits  int                           // bytes of data that wait
 	ended  bool                          // all that there was has been passed on
 
+	blocks  int           // read so far
+	behind  []*conn       // of which something is ahead
+	lost    func() uint64 // bytes that leave holes, as the kernel counts them
+	counted int64         // of them, when that was last asked
+	holes   int64         // of them, those that were told of
+
 	lossy bool                    // events were lost: there may be more than was told
 	gone  [2]map[connKey]struct{} // ended lately; if lossy, since the last two snapshots
 }
 
 func newCursor(p *Probe) *cursor {
-	return &cursor{p: p, memory: make([]byte, ring.BlockSize), early: map[connKey]object.TlsAddress{}}
+	return &cursor{p: p, memory: make([]byte, ring.BlockSize), early: map[connKey]object.TlsAddress{}, lost: p.missing}
 }
 
 // run passes events to yield until it returns false or there are no more.
@@ -185,7 +172,7 @@ func (c *cursor) event(b []byte) {
 	switch h.Kind {
 	case kindData:
 		if int(h.Len) <= len(data) {
-			c.data(key, h, data[:h.Len])
+			c.data(c.conn(key, h), h, data[:h.Len])
 		}
 	case kindWrote:
 		c.wrote(c.conn(key, h), h.Write)
@@ -195,12 +182,13 @@ func (c *cursor) event(b []byte) {
 				Off: int64(h.Off), Time: c.time(h.Time), Data: bytes.Clone(data[:h.Len])}}
 		}
 	case kindEnd:
-		conn, v := c.conn(key, h), object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}
-		if h.Flags&flagPending != 0 && !conn.isOver(h.Write) {
-			c.wait(conn, waiting{h.Write, 0, func() { c.end(key, v, record.In) }})
+		conn, dir, off := c.conn(key, h), record.Dir(h.Dir&1), int64(h.Off)
+		if c.isAhead(conn, dir, off) {
+			head := *h
+			c.keep(conn, dir, ahead{off, c.blocks, func() { c.passEnd(conn, key, &head) }})
 			return
 		}
-		c.end(key, v, record.Dir(h.Dir&1))
+		c.passEnd(conn, key, h)
 	case kindStart:
 		if e := view[object.TlsStart](b); e != nil {
 			c.start(e)
@@ -243,10 +231,25 @@ func addrPort(addr [16]byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
 }
 
-func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
-	conn, dir := c.conn(key, h), record.Dir(h.Dir&1)
+// data passes on data, or keeps it where something may come that stands before it.
+func (c *cursor) data(conn *conn, h *object.TlsHead, data []byte) {
+	dir, off := record.Dir(h.Dir&1), int64(h.Off)
+	if c.isAhead(conn, dir, off) {
+		head, own := *h, bytes.Clone(data)
+		c.keep(conn, dir, ahead{off, c.blocks, func() { c.pass(conn, &head, own) }})
+		return
+	}
+	c.pass(conn, h, data)
+	c.catchUp(conn, dir)
+}
+
+// pass passes on data, or keeps it until the write is over that it may be the
+// answer to.
+func (c *cursor) pass(conn *conn, h *object.TlsHead, data []byte) {
+	dir := record.Dir(h.Dir & 1)
 	// Two threads that read at once may have been told the same place: nothing comes twice.
 	off := max(int64(h.Off), conn.next[dir])
+	c.tellHole(off - conn.next[dir])
 	conn.next[dir], conn.told = off+int64(len(data)), true
 	chunk := record.Chunk{Conn: &conn.Conn, Dir: dir, Off: off, Time: c.time(h.Time), Data: data}
 	pending := h.Flags&flagPending != 0
@@ -264,34 +267,6 @@ func (c *cursor) data(key connKey, h *object.TlsHead, data []byte) {
 	c.send(Event{Chunk: chunk})
 	if dir == record.Out && h.Flags&flagLast != 0 {
 		c.wrote(conn, h.Write)
-	}
-}
-
-// wait keeps w back until its write is over. Where too much waits, that is no
-// longer done for this write.
-func (c *cursor) wait(conn *conn, w waiting) {
-	conn.waiting = append(conn.waiting, w)
-	if c.waits += w.size; c.waits > maxWaiting {
-		c.p.ahead.Add(1)
-		c.wrote(conn, w.write)
-	}
-}
-
-// wrote notes that nothing follows of the writes on conn up to the given one, and
-// passes on what waited for that.
-func (c *cursor) wrote(conn *conn, write uint32) {
-	if conn.isOver(write) {
-		return
-	}
-	conn.over = write
-	if s := conn.saved; s != nil && conn.isOver(s.write) {
-		conn.saved = nil
-	}
-	for len(conn.waiting) > 0 && int32(conn.waiting[0].write-write) <= 0 {
-		w := conn.waiting[0]
-		conn.waiting = conn.waiting[1:]
-		c.waits -= w.size
-		w.pass()
 	}
 }
 
@@ -337,6 +312,16 @@ func (c *cursor) known(tgid uint32) *process {
 	return c.p.procs[tgid]
 }
 
+// passEnd is pass for the end of a direction.
+func (c *cursor) passEnd(conn *conn, key connKey, h *object.TlsHead) {
+	v := object.TlsEndValue{Time: h.Time, Off: h.Off, End: uint32(h.End)}
+	if h.Flags&flagPending != 0 && !conn.isOver(h.Write) {
+		c.wait(conn, waiting{h.Write, 0, func() { c.end(key, v, record.In) }})
+		return
+	}
+	c.end(key, v, record.Dir(h.Dir&1))
+}
+
 // end ends one direction of a connection, whose final length is v.Off.
 func (c *cursor) end(key connKey, v object.TlsEndValue, dir record.Dir) {
 	pr := c.known(key.tgid)
@@ -344,6 +329,7 @@ func (c *cursor) end(key connKey, v object.TlsEndValue, dir record.Dir) {
 		return
 	}
 	conn := pr.conns[key]
+	c.release(conn, dir)
 	if n := len(conn.waiting); n > 0 {
 		c.wrote(conn, conn.waiting[n-1].write)
 	}
@@ -357,9 +343,9 @@ func (c *cursor) end(key connKey, v object.TlsEndValue, dir record.Dir) {
 	if conn.told = conn.told || v.Off > 0; !conn.told {
 		return // it never carried anything
 	}
-	c.send(Event{Chunk: record.Chunk{
-		Conn: &conn.Conn, Dir: dir, Off: max(int64(v.Off), conn.next[dir]), Time: c.time(v.Time), End: record.End(v.End),
-	}})
+	off := max(int64(v.Off), conn.next[dir])
+	c.tellHole(off - conn.next[dir])
+	c.send(Event{Chunk: record.Chunk{Conn: &conn.Conn, Dir: dir, Off: off, Time: c.time(v.Time), End: record.End(v.End)}})
 }
 
 func (c *cursor) start(e *object.TlsStart) {

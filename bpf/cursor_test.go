@@ -159,6 +159,84 @@ func TestCursorSamePlace(t *testing.T) {
 	}
 }
 
+// What one thread has read comes where it stands, though another one has told later
+// that it read before. What the kernel has lost is a hole at once, and what is ahead
+// of nothing waits for some blocks.
+func TestCursorAhead(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		// Words are data at a place, the ! end there of what can be read, -N bytes that
+		// the kernel counts as lost, | the end of a block, || of many, and x that of the process.
+		events string
+		want   string
+	}{
+		{"in order", "0abc 3def", "0abc 3def"},
+		{"two change places", "3def 0abc 6ghi", "0abc 3def 6ghi"},
+		{"three do", "6ghi 3def 0abc", "0abc 3def 6ghi"},
+		{"one comes late", "0abc 6ghi 9jkl 3def", "0abc 3def 6ghi 9jkl"},
+		{"in the next block", "3def | 6ghi 0abc", "0abc 3def 6ghi"},
+		{"too late", "3def | 6ghi || 0abc", "3def 6ghi 9abc"},
+		{"never", "3def ||", "3def"},
+		{"two holes", "3def 9jkl || 12mno", "3def 9jkl 12mno"},
+		{"lost", "-3 3def", "3def"},
+		{"lost, then late", "-3 3def 9jkl 6ghi", "3def 6ghi 9jkl"},
+		{"late, then lost", "3def 0abc -3 9jkl", "0abc 3def 9jkl"},
+		{"lost and late", "-3 9jkl 3def 6ghi", "3def 6ghi 9jkl"},
+		{"what is lost is counted late", "3def -3 6ghi", "3def 6ghi"},
+		{"it is counted late, and nothing follows", "3def -3 |", "3def"},
+		{"lost, with others ahead", "3def -9 9jkl", "3def 9jkl"},
+		{"never, then lost", "3def || -3 9jkl 6ghi", "3def 9jkl 12ghi"},
+		{"lost elsewhere", "-2 3def 0abc", "0abc 3def"},
+		{"lost twice", "-3 3def 9jkl -3 15pqr 12mno", "3def 9jkl 12mno 15pqr"},
+		{"the end is told first", "0abc !6 3def", "0abc 3def !6"},
+		{"the end is ahead", "0abc !6 ||", "0abc !6"},
+		{"the process ends", "3def 6ghi x", "3def 6ghi !9"},
+		{"lost before the end", "0abc -3 !6", "0abc !6"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := testCursor()
+			var lost uint64
+			c.lost = func() uint64 { return lost }
+			var got []string
+			c.yield = func(e Event, _ error) bool {
+				if e.Chunk.Dir == record.In {
+					got = append(got, fmt.Sprint(map[bool]string{true: "!"}[e.Chunk.End != record.EndNone], e.Chunk.Off, string(e.Chunk.Data)))
+				}
+				return true
+			}
+			for _, word := range strings.Fields(tt.events) {
+				h := object.TlsHead{Tgid: 1, Epoch: 1, Ssl: 1, Born: 1, Kind: kindData, Dir: uint8(record.In)}
+				var n uint64
+				fmt.Sscanf(strings.TrimLeft(word, "!-"), "%d", &n)
+				h.Off = n
+				switch word[0] {
+				case '-':
+					lost += n
+				case '|':
+					for range max(1, (len(word)-1)*patience) {
+						c.readEvents()
+					}
+				case 'x':
+					c.end(keyOf(&h), object.TlsEndValue{End: uint32(record.EndCut)}, record.In)
+				case '!':
+					h.Kind, h.End = kindEnd, uint8(record.EndClean)
+					c.event(eventBytes(h, ""))
+				default:
+					e := eventBytes(h, strings.TrimLeft(word, "0123456789"))
+					c.event(e)
+					clear(e) // its block is used again
+				}
+			}
+			if s := strings.Join(got, " "); s != tt.want {
+				t.Errorf("%s gives %s, want %s", tt.events, s, tt.want)
+			}
+			if c.readEvents(); len(c.behind) > 0 {
+				t.Errorf("%s: %d connections still wait", tt.events, len(c.behind))
+			}
+		})
+	}
+}
+
 // A write that does not return keeps no more than maxWaiting waiting, and is
 // counted.
 func TestCursorWaits(t *testing.T) {

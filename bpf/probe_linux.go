@@ -219,6 +219,12 @@ func (p *Probe) Loss() Loss {
 	return sum
 }
 
+// missing returns how many bytes are lost of connections that are told of.
+func (p *Probe) missing() uint64 {
+	l := p.Loss()
+	return l.Bytes() - l.TableBytes
+}
+
 // Drop stops p and drops what has not been read: [Probe.Events] ends with how far
 // each connection has come.
 func (p *Probe) Drop() error {

@@ -168,6 +168,10 @@ func (c *cursor) readEvents() {
 		c.event(event)
 		c.next = next
 	}
+	if !c.left {
+		c.blocks++
+		c.releaseOld()
+	}
 }
 
 // readBlock passes on what the current block has.
