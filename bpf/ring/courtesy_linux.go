@@ -35,6 +35,7 @@ type courtesy struct {
 	limit    int // bytes that may wait
 	on       bool
 	policies map[int]uint32 // what its threads had before
+	children bool           // threads that others have begun before these had theirs back may be left
 
 	start  time.Time // of the window
 	came   int       // bytes in it
@@ -96,16 +97,27 @@ func (c *courtesy) review(waiting int, hurry bool) {
 	if now.Sub(c.start) < window {
 		return
 	}
+	if c.children && !c.on {
+		c.children = false
+		c.schedule()
+	}
 	c.set(fits && c.came >= much)
 	c.start, c.came = now, 0
 }
 
 // set starts or ends the courtesy.
 func (c *courtesy) set(on bool) {
-	if c.on == on || os.Getppid() != c.recorder { // its number may be that of another by now
-		return
+	if c.on != on {
+		c.on, c.children = on, !on
+		c.schedule()
 	}
-	c.on = on
+}
+
+// schedule has the threads of the recorder scheduled as it should be.
+func (c *courtesy) schedule() {
+	if os.Getppid() != c.recorder {
+		return // its number may be that of another by now
+	}
 	tasks, _ := os.ReadDir("/proc/" + strconv.Itoa(c.recorder) + "/task")
 	for _, task := range tasks {
 		id, _ := strconv.Atoi(task.Name())
@@ -113,10 +125,10 @@ func (c *courtesy) set(on bool) {
 		switch {
 		case err != nil:
 			continue // it has ended
-		case on && ordinary(attr.Policy):
+		case c.on && ordinary(attr.Policy):
 			c.policies[id] = attr.Policy
 			attr.Policy = unix.SCHED_IDLE
-		case !on && attr.Policy == unix.SCHED_IDLE:
+		case !c.on && attr.Policy == unix.SCHED_IDLE:
 			attr.Policy = c.policies[id] // SCHED_NORMAL where it was not there before
 		default:
 			continue
@@ -124,7 +136,7 @@ func (c *courtesy) set(on bool) {
 		attr.Runtime = 0 // the slice of time is what is usual
 		_ = unix.SchedSetAttr(id, attr, 0)
 	}
-	if !on {
+	if !c.on {
 		clear(c.policies)
 	}
 }
