@@ -192,11 +192,14 @@ func (p *process) run() error {
 		if gone := p.ask(); gone {
 			return nil
 		}
-		if err := errors.Join(p.tellRest(), p.move(), p.finish()); err != nil {
+		more, err := p.move()
+		if err := errors.Join(p.tellRest(), err, p.finish()); err != nil {
 			return err
 		}
 		p.courtesy.review(p.waiting+p.older, p.stopping || len(p.marks) > 0)
-		wait(wake, int(period/time.Millisecond))
+		if !more {
+			wait(wake, int(period/time.Millisecond))
+		}
 	}
 }
 
@@ -234,33 +237,34 @@ func (p *process) ask() (gone bool) {
 	}
 }
 
-// move moves what is complete in the ring buffer, if it is worth it.
-func (p *process) move() error {
-	for p.waiting+p.older < p.limit {
+// move moves a block of what is complete in the ring buffer, if it is worth it, and
+// reports whether there is another one. Before that is moved what was freed
+// meanwhile should be known: memory that was used before is much cheaper.
+func (p *process) move() (more bool, err error) {
+	if p.waiting+p.older < p.limit {
 		full, err := p.scan(p.seen)
 		if err != nil {
-			return err
+			return false, err
 		}
 		content := p.scanned()
 		atWork := len(p.sizes) > 1 // else who takes blocks has nothing to do, or the last one
-		if len(content) == 0 || !full && atWork && len(content) < enough && !p.stopping && len(p.marks) == 0 {
-			break
+		if len(content) > 0 && (full || !atWork || len(content) >= enough || p.stopping || len(p.marks) > 0) {
+			if more, err = p.store(content); err != nil {
+				return false, err
+			}
 		}
-		if stored, err := p.store(content); err != nil {
-			return err
-		} else if !stored {
-			break
+		if more {
+			p.free()
 		}
-		p.free()
 	}
 	for len(p.marks) > 0 && p.passed(p.marks[0].position) {
 		number := p.marks[0].number
 		p.marks = p.marks[1:]
 		if err := p.tell(message{kind: toldMark, slot: number}, nil); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return more, nil
 }
 
 // seen tells at once of an event that is urgent.
