@@ -84,6 +84,10 @@ func TestServerPort(t *testing.T) {
 			}
 		}
 	}
+	file := write(t, recordtest.Read(strings.NewReader(rec)), pcapng.Options{Framing: pcapng.FramingTLS})
+	if got := run(t, "tshark", "-r", save(t, file), "-Y", "tls.handshake.type==1", "-T", "fields", "-e", "tcp.dstport"); got != "443\n" {
+		t.Errorf("with TLS: port %q, want that of HTTPS", got)
+	}
 	if _, err := pcapng.NewWriter(io.Discard, pcapng.Options{ServerPort: 65536}); err == nil {
 		t.Error("port 65536 is accepted")
 	}
@@ -97,8 +101,11 @@ func TestExchangeNumbers(t *testing.T) {
 		> c=2 +=1ms "POST /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\n"
 		> c=1 +=1ms "GE"
 		> c=2 +=1ms "body"
-		> c=1 +=1ms "T /3 HTTP/1.1\r\nHost: a.example\r\n\r\n"`
-	numbered := "ssltape exchange=1 pid=42 url=https://a.example/1\nssltape exchange=2 pid=42 url=https://a.example/2\n"
+		> c=1 +=1ms "T /3 HTTP/1.1\r\nHost: a.example\r\n\r\n"
+		> c=3 "GE"
+		> c=3 +=1ms "T /4 HTTP/1.1\r\nHost: a.example\r\n\r\n"`
+	numbered := "ssltape exchange=1 pid=42 url=https://a.example/1\nssltape exchange=2 pid=42 url=https://a.example/2\n" +
+		"ssltape exchange=4 pid=42 url=https://a.example/4,ssltape parts=2@1000000,34@0\n"
 	for order, want := range []string{numbered, ""} {
 		var file bytes.Buffer
 		w, err := pcapng.NewWriter(&file, pcapng.Options{})
