@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,7 @@ func TestErrors(t *testing.T) {
 		{"--speed 0 ok.har", 2, "--speed 0: not above 0"},
 		{"--json -V list ok.har", 2, "--json and --view"},
 		{"-V list -o x.har ok.har", 2, "--view and --output"},
+		{"--realtime --reverse ok.har", 2, "--realtime and an order of its own"},
 		{"-o ok.har ok.har", 2, "output ok.har: is the input"},
 		{"-o - ok.har", 2, "output -: stdout has no name"},
 		{"-o none/x.har ok.har", 1, "output none/x.har: stat none: no such file or directory"},
@@ -158,6 +160,17 @@ func TestSelectionIntoFiles(t *testing.T) {
 		if !strings.Contains(got, "PUT https://b.test/up") || strings.Count(got, "https://") != 1 {
 			t.Errorf("%s: %s", format, got)
 		}
+		order := func(args ...string) (urls []string) {
+			for line := range strings.Lines(run(t, convert(t, asPcapng(t, "testdata/mixed.rec"), format, args...), "-V", "headers")) {
+				if line[0] == '#' {
+					urls = append(urls, strings.Fields(line)[4])
+				}
+			}
+			return urls
+		}
+		if as, other := order(), order("--reverse"); slices.Equal(as, other) {
+			t.Errorf("%s: %q, and the other way round %q", format, as, other)
+		}
 	}
 }
 
@@ -236,6 +249,24 @@ func TestLeftOut(t *testing.T) {
 	}
 	if out.Len() > 0 {
 		t.Errorf("stdout %q", out.String())
+	}
+	// A request without an answer is HTTP. The name of a file is no command of the terminal.
+	half := filepath.Join(t.TempDir(), "half.rec")
+	if err := os.WriteFile(half, []byte("> \"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{half: "", path: "\\x1b]0;: no HTTP in it"} {
+		name := filepath.Join(t.TempDir(), "\x1b]0;")
+		if err := os.WriteFile(name, asPcapng(t, path), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stderr.Reset()
+		if err := Run(context.Background(), []string{name}, "1.2.3", Streams{nil, &out, &stderr}); err != nil {
+			t.Fatal(err)
+		}
+		if got := stderr.String(); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: stderr %q, want %q in it", path, got, want)
+		}
 	}
 }
 

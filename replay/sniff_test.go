@@ -68,6 +68,13 @@ func TestCodings(t *testing.T) {
 			t.Errorf("%s: %q %v", name, got, err)
 		}
 	}
+	b, _, err := decode(bytes.NewReader(little[2:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(b); err != nil || !bytes.Equal(got, har) {
+		t.Errorf("UTF-16: it ends in %q (%v)", got[max(0, len(got)-20):], err)
+	}
 }
 
 // What is no recording is called by its name, with the way out.
