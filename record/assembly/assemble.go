@@ -322,7 +322,10 @@ func addHole(m *record.Message, x record.Hole) {
 // A pending holds the bytes of a direction that cannot be read before there are
 // more. A parser that is given p reads what join returns, and then calls either
 // wait or took.
-type pending struct{ buf []byte }
+type pending struct {
+	buf   []byte
+	found bool // what comes next was looked for and found, and nothing of it was read
+}
 
 // join returns what is held with p after it.
 func (b *pending) join(p []byte) []byte {
@@ -345,5 +348,17 @@ func (b *pending) wait(all []byte) ([]byte, bool) {
 // took returns what follows the first n bytes of all, which join returned.
 func (b *pending) took(all []byte, n int) []byte {
 	b.buf = nil
+	if n > 0 {
+		b.found = false
+	}
 	return all[n:]
+}
+
+// unreadable returns how much to skip of what cannot be read: where it was found, a
+// byte, since it would be found again for ever.
+func (b *pending) unreadable() int {
+	if b.found {
+		return 1
+	}
+	return 0
 }

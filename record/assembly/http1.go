@@ -192,7 +192,7 @@ func (s *half) fail(err error) {
 // lose says that the next bytes need not start a message.
 func (s *half) lose() {
 	s.span(unparsedSpan, len(s.buf))
-	s.state, s.unsure, s.buf, s.scan = startState, true, nil, 0
+	s.state, s.unsure, s.pending, s.scan = startState, true, pending{}, 0
 	s.finder = scanner{want: s.finder.want}
 }
 

@@ -173,7 +173,10 @@ func (s *http2Half) header(p []byte) ([]byte, bool) {
 	}
 	f := frame.ParseHTTP2(all)
 	if !f.Valid() || s.block.open && (f.Type != frame.Continuation || f.Stream != s.block.frame.Stream) {
-		rest := s.took(all, 0)
+		n := s.unreadable()
+		s.h.span(unparsedSpan, n)
+		s.doubt(int64(n))
+		rest := s.took(all, n)
 		s.resync()
 		return rest, true
 	}
@@ -330,7 +333,7 @@ func (s *http2Half) fields(block []byte) (fs record.Fields, odd anomalies, ok bo
 func (s *http2Half) resync() {
 	s.h.span(unparsedSpan, len(s.buf))
 	s.doubt(int64(len(s.buf)))
-	s.buf, s.stream, s.state, s.lossy = nil, nil, resyncState, true
+	s.pending, s.stream, s.state, s.lossy = pending{}, nil, resyncState, true
 	s.finder = chain.ResyncHTTP2()
 	if s.block.open {
 		s.block.hit = true
@@ -347,7 +350,9 @@ func (s *http2Half) search(p []byte) ([]byte, bool) {
 		s.h.span(unparsedSpan, n)
 		s.doubt(int64(n))
 		s.state = frameState
-		return s.took(s.buf, n), true
+		rest := s.took(s.buf, n)
+		s.found = true
+		return rest, true
 	}
 	if n = s.finder.Keep(); n > 0 {
 		s.h.span(unparsedSpan, n)

@@ -274,6 +274,42 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(open)
 }
 
+// TestUnreadableHead checks that a head that is found, and then turns out to be too
+// long, is not found again for ever: an empty line with one CR more ends it for who
+// looks for it, and not for who reads it. What comes after it is found.
+func TestUnreadableHead(t *testing.T) {
+	const junk, begin, line = "no request\n", "GET /long HTTP/1.1\r\nHost: a\r\n\r\r\n", "Name: value\r\n"
+	for name, c := range map[string]struct {
+		pieces []string // between which bytes are missing
+		want   string
+	}{
+		"too long":        {[]string{junk + begin + strings.Repeat(line, 100_000) + "\r\n" + getRequest}, "/"},
+		"another before":  {[]string{junk + getRequest + junk + getRequest + junk + begin + strings.Repeat(line, 100_000) + "\r\n" + getRequest}, "/ / /"},
+		"the end is lost": {[]string{junk + begin + line, junk + getRequest}, "/long /"},
+	} {
+		s := newSink(t)
+		a := assembly.New(s, assembly.Options{})
+		conn, off := &record.Conn{ID: 1}, int64(0)
+		for _, p := range c.pieces {
+			w := recordtest.Splitter{N: 1 << 16, W: a}
+			if err := w.WriteChunk(record.Chunk{Conn: conn, Dir: record.Out, Off: off, Data: []byte(p)}); err != nil {
+				t.Fatal(err)
+			}
+			off += int64(len(p) + 7)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, x := range s.all {
+			got = append(got, x.Request.Target)
+		}
+		if g := strings.Join(got, " "); g != c.want {
+			t.Errorf("%s: requests %q, want %q", name, g, c.want)
+		}
+	}
+}
+
 // TestHoleThenJunk checks that looking for a chunk after a hole is bounded.
 func TestHoleThenJunk(t *testing.T) {
 	for name, junk := range map[string]string{"newlines": "\r\n", "lines": "x\n", "sizes": "ffff\r\n", "binary": "\x00"} {

@@ -77,6 +77,9 @@ func (s *scanner) start(p []byte, i int) int {
 	return i
 }
 
+// skipMark has find look behind the first version in p.
+func (s *scanner) skipMark(p []byte) { s.pos = len(versionMark) + bytes.Index(p, versionMark) }
+
 // candidate tells which start line the version at p[i] may be a part of, where
 // that starts, and where the line after it starts.
 func candidate(p []byte, i int) (v verdict, start, end int) {
@@ -182,6 +185,10 @@ func (s *scanner) confirm(p []byte, end int) verdict {
 func (s *half) search(p []byte) ([]byte, bool) {
 	all := s.join(p)
 	dropped := 0
+	if s.found { // it could not be read
+		s.found = false
+		s.finder.skipMark(all)
+	}
 	for {
 		v, skip := s.finder.find(all)
 		s.span(unparsedSpan, skip)
@@ -195,10 +202,10 @@ func (s *half) search(p []byte) ([]byte, bool) {
 		if s.believes() {
 			break
 		}
-		s.finder.pos = len(versionMark) + bytes.Index(all, versionMark)
+		s.finder.skipMark(all)
 	}
 	s.finder = scanner{want: s.finder.want}
-	s.buf, s.from, s.state = nil, s.t, headState
+	s.pending, s.from, s.state = pending{found: true}, s.t, headState
 	if s == &s.h.req {
 		s.h.turn()
 	}
@@ -219,7 +226,7 @@ func (s *half) believes() bool {
 // is often a chunk all the same: a lost read is a whole number of them.
 func (s *half) tear(n int64) {
 	s.span(framingSpan, len(s.buf))
-	s.buf = nil
+	s.buf, s.scan = nil, 0
 	s.hole(record.Hole{Off: s.m.Body.Len(), Len: n})
 	if s.events != nil {
 		s.events.Gap()

@@ -222,7 +222,9 @@ func (s *webSocketHalf) header(p []byte) ([]byte, bool) {
 	case more:
 		return s.wait(all)
 	case !ok || !s.follows(f):
-		rest := s.took(all, 0)
+		n := s.unreadable()
+		s.w.span(unparsedSpan, n)
+		rest := s.took(all, n)
 		s.lose(0)
 		return rest, true
 	}
@@ -363,7 +365,7 @@ func (s *webSocketHalf) gap(n int64) {
 // missing before them.
 func (s *webSocketHalf) lose(n int64) {
 	s.w.span(unparsedSpan, len(s.buf))
-	s.buf = nil
+	s.pending = pending{}
 	if s.message.open {
 		s.message.lost += n
 		s.deliver(&s.message)
@@ -388,7 +390,9 @@ func (s *webSocketHalf) search(p []byte) ([]byte, bool) {
 	if n >= 0 {
 		s.w.span(unparsedSpan, n)
 		s.state = wsHeaderState
-		return s.took(s.buf, n), true
+		rest := s.took(s.buf, n)
+		s.found = true
+		return rest, true
 	}
 	if n = s.finder.Keep(); n > 0 {
 		s.w.span(unparsedSpan, n)
