@@ -45,6 +45,7 @@ type Options struct {
 
 	entries map[string]uint32 // of tables, to have them full in tests
 	queue   int               // bytes that may wait for who ranges over Events; likewise
+	old     bool              // do with what Linux 5.10 can do with uprobes; likewise
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a

@@ -99,15 +99,15 @@ func newObjects(o Options) (*objects, error) {
 	}
 	k := &objects{ // while the programs may still be being read
 		session: attachSession,
-		multi:   features.HaveBPFLinkUprobeMulti() == nil,
-		cookies: features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil,
+		multi:   !o.old && features.HaveBPFLinkUprobeMulti() == nil,
+		cookies: !o.old && features.HaveProgramHelper(ebpf.Kprobe, asm.FnGetAttachCookie) == nil,
 	}
 	read, err := object.Read()
 	if err != nil {
 		return nil, err
 	}
 	k.spec, k.types = read.Spec, read.Types
-	if features.HaveProgramHelper(ebpf.Kprobe, asm.FnLoop) != nil {
+	if o.old || features.HaveProgramHelper(ebpf.Kprobe, asm.FnLoop) != nil {
 		k.old = map[string]string{object.TlsProgTlsReturn: object.TlsProgTlsReturnOld, object.TlsProgGoReturn: object.TlsProgGoReturnOld,
 			object.TlsProgLoaderChanged: object.TlsProgLoaderChangedOld}
 	}
