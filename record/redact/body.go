@@ -15,86 +15,13 @@ import (
 	"ssltape/record/secret/char"
 )
 
-// maxRecoded is the length of the longest decoded body that is written anew.
-const maxRecoded = 32 << 20
-
-// maxPacking is how often a body may be encoded within itself.
-const maxPacking = 3
-
-// unpackBody looks into a body with a content coding (RFC 9110, section 8.4).
-// If it holds a secret it is encoded again without, or else goes. It is within
-// depth others, in the source of outer.
-func unpackBody(outer *scan.Finder, coding, contentType string, depth int) body.Unpack {
-	return func(p []byte, end int64) (instead []byte, ok bool) {
-		m := record.Message{Proto: "HTTP/1.1", Body: record.NewBody(p), BodySize: int64(len(p)), Done: true}
-		m.Header = record.Fields{{Name: "Content-Encoding", Value: coding}}
-		f := scan.Finder{Profile: outer.Profile}
-		f.PartOf(outer, func(int64) int64 { return end })
-		k := newGuess(&f, contentType, depth)
-		var body []byte
-		at := int64(0)
-		err, plain := decode(&m, func(piece []byte) error {
-			if at == 0 && len(piece) > 0 && bytes.HasPrefix(p, piece) {
-				return errPlain
-			}
-			k.Write(piece, at, len(piece))
-			if at += int64(len(piece)); at <= maxRecoded {
-				body = append(body, piece...)
-			} else {
-				body = nil
-				f.Take(scan.Settled)
-			}
-			return nil
-		})
-		if plain != nil {
-			return nil, false
-		}
-		k.End()
-		var spans []scan.Span
-		if at <= maxRecoded {
-			spans, _ = f.Recall(f.Take(scan.Settled), body, 0, true)
-		}
-		switch {
-		case isBomb(err) || f.Found > 0 && at > maxRecoded:
-			return []byte{}, true
-		case f.Found == 0:
-			return nil, err == nil || errors.Is(err, io.ErrUnexpectedEOF)
-		}
-		body = scan.Replace(nil, body, 0, spans)
-		if instead = recode(coding, body, len(p)); instead == nil {
-			instead = []byte{}
-		}
-		return instead, true
-	}
-}
-
-// errPlain says that a body is not encoded, whatever its label is.
-var errPlain = errors.New("not encoded")
-
-// unpackUnlabelled looks into a body that is encoded in a way that nothing but
-// its bytes tells.
-func unpackUnlabelled(outer *scan.Finder, contentType string, depth int) body.Unpack {
-	return func(p []byte, end int64) (instead []byte, ok bool) {
-		codings := []string{"br", "deflate"}
-		if coding := codingOf("", p); coding != "" {
-			codings = []string{coding}
-		}
-		for _, coding := range codings {
-			if instead, ok = unpackBody(outer, coding, contentType, depth)(p, end); instead != nil {
-				return instead, ok
-			}
-		}
-		return nil, false
-	}
-}
-
 // bodySink returns the sink for a body with these fields.
 func bodySink(s *scan.Finder, contentType, coding string) scan.Sink {
 	coding = withoutIdentity(coding)
 	if coding == "" {
 		return newGuess(s, contentType, 0)
 	}
-	return body.NewPacked(s, unpackBody(s, coding, contentType, 1), body.New(s, contentType))
+	return body.NewPacked(s, unpackBody(s, coding, contentType, 1), begins(coding), body.New(s, contentType))
 }
 
 // A lastBody is the sink of a body and the fields that it was made for. As each sink
@@ -256,7 +183,7 @@ func (g *guess) choose(p []byte) {
 	g.is = g.plain
 	if g.depth < maxPacking && isCoded(p, g.contentType) {
 		if g.coded == nil {
-			g.coded = body.NewPacked(g.s, unpackUnlabelled(g.s, g.contentType, g.depth+1), g.plain)
+			g.coded = body.NewPacked(g.s, unpackUnlabelled(g.s, g.contentType, g.depth+1), beginsUnlabelled, g.plain)
 		}
 		g.is = g.coded
 	}

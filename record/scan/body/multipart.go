@@ -163,7 +163,7 @@ func (m *multipart) choose(head string) scan.Sink {
 		}
 	}
 	if coding == "base64" {
-		return NewPacked(m.s, m.unpackBase64, json.NewValue(m.s))
+		return NewPacked(m.s, m.unpackBase64, nil, json.NewValue(m.s))
 	}
 	return newBody(m.s, contentType, m.level)
 }

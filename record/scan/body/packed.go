@@ -1,6 +1,9 @@
 package body
 
-import "ssltape/record/scan"
+import (
+	"ssltape/record/scan"
+	"ssltape/record/scan/json"
+)
 
 // maxPacked is the length of the longest encoded body that is looked into. A
 // longer one goes unseen.
@@ -14,29 +17,39 @@ const maxKept = 256 << 10
 // to go; ok is false where the text turned out not to be encoded.
 type Unpack func(p []byte, at int64) (instead []byte, ok bool)
 
+// A Begins reports whether text that begins with p, and goes on, may be encoded.
+type Begins func(p []byte) bool
+
 // A Packed is the sink for text that is encoded as a whole, so that nothing can
 // be replaced within. If there is a secret in it all of it goes.
 type Packed struct {
 	s      *scan.Finder
 	unpack Unpack
+	begins Begins
 	h      scan.Held
 	raw    scan.Sink // for what turns out not to be encoded
+	is     scan.Sink // what is left of it, once that is known before its end; else nil
 	size   int       // of what was discarded
 	end    int64     // where the text ends
 	gone   bool      // it is too long to be looked at
 }
 
-// NewPacked returns a Packed. What is not encoded goes to raw.
-func NewPacked(s *scan.Finder, unpack Unpack, raw scan.Sink) *Packed {
-	return &Packed{s: s, unpack: unpack, raw: raw}
+// NewPacked returns a Packed. What is not encoded goes to raw. Where begins is nil
+// nothing shows that before the end.
+func NewPacked(s *scan.Finder, unpack Unpack, begins Begins, raw scan.Sink) *Packed {
+	return &Packed{s: s, unpack: unpack, begins: begins, raw: raw}
 }
 
 // Write implements [scan.Sink].
 func (p *Packed) Write(b []byte, at int64, n int) {
-	if k := maxPacked - len(p.h.Text); !p.gone && n > k && len(b) == n {
+	if k := maxPacked - len(p.h.Text); !p.gone && p.is == nil && n > k && len(b) == n {
 		p.h.Add(b[:k], at, k)
 		p.GiveUp()
 		b, at, n = b[k:], at+int64(k), n-k
+	}
+	if p.is != nil {
+		p.is.Write(b, at, n)
+		return
 	}
 	p.end = at + int64(n)
 	if p.h.Add(b, at, n); p.gone {
@@ -58,6 +71,11 @@ func (p *Packed) discard() {
 
 // End implements [scan.Sink].
 func (p *Packed) End() {
+	if p.is != nil {
+		p.is.End()
+		p.is = nil
+		return
+	}
 	n := len(p.h.Text)
 	if n > 0 {
 		instead, ok := p.unpack(p.h.Text, p.end)
@@ -81,10 +99,27 @@ func (p *Packed) End() {
 }
 
 // Pending implements [scan.Sink].
-func (p *Packed) Pending() int64 { return p.h.Start(0) }
+func (p *Packed) Pending() int64 {
+	if p.is != nil {
+		return p.is.Pending()
+	}
+	return p.h.Start(0)
+}
 
-// GiveUp takes out all of it rather than wait for the end.
+// GiveUp takes out all of it rather than wait for the end, unless its beginning
+// shows that it is not encoded.
 func (p *Packed) GiveUp() {
+	switch {
+	case p.is != nil:
+		p.is.End()
+		p.is = json.New(p.s)
+		return
+	case !p.gone && p.begins != nil && !p.begins(p.h.Text):
+		p.is = p.raw
+		p.h.Feed(p.is.Write, 0, len(p.h.Text))
+		p.h.Reset()
+		return
+	}
 	p.gone = true
 	p.discard()
 }
