@@ -151,6 +151,7 @@ type seen struct {
 	Rows               int
 	Header, Processes  string
 	Tabs               []map[string]string // of each exchange
+	Bars               [][]string          // of each exchange, from when to when
 	Filters            []filtered
 	Closed             bool
 	Count, Second      string

@@ -14,14 +14,18 @@ function overviewView(e, s) {
     e._trailers ? [el('h3', null, 'Trailers'), code(JSON.stringify(e._trailers, null, 2))] : null];
 }
 function timingView(e) {
-  const parts = Object.entries(e.timings).filter(([k, v]) => typeof v === 'number' && v >= 0 && k !== 'comment');
-  const total = Math.max(e.time, parts.reduce((n, [, v]) => n + v, 0), 0.001);
+  const parts = ['blocked', 'dns', 'connect', 'ssl', 'send', 'wait', 'receive'].map(k => [k, e.timings[k]]).filter(([, v]) => v >= 0);
   let from = 0;
-  return [el('h3', null, 'Timing, total ' + time(e.time)), el('div', {class: 'timing'}, parts.map(([k, v]) => {
-    const bar = el('i', {class: k === 'receive' ? 'recv' : k === 'wait' ? 'wait' : 'send'});
-    bar.style.marginLeft = Math.min(99.6, 100 * from / total) + '%';
-    bar.style.width = Math.max(0.4, 100 * v / total) + '%';
+  const bars = parts.map(([k, v]) => { // TLS is the end of connecting
+    if (k === 'ssl') return [k, from - v, v];
     from += v;
+    return [k, from - v, v];
+  });
+  const total = Math.max(e.time, from, 0.001);
+  return [el('h3', null, 'Timing, total ' + time(e.time)), el('div', {class: 'timing'}, bars.map(([k, at, v]) => {
+    const bar = el('i', {class: k === 'receive' ? 'recv' : k === 'wait' ? 'wait' : 'send', title: time(at) + ' to ' + time(at + v)});
+    bar.style.marginLeft = Math.min(99.6, 100 * Math.max(0, at) / total) + '%';
+    bar.style.width = Math.max(0.4, 100 * v / total) + '%';
     return [el('span', null, k), el('div', null, bar), el('span', {class: 'mono'}, time(v))];
   }))];
 }
@@ -51,7 +55,7 @@ function streamView(list, start, title) {
 }
 const eventsView = (e, s) => streamView(e._eventSourceMessages, s.start / 1000, m => [m.eventName || 'message', m.data]);
 const messagesView = (e, s) => streamView(e._webSocketMessages, s.start / 1000, m =>
-  [(m.type === 'send' ? '→ ' : '← ') + ({1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong'}[m.opcode] || ''), m.opcode === 2 ? textOf(m.data) : m.data]);
+  [(m.type === 'send' ? '→ ' : '← ') + ({1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong'}[m.opcode] || ''), m.opcode !== 1 || m._base64 || m._deflated ? textOf(m.data) : m.data]);
 
 function processesView() {
   return [el('h2', null, 'Processes'), el('table', {class: 'processes'}, el('tbody', null, processes.map(p => el('tr', null,

@@ -13,7 +13,7 @@ const browser = await chromium.launch({executablePath: '/usr/lib/chromium/chromi
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync']});
 const page = await browser.newPage({viewport: {width: 1200, height: 700}});
 page.setDefaultTimeout(120000);
-const seen = {messages: [], requests: [], tabs: [], filters: []};
+const seen = {messages: [], requests: [], tabs: [], bars: [], filters: []};
 page.on('console', m => seen.messages.push(m.text()));
 page.on('pageerror', e => seen.messages.push(String(e)));
 page.on('dialog', d => { seen.messages.push('dialog: ' + d.message()); d.dismiss(); });
@@ -32,6 +32,7 @@ for (let i = 0; i < (seen.rows > 100 ? 1 : seen.rows); i++) {
     await page.click(`[role=tab]:text-is("${tab}")`);
     await page.evaluate(() => document.querySelectorAll('details').forEach(d => { d.open = true; }));
     tabs[tab] = await page.locator('#content').innerText();
+    if (tab === 'Overview') seen.bars.push(await page.$$eval('.timing i', bars => bars.map(b => b.title)));
     await shot(`${i + 1}-${tab.toLowerCase()}`);
   }
   seen.tabs.push(tabs);
