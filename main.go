@@ -201,7 +201,7 @@ func program() manual.Manual {
 	for _, t := range p.Topics {
 		about = append(about, t.Name)
 	}
-	known := map[string][]string{"view": views, "output": replay.Formats()}
+	known := map[string][]string{"view": views, "output": replay.Formats(), "filter": filter.Words()}
 	operands := map[string]manual.Command{
 		"record":     {Kind: manual.Program, Known: known},
 		"replay":     {Kind: manual.File, Known: known, Words: filter.Words()},

@@ -3,6 +3,8 @@ package manual
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -56,8 +58,9 @@ func bash(p Manual) string {
 		}
 		files := map[Operand]string{File: "-f", Program: "-c"}[c.Kind]
 		fmt.Fprintf(&words, "\t%s) words=%s operands=%s files=%s ;;\n", c.Name, quote(strings.Join(all, " ")), quote(strings.Join(c.Words, " ")), quote(files))
-		for key, list := range keyed(c.Words) {
-			fmt.Fprintf(&values, "\t%s) values=%s files= ;;\n", quote(c.Name+" "+key+":"), quote(strings.Join(list, " ")))
+		of := keyed(append(slices.Clone(c.Words), slices.Concat(slices.Collect(maps.Values(c.Known))...)...))
+		for _, key := range slices.Sorted(maps.Keys(of)) {
+			fmt.Fprintf(&values, "\t%s) values=%s files= ;;\n", quote(c.Name+" "+key+":"), quote(strings.Join(of[key], " ")))
 		}
 	}
 	return fmt.Sprintf(`# bash completion for %[1]s
@@ -95,11 +98,11 @@ complete -o filenames -F _%[1]s %[1]s
 `, p.Name, quote(strings.Join(commands, " ")), values.String(), words.String())
 }
 
-// keyed returns the values of words of the form key:value, by key.
+// keyed returns the values of words of the form key:value, by key, each once.
 func keyed(words []string) map[string][]string {
 	m := map[string][]string{}
 	for _, w := range words {
-		if key, value, ok := strings.Cut(w, ":"); ok && value != "" {
+		if key, value, ok := strings.Cut(w, ":"); ok && value != "" && !slices.Contains(m[key], value) {
 			m[key] = append(m[key], value)
 		}
 	}
@@ -110,7 +113,7 @@ func zsh(p Manual) string {
 	var commands, cases strings.Builder
 	for _, c := range p.Commands {
 		fmt.Fprintf(&commands, " %s", quote(c.Name+":"+c.Short))
-		fmt.Fprintf(&cases, "\t%s) _arguments", c.Name)
+		fmt.Fprintf(&cases, "\t%s) _arguments -S", c.Name) // -S: -- stands before a command
 		if c.Flags != nil {
 			c.Flags.VisitAll(func(f *pflag.Flag) { cases.WriteString(" \\\n\t\t" + zshFlag(&c, f)) })
 		}
@@ -121,7 +124,7 @@ func zsh(p Manual) string {
 			cases.WriteString(" \\\n\t\t'1:command:_command_names -e' \\\n\t\t'*::arguments:_normal'")
 		}
 		if len(c.Words) > 0 {
-			cases.WriteString(" \\\n\t\t" + quote("*:word:compadd -S '' -- "+strings.ReplaceAll(strings.Join(c.Words, " "), ":", `\:`)))
+			cases.WriteString(" \\\n\t\t" + quote("*:word:"+zshWords(c.Words)))
 		}
 		cases.WriteString(" ;;\n")
 	}
@@ -146,6 +149,15 @@ fi
 `, p.Name, commands.String(), cases.String())
 }
 
+// zshWords completes words. Where some end with a colon one types on after it.
+func zshWords(words []string) string {
+	list := strings.ReplaceAll(strings.Join(words, " "), ":", `\:`)
+	if slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(w, ":") }) {
+		return "compadd -S '' -- " + list
+	}
+	return "(" + list + ")"
+}
+
 // zshFlag is a flag as _arguments wants it.
 func zshFlag(c *Command, f *pflag.Flag) string {
 	value, usage := pflag.UnquoteUsage(f)
@@ -154,7 +166,7 @@ func zshFlag(c *Command, f *pflag.Flag) string {
 	if takesValue(f) {
 		tail += ":" + plain.Replace(value)
 		if list := c.values(f); list != nil {
-			tail += ":(" + strings.ReplaceAll(strings.Join(list, " "), ":", `\:`) + ")"
+			tail += ":" + zshWords(list)
 		} else {
 			tail += ":_files"
 		}

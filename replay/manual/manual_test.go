@@ -15,11 +15,12 @@ func example() Manual {
 	fs.StringP("output", "o", "", "write to `FILE`: it's [optional]")
 	fs.String("speed", "", "how `fast|slow`")
 	fs.StringP("view", "V", "list", "one of the views")
+	fs.StringP("filter", "F", "", "only `EXPR`")
 	fs.Bool("loud", false, "make noise")
 	return Manual{Name: "tape", Version: "1.2", Date: "2026-01-02", Short: "a test", Usage: "Usage:\n    tape play 'x'\n    .dot\n\nExamples:\n    tape play a-b\n",
 		Commands: []Command{
 			{Name: "play", Short: "play it's tune", Flags: fs, Kind: File, Words: []string{"host:", "is:sse", "is:llm"}, Known: map[string][]string{"view": {"list", "chat"}}},
-			{Name: "run", Short: "run it", Kind: Program}, {Name: "stop", Short: "stop", Words: []string{"now", "later"}}},
+			{Name: "run", Short: "run it", Flags: fs, Kind: Program, Known: map[string][]string{"filter": {"host:", "is:sse", "is:llm"}}}, {Name: "stop", Short: "stop", Words: []string{"now", "later"}}},
 		Topics: []Topic{{"filter", "filters", "A term:\n\n    key:value\n"}}}
 }
 
@@ -87,6 +88,7 @@ var completed = map[string]string{
 	"tape play manual_test.go ho": "host:",
 	"tape play manual_te":         "manual_test.go",
 	"tape stop l":                 "later",
+	"tape run -F ho":              "host:",
 }
 
 func TestBash(t *testing.T) {
@@ -109,6 +111,8 @@ COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _tape; echo "${COMPREPLY[*]}"`
 	check("tape play --view=", "list chat")
 	check("tape play f is:s", "sse")
 	check("tape play f is:", "sse llm")
+	check("tape run -F is:s", "sse")
+	check("tape run --filter=is:", "sse llm")
 }
 
 func TestFish(t *testing.T) {
@@ -133,6 +137,12 @@ func TestZsh(t *testing.T) {
 	zsh, file := need(t, "zsh"), script(t, "zsh")
 	if out, err := exec.Command(zsh, "-f", "-c", "autoload -U compinit; compinit -D -u; source $1; [[ $_comps[tape] = _tape ]]", "zsh", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(file)
+	for _, want := range []string{"run) _arguments -S ", `:EXPR:compadd -S '\'''\'' -- host\: is\:sse is\:llm'`, ":string:(list chat)'"} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("no %q, %v:\n%s", want, err, text)
+		}
 	}
 }
 
