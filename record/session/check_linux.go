@@ -128,13 +128,14 @@ func (c *checker) process(pid int) {
 		c.refuse("ps -e lists the processes", "process %d has no program: it has ended, or is a part of the kernel", pid)
 		return
 	}
+	if !ours(pid) {
+		c.refuse("run it with sudo: file capabilities are for one's own processes", "process %d belongs to another user", pid)
+		return // nor may its files be read
+	}
 	files, err := mappedFiles(pid)
 	if err != nil {
 		c.refuse("run it as root", "process %d: %v", pid, err)
 		return
-	}
-	if !ours(pid) {
-		c.refuse("run it with sudo: file capabilities are for one's own processes", "process %d belongs to another user", pid)
 	}
 	before := len(c.hooked)
 	for _, f := range files {

@@ -78,6 +78,12 @@ func become(l *shim.Launch, name string) error {
 	if err != nil {
 		return &replay.Error{Code: replay.ExitNotRecorded, Err: fmt.Errorf("user %s: %w", name, err), Hint: "--user names who runs the command"}
 	}
+	if os.Geteuid() != 0 {
+		if u.Uid != strconv.Itoa(os.Getuid()) {
+			return &replay.Error{Code: replay.ExitNotRecorded, Err: fmt.Errorf("--user %s: needs root", name), Hint: "run with sudo"}
+		}
+		return nil
+	}
 	groups, err := u.GroupIds()
 	if err != nil {
 		return &replay.Error{Code: replay.ExitNotRecorded, Err: fmt.Errorf("groups of %s: %w", name, err)}

@@ -164,6 +164,18 @@ func TestCapabilities(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(out.String(), "belongs to another user\nhint:") {
 		t.Errorf("a process of root: exit code %d\n%s", code, out)
 	}
+	cmd, out = run("check", "-p", fmt.Sprint(os.Getpid()))
+	cmd.Run()
+	if text := out.String(); !strings.Contains(text, "belongs to another user\nhint:") || strings.Contains(text, "permission denied") {
+		t.Errorf("check of a process of root:\n%s", text)
+	}
+	for user, want := range map[string]string{"root": "ssltape: --user root: needs root\nhint: run with sudo\n", "nobody": "65534\n"} {
+		cmd, out := run("record", "-q", "-o", user+".har", "--user", user, "--", "id", "-u")
+		cmd.Run()
+		if _, err := os.Lstat(filepath.Join(dir, user+".har")); out.String() != want || (err == nil) != (user == "nobody") {
+			t.Errorf("--user %s: %s, file %v; want %s", user, out, err, want)
+		}
+	}
 }
 
 // A program with more rights than the recorder's user has is not recorded as
