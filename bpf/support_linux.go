@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"ssltape/bpf/memory"
 	"ssltape/bpf/object"
 )
 
@@ -49,11 +50,11 @@ func Supported() error {
 
 // enoughMemory returns an error where this process would be killed before it records
 // anything.
-func enoughMemory(memory int) error {
-	if memory > ownMemory {
+func enoughMemory(usable int) error {
+	if usable > memory.Own {
 		return nil
 	}
-	return &SupportError{ErrProcess, fmt.Sprintf("recording takes %d MiB of memory, and no more than %d may be used here", ownMemory>>20, memory>>20),
+	return &SupportError{ErrProcess, fmt.Sprintf("recording takes %d MiB of memory, and no more than %d may be used here", memory.Own>>20, usable>>20),
 		"allow the control group 64 MiB, or record from outside of it with -p PID"}
 }
 

@@ -21,6 +21,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+
+	"ssltape/bpf/memory"
 )
 
 // Generating takes clang and llvm-strip, and libbpf's headers in the default
@@ -50,7 +52,15 @@ func init() {
 	if len(os.Args) > 1 && os.Args[1] == recordCommand {
 		first := sync.OnceValues(read)
 		early.Store(&first)
-		go first()
+		go func() { readAhead(first, memory.Usable()) }()
+	}
+}
+
+// readAhead reads, unless the memory that may be used is too little to record in:
+// the kernel would end the process before it can say so.
+func readAhead(read func() (*Object, error), usable int) {
+	if usable > memory.Own {
+		_, _ = read() // who needs it gets the error
 	}
 }
 

@@ -195,3 +195,14 @@ func FuzzReduce(f *testing.F) {
 		}
 	})
 }
+
+// Where there is too little memory to record in, none is used up before that is said.
+func TestReadAhead(t *testing.T) {
+	for usable, want := range map[int]bool{12 << 20: false, 32 << 20: false, 64 << 20: true} {
+		was := false
+		readAhead(func() (*Object, error) { was = true; return nil, nil }, usable)
+		if was != want {
+			t.Errorf("%d bytes: read %v", usable, was)
+		}
+	}
+}
