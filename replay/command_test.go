@@ -87,6 +87,17 @@ func TestTruncated(t *testing.T) {
 	if b, err := os.ReadFile(path); err != nil || !strings.Contains(run(t, b, "-V", "list"), "/v1/messages") {
 		t.Errorf("the part that was read was not written: %v", err)
 	}
+
+	// What was killed before the first exchange may have what processes did.
+	started := []byte(`{"type":"process","time":"2026-01-02T03:04:05Z","event":"exec","pid":7,"ppid":1,"comm":"curl","exe":"/usr/bin/curl"}` + "\n")
+	path = filepath.Join(t.TempDir(), "y.jsonl")
+	_, err = tryRun(t, started, "-o", path)
+	if e := new(Error); !errors.As(err, &e) || e.Code != ExitFailure {
+		t.Errorf("JSON Lines that break off before an exchange: %v", err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), "/usr/bin/curl") {
+		t.Errorf("the process that was read was not written: %v", err)
+	}
 }
 
 // Inputs are known by what they hold, compressed or not.

@@ -171,7 +171,7 @@ func (h headWriter) WriteExchange(x *record.Exchange) error {
 // An input of which nothing could be read has its own exit code and leaves no
 // output. One that breaks off was shown up to there; that is a failure.
 func (p *pipeline) finish(name string, end *guard, read int, err error) error {
-	nothing := err != nil && read == 0
+	nothing := err != nil && read == 0 && !end.told
 	var ends []error
 	for _, out := range p.outputs {
 		if nothing {
@@ -224,6 +224,7 @@ type guard struct {
 	exchanges record.ExchangeWriter
 	processes record.ProcessWriter
 	redact    redact.Profile
+	told      bool  // there was something to tell of processes
 	err       error // the first of chunks or exchanges
 }
 
@@ -239,6 +240,7 @@ func (g *guard) WriteExchange(x *record.Exchange) error {
 
 // WriteProcess implements [record.ProcessWriter].
 func (g *guard) WriteProcess(p *record.ProcessEvent) error {
+	g.told = true
 	return g.check(g.processes.WriteProcess(redact.Process(p, g.redact)))
 }
 
