@@ -42,7 +42,7 @@ func Check(args []string, stdout io.Writer) error {
 	case len(rest) > 0:
 		path, err := program.LookPath(rest[0])
 		if err != nil {
-			return &replay.Error{Code: replay.ExitFailure, Err: fmt.Errorf("%s: command not found", rest[0]), Hint: "give its path, or look at PATH"}
+			return notFound(rest[0], replay.ExitFailure)
 		}
 		c.command(path)
 	default:

@@ -62,7 +62,16 @@ func notStarted(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return &replay.Error{Code: replay.ExitNotExecutable, Err: fmt.Errorf("%s: not executable", name), Hint: "chmod +x, or name the interpreter before it"}
 	}
-	return &replay.Error{Code: replay.ExitNotFound, Err: fmt.Errorf("%s: command not found", name), Hint: "give its path, or look at PATH"}
+	return notFound(name, replay.ExitNotFound)
+}
+
+// notFound is the error for a command that is not there: with a slash in its name
+// it is a path, and PATH is not looked at.
+func notFound(name string, code int) error {
+	if strings.Contains(name, "/") {
+		return &replay.Error{Code: code, Err: fmt.Errorf("%s: no such file", name), Hint: "a command without a slash is looked for in PATH"}
+	}
+	return &replay.Error{Code: code, Err: fmt.Errorf("%s: command not found", name), Hint: "give its path, or look at PATH"}
 }
 
 // become sets the user that the command runs as: the one named, else who

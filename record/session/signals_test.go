@@ -265,6 +265,9 @@ func TestRefused(t *testing.T) {
 		{"-p 0", `"0" is no process id`, 2},
 		{"-n x true", "must be an integer", 2},
 		{"-n x -- true", "must be an integer", 125},
+		{"-- nosuch", "ssltape: nosuch: command not found\nhint: give its path", 127},
+		{"-- ./nosuch", "ssltape: ./nosuch: no such file\nhint: a command without a slash", 127},
+		{"-- /etc/passwd", "ssltape: /etc/passwd: not executable\nhint: chmod +x", 126},
 	} {
 		out, err := exec.Command(binary, append([]string{"record"}, strings.Fields(c.args)...)...).CombinedOutput()
 		exit, ok := err.(*exec.ExitError)
