@@ -314,6 +314,29 @@ func (o *opening) end(d record.Dir, t time.Time, why error) {
 		o.held = append(o.held, event{dir: d, kind: endEvent, time: t, why: why})
 		return
 	}
+	for d, p := range o.buf {
+		if o.torn == [2]bool{} && len(o.buf[1-d]) == 0 && isControl(p) {
+			o.span(framingSpan, len(p))
+			o.become(protoHTTP2, opaque{o.connection})
+			return
+		}
+	}
 	o.forget(record.Out, len(o.buf[record.Out]))
 	o.forget(record.In, len(o.buf[record.In]))
+}
+
+// isControl reports whether p is frames of HTTP/2 about the connection itself, and
+// nothing else: what is still read of one that the program has closed.
+func isControl(p []byte) bool {
+	for len(p) >= frame.HTTP2Size {
+		f := frame.ParseHTTP2(p)
+		end := frame.HTTP2Size + f.Length
+		if f.Type > frame.WindowUpdate || f.Stream != 0 || f.Flags&^frame.FlagAck != 0 || !f.Valid() || len(p) < end {
+			return false
+		}
+		if p = p[end:]; len(p) == 0 {
+			return true
+		}
+	}
+	return false
 }

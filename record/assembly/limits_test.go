@@ -274,6 +274,37 @@ func TestMemory(t *testing.T) {
 	runtime.KeepAlive(open)
 }
 
+// TestControlOnly checks that a connection on which there were only frames of HTTP/2
+// about itself speaks that: a server may read them after it has closed it.
+func TestControlOnly(t *testing.T) {
+	const settingsAck, ping = "\x00\x00\x00\x04\x01\x00\x00\x00\x00", "\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678"
+	for _, c := range []struct{ out, in, want string }{
+		{"", settingsAck, "HTTP/2"},
+		{ping + settingsAck, "", "HTTP/2"},
+		{"", settingsAck + ping[:12], "unknown"},
+		{"", settingsAck + "x", "unknown"},
+		{settingsAck, "x", "unknown"},
+		{"", "\x00\x00\x00\x04\x01\x00\x00\x00\x01", "unknown"}, // of a stream
+		{"", "\x00\x00\x00\x0c\x00\x00\x00\x00\x00", "unknown"}, // no such type
+		{"", "", "unknown"},
+	} {
+		a := assembly.New(newSink(t), assembly.Options{})
+		if err := send(t, a, &record.Conn{ID: 1}, c.out, c.in); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		st := a.Stats()
+		if st.Conns[c.want] != 1 || len(st.Conns) != 1 {
+			t.Errorf("%q, %q: %v, want %s", c.out, c.in, st.Conns, c.want)
+		}
+		if all := int64(len(c.out) + len(c.in)); st.Framing+st.Unparsed != all || (st.Framing == all) != (c.want == "HTTP/2" || all == 0) {
+			t.Errorf("%q, %q: %+v", c.out, c.in, st)
+		}
+	}
+}
+
 // TestUnreadableHead checks that a head that is found, and then turns out to be too
 // long, is not found again for ever: an empty line with one CR more ends it for who
 // looks for it, and not for who reads it. What comes after it is found.
