@@ -2,6 +2,7 @@ package har
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"net/netip"
@@ -68,6 +69,20 @@ func TestFacts(t *testing.T) {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, b.Bytes())
 		}
+	}
+}
+
+// What a body has before an error within a character is as it was.
+func TestBrokenCharacter(t *testing.T) {
+	var coded bytes.Buffer
+	z := gzip.NewWriter(&coded)
+	z.Write([]byte("as it was\xc3"))
+	z.Flush() // and it breaks off
+	x := &record.Exchange{ID: 1, Conn: &record.Conn{}}
+	x.Response = record.Response{Status: 200, Message: record.Message{Proto: "HTTP/1.1", Done: true, Body: record.NewBody(coded.Bytes()),
+		BodySize: int64(coded.Len()), Header: record.Fields{{Name: "Content-Encoding", Value: "gzip"}}}}
+	if got := fact(t, x, "response.content.text"); got != `"as it was"` {
+		t.Errorf("the text is %s", got)
 	}
 }
 

@@ -18,6 +18,7 @@ func FuzzRead(f *testing.F) {
 		`"response":{"status":200,"headers":{"B":"c"},"content":{"text":"aGk=","encoding":"base64"}},"timings":{"send":1.5}}`
 	f.Add([]byte(`{"log":{"entries":[` + entry + `,null]}}`))
 	f.Add([]byte(`{"log":{"a":[{}],"entries":[` + entry))
+	f.Add([]byte(`{"log":{"entries":[{"_id":1,"_eventSourceMessages":[{"time":17200000000100}]}]}}`)) // of the year 2515
 	f.Add(write(f, exchange()))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var b bytes.Buffer
@@ -49,6 +50,7 @@ func FuzzRead(f *testing.F) {
 // the same, whatever a connection carried.
 func FuzzExchange(f *testing.F) {
 	f.Add("GET", "/a?b=c", "Host", "example.com", "gzip", []byte("\x1f\x8bxx"), int64(5), int64(-3))
+	f.Add("ET", "/a?b2c", "Host", "e%ampl(.com", "gzip", []byte("2x0"), int64(5), int64(-3)) // breaks off within a character
 	f.Add("CONNECT", "a:443", "cookie", "a=b; c", "", []byte("\xff"), int64(-1), int64(1<<40))
 	f.Add("", "http://a/\xe9#x", "Set-Cookie", "a=b; Expires=Wed, 21 Oct 2026 07:28:00 GMT", "br", []byte(""), int64(0), int64(0))
 	f.Fuzz(func(t *testing.T, method, target, name, value, coding string, body []byte, n, micros int64) {

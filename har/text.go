@@ -206,7 +206,9 @@ func pieces(r io.Reader, chunk []byte, runes bool) iter.Seq2[[]byte, error] {
 			if len(piece) > 0 && !yield(piece, nil) {
 				return
 			}
-			kept = copy(chunk, chunk[len(piece):n])
+			if err == nil { // else who keeps the piece still has it
+				kept = copy(chunk, chunk[len(piece):n])
+			}
 		}
 		if !errors.Is(err, io.EOF) {
 			yield(nil, err)

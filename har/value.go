@@ -54,13 +54,14 @@ func (s seconds) MarshalJSON() ([]byte, error) { return s.append(nil), nil }
 func (s seconds) append(b []byte) []byte { return appendDecimal(b, int64(s), 1e6) }
 
 // UnmarshalJSON implements [json.Unmarshaler]. A number too large for a time is
-// one of milliseconds, which Playwright has.
+// one of milliseconds, which Playwright has. One that a float64 does not hold,
+// after the year 2255, is none.
 func (s *seconds) UnmarshalJSON(p []byte) error {
 	scale := 1e6
 	if v, _ := number(p, 1); v > 1e11 {
 		scale = 1e3
 	}
-	if v, ok := number(p, scale); ok {
+	if v, ok := number(p, scale); ok && max(v, -v) < 1<<53 {
 		*s = seconds(v)
 	}
 	return nil
