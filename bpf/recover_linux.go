@@ -133,6 +133,9 @@ func (c *cursor) endConn(pr *process, key connKey, out record.End, when uint64, 
 	conn, k := pr.conns[key], key.table()
 	var v object.TlsConn
 	there := c.p.table(object.TlsMapConns).Lookup(k, &v) == nil && v.Born == key.born
+	if there {
+		c.wrote(conn, v.Done) // what told that may be lost
+	}
 	last := conn.over
 	if there && v.Begun != v.Done {
 		last = v.Begun
