@@ -26,7 +26,7 @@ import (
 
 // Options says what a [Probe] records and how much it buffers.
 type Options struct {
-	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 16 MiB, or less where memory is short
+	Buffer int  // bytes of the ring buffer, rounded up to a power of two; 0 is 64 MiB, or less where memory is short
 	All    bool // every process that is visible from here, but this one
 	Follow bool // what recorded processes fork, too
 	// Comm are patterns, as of path.Match, of names of programs: a process that
@@ -49,9 +49,11 @@ type Options struct {
 }
 
 // defaultBuffer takes what one core can write while the reader is away for a
-// few milliseconds, and leastBuffer what is left of it where memory is short.
+// tenth of a second, or goes to memory that nobody has used before, which takes virtual
+// machines longer than it takes to fill the buffer; leastBuffer is what is left of
+// it where memory is short.
 const (
-	defaultBuffer = 16 << 20
+	defaultBuffer = 64 << 20
 	leastBuffer   = 1 << 20
 )
 

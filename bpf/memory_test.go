@@ -22,7 +22,7 @@ func TestQueueLimit(t *testing.T) {
 // The ring buffer is no large part of the memory, unless that is asked for.
 func TestBufferSize(t *testing.T) {
 	for _, c := range []struct{ wanted, memory, want int }{
-		{0, 24 << 30, 16 << 20}, {0, 256 << 20, 16 << 20}, {0, 255 << 20, 8 << 20}, {0, 48 << 20, 2 << 20}, {0, 8 << 20, 1 << 20},
+		{0, 24 << 30, 64 << 20}, {0, 1 << 30, 64 << 20}, {0, 1<<30 - 1, 32 << 20}, {0, 48 << 20, 2 << 20}, {0, 8 << 20, 1 << 20},
 		{8 << 20, 48 << 20, 8 << 20}, {5000, 24 << 30, 8192}, {1, 24 << 30, os.Getpagesize()},
 	} {
 		if got := bufferSize(c.wanted, c.memory); got != c.want {
