@@ -21,8 +21,9 @@ const (
 // A pace has a consumer share the processors with what it records: with little
 // in the queue it takes what is left over, and the more waits, the more it goes
 // first, so that the recorded processes are slowed down rather than that
-// something is lost. The last place would be too far back: who is kept from
-// running for long may hold what the reader waits for.
+// something is lost. The last place of all is for the whole program or for none of it
+// (see package ring): a thread that alone is kept from running for long may hold what
+// the others wait for.
 //
 // Where a priority may not be raised it stays as it is, and the queue must do.
 type pace struct {
