@@ -74,10 +74,12 @@ type recorder struct {
 	alive   map[int]bool    // processes that are recorded; nil where others may come, or the command tells
 	refused map[string]bool // programs of which refuse has said it
 
-	begun      bool          // something may have been recorded
-	ended      atomic.Bool   // the files are
-	untaken    bool          // no output was left; set before ended
-	interrupts atomic.Int32  // signals that asked to stop
+	begun      bool           // something may have been recorded
+	ended      atomic.Bool    // the files are
+	untaken    bool           // no output was left; set before ended
+	interrupts atomic.Int32   // signals that asked to stop; of a command, in a row
+	asked      syscall.Signal // the last of them while the command ran; used by watch
+	askedAt    time.Time
 	dropped    atomic.Bool   // somebody did not want to wait for what was left
 	writing    int           // times that progress saw it: what was recorded, after the end of that
 	start      time.Time     // when the probes were attached

@@ -21,7 +21,7 @@ func (r *recorder) watch(ctx context.Context) (stop func()) {
 	// Ignored, the signal would be ignored by the command too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	var limit <-chan time.Time
 	if r.o.Time > 0 {
 		limit = time.After(r.o.Time)
@@ -65,21 +65,36 @@ func (r *recorder) signal(s syscall.Signal) {
 			r.out.flush()
 		}
 		r.mu.Unlock()
-	case running && r.interrupts.Load() == 0:
-		r.interrupts.Add(1)
-		if s != syscall.SIGINT { // which the terminal has sent to the command too
+	case running && r.insists(s) < leave:
+		if s != syscall.SIGINT && s != syscall.SIGQUIT { // which the terminal has sent to the command too
 			r.cmd.cmd.Process.Signal(s)
 		}
-	case r.interrupts.Load() == 0 || running && r.interrupts.Load() == 1:
-		r.interrupts.Add(1)
-		go r.stop()
-	default: // wait for nothing: not for what is still in the ring, and not for the command
-		r.drop()
+	case running:
 		select {
 		case r.exited <- replay.ExitSignal + int(s):
-		default: // there is none, or it has ended
+		default: // it has just ended
 		}
+		go r.stop()
+	case r.interrupts.Add(1) == 1:
+		go r.stop()
+	default: // wait for nothing: not for what is still in the ring
+		r.drop()
 	}
+}
+
+// leave is how many signals in a row leave behind a command that goes on all the same.
+const leave = 3
+
+// insists returns how many signals s have come in a row while the command runs. To it
+// Ctrl-C may mean no end, as in an interpreter or a pager, which somebody types often
+// and goes on: those in a row are half a second apart at most.
+func (r *recorder) insists(s syscall.Signal) int32 {
+	now := time.Now()
+	if s != r.asked || s == syscall.SIGINT && now.Sub(r.askedAt) > time.Second/2 {
+		r.interrupts.Store(0)
+	}
+	r.asked, r.askedAt = s, now
+	return r.interrupts.Add(1)
 }
 
 // drop drops what the probes have not handed over yet.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +49,7 @@ func (p *terminal) end(t *testing.T, code int) {
 // Each signal that ends a recording ends it well; USR1 shows counters and USR2
 // makes what there is readable.
 func TestSignals(t *testing.T) {
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP} {
 		packed := filepath.Join(t.TempDir(), "a.har.gz")
 		p, _, har := startStatus(t, "-o", packed)
 		p.cmd.Process.Signal(syscall.SIGUSR1)
@@ -210,9 +211,37 @@ func TestStatusLine(t *testing.T) {
 	}
 }
 
-// The terminal's interrupt goes to the command, whose end is waited for; one
-// that does not mind is left behind by the third. The exit code is the
-// command's, or says its signal.
+// What is typed to interrupt a command that goes on, as an interpreter does, ends
+// neither it nor its recording, however often that is.
+func TestInterruptedCommand(t *testing.T) {
+	needs(t, "python3")
+	const python = `import signal, ssl, sys, urllib.request
+signal.signal(signal.SIGINT, lambda *_: print('interrupted', flush=True))
+print('started', flush=True)
+for line in sys.stdin:
+    print('answer', urllib.request.urlopen(line.strip(), context=ssl.create_default_context(cafile=sys.argv[1])).status, flush=True)`
+	s := startServer(t)
+	har := filepath.Join(t.TempDir(), "a.har")
+	p := startTerminal(t, binary, "record", "-o", har, "--", "python3", "-c", python, s.CertFile)
+	p.wait(t, "started")
+	for n := 1; n <= 4; n++ {
+		p.master.WriteString("\x03")
+		waitFor(t, "the command to be interrupted", func() bool { return strings.Count(p.text(), "interrupted") == n })
+		if n > 1 { // two may come at once
+			time.Sleep(600 * time.Millisecond)
+		}
+	}
+	p.enter(t, s.URL+"/bytes/1000", "answer 200")
+	p.master.WriteString("\x04")
+	p.end(t, 0)
+	if n := len(readHAR(t, har).Log.Entries); n != 1 {
+		t.Errorf("%d entries, want 1\n%s", n, p.text())
+	}
+}
+
+// The terminal's interrupt goes to the command, whose end is waited for, as its
+// quit does; one that does not mind is left behind by the third at once. The exit
+// code is the command's, or says its signal.
 func TestCommandSignals(t *testing.T) {
 	needs(t, "python3")
 	// It is to go with the terminal in the end, also where the tests run under nohup.
@@ -228,6 +257,12 @@ func TestCommandSignals(t *testing.T) {
 	p.end(t, 7)
 	if text := p.text(); !strings.Contains(text, "ending") || !strings.Contains(text, "ssltape: wrote ") {
 		t.Errorf("not the command's end and then the totals:\n%s", text)
+	}
+	p = record("signal.SIG_DFL), signal.signal(signal.SIGQUIT, lambda *_: sys.exit(8)")
+	p.master.WriteString("\x1c")
+	p.end(t, 8)
+	if text := p.text(); strings.Contains(text, "goroutine") || !strings.Contains(text, "ssltape: wrote ") {
+		t.Errorf("not the totals:\n%s", text)
 	}
 	p = record("signal.SIG_IGN")
 	waitFor(t, "the end", func() bool {
