@@ -141,6 +141,7 @@ func TestServerAddresses(t *testing.T) {
 				get(t, client, fmt.Sprintf("https://localhost:%s/client?again-%d", server.line, i))
 				client.CloseIdleConnections()
 			}
+			r.waitFor(t, "/client?again-19")
 			r.stop(t)
 			right, absent := compareAddresses(t, readHAR(t, r.har), "127.0.0.1:"+server.line)
 			// What proves the first one of a connection may come too late.

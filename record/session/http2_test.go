@@ -3,6 +3,7 @@ package session_test
 import (
 	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -66,17 +67,27 @@ http {
 	}
 }`
 
+// freePort returns a port of loopback that nobody has, and that the kernel gives
+// nobody who does not ask for it, as ip(7) says, before a program listens there.
+func freePort(t testing.TB) int {
+	t.Helper()
+	for range 100 {
+		port := 20000 + rand.IntN(10000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
 // startNginx starts nginx with the certificate of s and a file of these bytes
 // at /file, and returns its URL and process.
 func startNginx(t testing.TB, s *sessiontest.Server, content []byte) (url string, pid int) {
 	t.Helper()
 	dir := filepath.Dir(s.CertFile)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := freePort(t)
 	if err := os.Mkdir(filepath.Join(dir, "www"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +125,9 @@ func TestHTTP2Nginx(t *testing.T) {
 	r := startRecording(t, "--redact", "none", "-p", fmt.Sprint(pid))
 	written, converted := recordCommand(t, "curl", "-sSZ", "--http2", "--cacert", s.CertFile,
 		"-o", "/dev/null", url+"/file", "-o", "/dev/null", url+"/no", "-o", "/dev/null", url+"/file?again")
+	for _, path := range []string{"/file", "/no", "/file?again"} {
+		r.waitFor(t, path)
+	}
 	r.stop(t)
 	for name, h := range map[string]harFile{"har": written, "pcapng": converted, "server": readHAR(t, r.har)} {
 		t.Run(name, func(t *testing.T) {

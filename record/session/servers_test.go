@@ -79,6 +79,7 @@ func TestServers(t *testing.T) {
 			io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 			client.CloseIdleConnections()
+			r.waitFor(t, "/upload")
 			r.stop(t)
 			for name, h := range map[string]harFile{"har": readHAR(t, r.har), "pcapng": r.convert(t)} {
 				if got := string(h.find(t, "/a").responseBody(t)); got != "got 0\n" {
@@ -147,10 +148,7 @@ func TestKill(t *testing.T) {
 	for i := range n {
 		get(t, client, fmt.Sprintf("https://localhost:%s/%d", port.line, i))
 	}
-	waitFor(t, "the last exchange in the file", func() bool {
-		text, _ := os.ReadFile(r.har)
-		return strings.Contains(string(text), fmt.Sprintf(":%s/%d\"", port.line, n-1))
-	})
+	r.waitFor(t, fmt.Sprintf(":%s/%d", port.line, n-1))
 	r.cmd.Process.Kill()
 	r.cmd.Wait()
 	if got := len(readHAR(t, r.har).Log.Entries); got != n {
@@ -206,6 +204,16 @@ func startRecording(t *testing.T, args ...string) *recording {
 	t.Cleanup(func() { r.cmd.Process.Kill() })
 	waitFor(t, "the probes", func() bool { _, err := os.Stat(ready); return err == nil })
 	return r
+}
+
+// waitFor waits until an exchange of which the URL ends so is in the file. Who has
+// the answer of a recorded server may be ahead of the call that sends it.
+func (r *recording) waitFor(t *testing.T, suffix string) {
+	t.Helper()
+	waitFor(t, suffix, func() bool {
+		text, err := os.ReadFile(r.har)
+		return err == nil && strings.Contains(string(text), suffix+`"`)
+	})
 }
 
 // stop ends the recording as a person would.

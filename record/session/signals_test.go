@@ -98,11 +98,7 @@ func TestUnread(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
-	waitFor(t, "a pipe that is full", func() bool {
-		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
-		size, err2 := unix.FcntlInt(r.Fd(), unix.F_GETPIPE_SZ, 0)
-		return err == nil && err2 == nil && n > size/2 // in the middle of a line
-	})
+	waitFull(t, r)
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	waitFor(t, "its end", func() bool {
@@ -120,6 +116,17 @@ func TestUnread(t *testing.T) {
 	if readHAR(t, har).Log.Entries == nil {
 		t.Error("the other file has no exchange")
 	}
+}
+
+// waitFull waits until an output that is a pipe, and that nobody reads, is in the
+// middle of a long line: those before it have the exchange.
+func waitFull(t *testing.T, pipe *os.File) {
+	t.Helper()
+	waitFor(t, "a pipe that is full", func() bool {
+		n, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
+		size, err2 := unix.FcntlInt(pipe.Fd(), unix.F_GETPIPE_SZ, 0)
+		return err == nil && err2 == nil && n > size/2
+	})
 }
 
 // Who reads standard output ends a recording by not reading on: nothing is wrong,
@@ -164,6 +171,7 @@ func TestLongEnd(t *testing.T) {
 	}
 	p := startTerminal(t, args...)
 	p.wait(t, "MiB left (Ctrl-C twice drops it)")
+	waitFull(t, f)
 	p.master.WriteString("\x03")
 	p.wait(t, "MiB left (Ctrl-C drops it)")
 	p.master.WriteString("\x03")
