@@ -1,9 +1,6 @@
 package jsonlist
 
-import (
-	"errors"
-	"syscall"
-)
+import "errors"
 
 // Elements that are committed at once, or that are long, take the place of a pad
 // (see pad.go) together: the pages behind the first one are written first, the last
@@ -42,7 +39,7 @@ func (l *List) commitBatch(p []byte, ends []int) (done bool, err error) {
 		l.scan = l.pad
 		err := l.goAhead(l.far, y.pos-l.pos)
 		if l.scan = l.base; err != nil {
-			return !errors.Is(err, syscall.ENOSPC), err
+			return !isFull(err), err
 		}
 	}
 	for i := len(y.pieces) - 1; i >= 0; i-- {
@@ -90,7 +87,7 @@ func (l *List) changePad(p []byte, ends []int) (ok bool, err error) {
 // room for that there is none.
 func (l *List) openPad(pad scanner, pos, n int64) error {
 	if err := l.reserve(0); err != nil {
-		if errors.Is(err, syscall.ENOSPC) {
+		if isFull(err) {
 			return nil
 		}
 		return err
@@ -113,7 +110,7 @@ func (l *List) openPad(pad scanner, pos, n int64) error {
 		l.pad, l.padded = pad, true
 		return nil
 	}
-	if !errors.Is(err, syscall.ENOSPC) {
+	if !isFull(err) {
 		return err
 	}
 	l.buf = append(append(l.buf[:0], ending...), l.blanks[:opening+maxStore]...)

@@ -21,7 +21,8 @@ import (
 type disk struct {
 	data   []byte
 	pos    int64
-	fail   int // the call that fails, from 1 on; 0 for none
+	fail   int   // the call that fails, from 1 on; 0 for none
+	full   error // why, where it is a write
 	calls  int
 	stores int // of which jumps are to two places
 	jumps  int
@@ -43,7 +44,7 @@ func (d *disk) Truncate(n int64) error {
 
 func (d *disk) WriteAt(p []byte, off int64) (n int, err error) {
 	if d.calls++; d.calls == d.fail {
-		p, err = p[:len(p)/2], syscall.ENOSPC
+		p, err = p[:len(p)/2], d.full
 	}
 	if off > int64(len(d.data)) {
 		return 0, errors.New("a hole in the file")
@@ -300,8 +301,10 @@ func TestFailures(t *testing.T) {
 		}
 		values, ends = append(values, v), append(ends, at)
 	}
-	for fail := 2; ; fail++ {
-		d := &disk{fail: fail, after: func([]byte) {}}
+	kept := 0 // elements, where there was no room at the disk
+	for n := 4; ; n++ {
+		fail, full := n/2, [2]error{syscall.ENOSPC, syscall.EDQUOT}[n%2]
+		d := &disk{fail: fail, full: full, after: func([]byte) {}}
 		l, err := Create(d, 0, []byte(`{"log":{"head":""`), "entries")
 		done := 0
 		for i, v := range values {
@@ -327,6 +330,10 @@ func TestFailures(t *testing.T) {
 		if err := json.Unmarshal(d.data, &got); err != nil || len(got.Log.Entries) != done {
 			t.Fatalf("call %d fails: %d elements, want %d: %v", fail, len(got.Log.Entries), done, err)
 		}
+		if n%2 == 1 && done != kept {
+			t.Fatalf("call %d fails: %d elements where the quota is used up, %d where the disk is", fail, done, kept)
+		}
+		kept = done
 	}
 }
 
