@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"ssltape/bpf/memory"
@@ -32,6 +36,9 @@ func Supported() error {
 		return &SupportError{ErrPrivilege, "neither root nor cap_bpf and cap_perfmon",
 			"run with sudo, or setcap cap_bpf,cap_perfmon+ep on the program"}
 	}
+	if err := enoughRights(); err != nil {
+		return err
+	}
 	if _, err := os.Stat("/proc/self/exe"); err != nil {
 		return &SupportError{ErrProcess, "/proc is not mounted", "mount -t proc proc /proc"}
 	}
@@ -46,6 +53,38 @@ func Supported() error {
 		return &SupportError{ErrKernel, "no type information (CONFIG_DEBUG_INFO_BTF)", "use a kernel of a current distribution"}
 	}
 	return nil
+}
+
+// enoughRights returns an error where file capabilities are not enough for this kernel.
+func enoughRights() error {
+	const hint = "run with sudo, or setcap cap_bpf,cap_perfmon,%s+ep on the program"
+	if unix.Geteuid() == 0 {
+		return nil
+	}
+	if !kernelIs(5, 11) && rlimit.RemoveMemlock() != nil {
+		return &SupportError{ErrPrivilege, "no more memory may be locked, as Linux before 5.11 wants it", fmt.Sprintf(hint, "cap_sys_admin,cap_sys_resource")}
+	}
+	if !kernelIs(6, 6) && !mayHook() { // else there is another way: uprobe_multi
+		return &SupportError{ErrPrivilege, "Linux before 6.6 lets cap_perfmon hook nothing", fmt.Sprintf(hint, "cap_sys_admin")}
+	}
+	return nil
+}
+
+// mayHook reports whether this thread may hook functions one by one. Since Linux 6.16,
+// and in later releases of older ones, that takes CAP_SYS_ADMIN, which the kernel looks
+// at before it looks at what is to be hooked: here nothing.
+func mayHook() bool {
+	text, _ := os.ReadFile("/sys/bus/event_source/devices/uprobe/type")
+	kind, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	if err != nil {
+		return true // who hooks something is told what is wrong
+	}
+	attr := unix.PerfEventAttr{Type: uint32(kind), Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{}))}
+	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return err != unix.EACCES
 }
 
 // enoughMemory returns an error where this process would be killed before it records
