@@ -54,10 +54,10 @@ func (t Table) ResumeAll(longer time.Duration) {
 			pids[tgid] = int(e.Pid)
 		}
 	}
+	if len(pids) > 0 {
+		_ = t.Put(nobody, Entry{}) // first: who runs on may start another one at once
+	}
 	for tgid, pid := range pids {
 		t.resume(tgid, pid)
-	}
-	if len(pids) > 0 {
-		_ = t.Put(nobody, Entry{})
 	}
 }
