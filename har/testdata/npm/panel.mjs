@@ -151,7 +151,7 @@ async function events(page, shown, shot) {
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'har-panel-'));
 const {child, host} = await launch(profile);
 try {
-  const browser = await chromium.connectOverCDP('http://' + host);
+  const browser = await chromium.connectOverCDP('http://' + host, {timeout: limit});
   for (const file of files) {
     const page = await open(browser, host);
     await choose(page, file);
