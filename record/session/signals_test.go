@@ -235,6 +235,8 @@ for line in sys.stdin:
 	for n := 1; n <= 4; n++ {
 		p.master.WriteString("\x03")
 		waitFor(t, "the command to be interrupted", func() bool { return strings.Count(p.text(), "interrupted") == n })
+		p.cmd.Process.Signal(syscall.SIGUSR1) // which the recorder deals with after that
+		waitFor(t, "the recorder to be interrupted", func() bool { return strings.Count(p.text(), har+"\r\n") == n })
 		if n > 1 { // two may come at once
 			time.Sleep(600 * time.Millisecond)
 		}
