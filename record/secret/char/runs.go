@@ -134,12 +134,15 @@ func inRun(w uint64) uint64 {
 	return printing & slash & del &^ w & tops // and ASCII
 }
 
+// topBits returns the top bits of the bytes of w, of which no other is set.
+func topBits(w uint64) uint64 { return w >> 7 * 0x0102040810204080 >> 56 }
+
 // lastRuns returns a bit for each byte of p, which are up to 64, that is set
 // where the byte does not break.
 func lastRuns(p []byte) (mask uint64) {
 	j := 0
 	for ; j+8 <= len(p); j += 8 {
-		mask |= (inRun(binary.LittleEndian.Uint64(p[j:])) >> 7 * 0x0102040810204080 >> 56) << j
+		mask |= topBits(inRun(binary.LittleEndian.Uint64(p[j:]))) << j
 	}
 	for ; j < len(p); j++ {
 		if !Breaks(p[j]) {
@@ -149,6 +152,25 @@ func lastRuns(p []byte) (mask uint64) {
 	return mask
 }
 
+// starts leaves of mask the bits after which, with them, k are set.
+func starts(mask uint64, k int) uint64 {
+	for n := 1; n < k; { // leave the bits that begin n, then more of them
+		step := min(n, k-n)
+		mask &= mask >> step
+		n += step
+	}
+	return mask
+}
+
+// mayRun reports whether k bytes of ASCII follow each other in p, which are 64.
+func mayRun(p []byte, k int) bool {
+	var mask uint64
+	for j := 0; j < 64; j += 8 {
+		mask |= topBits(^binary.LittleEndian.Uint64(p[j:])&tops) << j
+	}
+	return starts(mask, k) != 0
+}
+
 // LongRun returns the start of the first run of at least k bytes, up to 16,
 // that begins at p[i] or later, or len(p).
 func LongRun(p []byte, i, k int) int {
@@ -156,18 +178,16 @@ func LongRun(p []byte, i, k int) int {
 		var mask uint64
 		if i+64 <= len(p) {
 			block := p[i : i+64]
-			for j := 0; j < 64; j += 8 {
-				mask |= (inRun(binary.LittleEndian.Uint64(block[j:])) >> 7 * 0x0102040810204080 >> 56) << j
+			// In what is no text next to none run, which is found out sooner.
+			if binary.LittleEndian.Uint64(block)&tops == 0 || mayRun(block, k) {
+				for j := 0; j < 64; j += 8 {
+					mask |= topBits(inRun(binary.LittleEndian.Uint64(block[j:]))) << j
+				}
 			}
 		} else {
 			mask = lastRuns(p[i:])
 		}
-		for n := 1; n < k; { // leave the bits that begin n, then more of them
-			step := min(n, k-n)
-			mask &= mask >> step
-			n += step
-		}
-		if mask != 0 {
+		if mask = starts(mask, k); mask != 0 {
 			return i + bits.TrailingZeros64(mask)
 		}
 		i += 64 - (k - 1)

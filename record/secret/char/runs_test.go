@@ -8,9 +8,18 @@ import (
 // LongRun finds what looking at each byte finds.
 func TestLongRun(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 20000 {
-		p := make([]byte, r.IntN(200))
+	for round := range 20000 {
+		p := make([]byte, r.IntN(300))
 		for i := range p {
+			if round%2 == 0 && r.IntN(40) > 0 { // few words of ASCII
+				if p[i] = 0xc3; r.IntN(40) == 0 {
+					p[i] = 'x'
+				}
+				if i > 0 && r.IntN(20) > 0 {
+					p[i] = p[i-1]
+				}
+				continue
+			}
 			p[i] = byte(r.IntN(256))
 			if r.IntN(4) > 0 {
 				p[i] = "ab\"c{ \\\x7f\x80\n!~"[r.IntN(12)]
