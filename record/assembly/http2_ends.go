@@ -16,8 +16,30 @@ import (
 // reset reads RST_STREAM (RFC 9113, section 6.4).
 func (s *http2Half) reset(id, code uint32) {
 	if st := s.h.streams[id]; st != nil {
+		if s.side() == requestSide {
+			st.endWhole()
+		}
 		st.fail(fmt.Errorf("%s by the %s: %w", frame.ErrorName(code), s.side(), record.ErrReset))
 	}
+}
+
+// endWhole ends a response that has all the body that its head says: a client need
+// not wait for the frame that ends it.
+func (st *stream) endWhole() {
+	v, m := &st.sides[responseSide], &st.x.Response.Message
+	n, exact, _ := parseLength(m.Header.Get("Content-Length"))
+	if v.over || v.missing > 0 || st.tunnel != nil || !m.Seen() || !exact || m.BodySize != n {
+		return
+	}
+	v.over, m.Done = true, !v.hit
+	st.h.forget(st.id)
+	st.grow()
+}
+
+// forget has what still comes of a stream that ended early be known as that.
+func (h *http2) forget(id uint32) {
+	h.gone = append(h.gone, id)
+	h.gone = h.gone[max(0, len(h.gone)-maxGone):]
 }
 
 // maxDebug is how much is shown of what GOAWAY says to people.
@@ -69,6 +91,9 @@ func (s *http2Half) endStreams(why error) {
 				st.settle()
 			}
 			continue
+		}
+		if s.side() == responseSide {
+			st.endWhole()
 		}
 		if s.side() == responseSide || !st.sides[requestSide].over {
 			st.fail(cause)

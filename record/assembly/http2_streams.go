@@ -436,8 +436,7 @@ func (st *stream) settle() {
 		st.events.Close()
 	}
 	if st.x.Err = st.err; st.err != nil {
-		h.gone = append(h.gone, st.id)
-		h.gone = h.gone[max(0, len(h.gone)-maxGone):]
+		h.forget(st.id)
 	}
 	st.grow()
 }

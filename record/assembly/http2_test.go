@@ -108,6 +108,31 @@ var http2Cases = map[string]func(k *talk){
 		k.send(server)
 		k.end(record.EndClean)
 	},
+	"unended": func(k *talk) { // who has all of a response does not wait for the frame that ends it
+		k.get(1, "/reset")
+		k.get(3, "/late")
+		k.get(5, "/half")
+		k.get(7, "/failed")
+		k.get(9, "/last")
+		k.send(client)
+		for id := uint32(1); id <= 9; id += 2 {
+			k.ok(id, "content-length: 4")
+		}
+		k.data(server, 1, false, "some")
+		k.data(server, 3, false, "some")
+		k.data(server, 5, false, "so")
+		k.data(server, 7, false, "some")
+		k.data(server, 9, false, "some")
+		k.send(server)
+		k.frame(client, reset, 0, 1, "\x00\x00\x00\x05")
+		k.frame(client, reset, 0, 3, "\x00\x00\x00\x05")
+		k.frame(client, reset, 0, 5, "\x00\x00\x00\x05")
+		k.send(client)
+		k.data(server, 3, true, "")
+		k.frame(server, reset, 0, 7, "\x00\x00\x00\x02")
+		k.send(server)
+		k.end(record.EndCut)
+	},
 	"connect": func(k *talk) {
 		k.head(client, 1, false, ":method: CONNECT", ":authority: inner.example:80")
 		k.send(client)
