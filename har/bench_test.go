@@ -47,14 +47,16 @@ func BenchmarkWrite(b *testing.B) {
 		defer f.Close()
 		benchmarkWrite(b, f, []byte(`{"ok":true}`))
 	})
-	b.Run("100KB/file", func(b *testing.B) {
-		f, err := os.Create(filepath.Join(b.TempDir(), "a.har"))
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer f.Close()
-		benchmarkWrite(b, f, random[:100_000])
-	})
+	for _, n := range []int{4_000, 100_000} {
+		b.Run(fmt.Sprintf("%dKB/file", n/1000), func(b *testing.B) {
+			f, err := os.Create(filepath.Join(b.TempDir(), "a.har"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer f.Close()
+			benchmarkWrite(b, f, random[:n])
+		})
+	}
 	const pieces = 2000
 	b.Run("events/pipe", func(b *testing.B) {
 		x := exchange()

@@ -25,6 +25,8 @@ func TestBatch(t *testing.T) {
 		"short":            {`a`, []int{100, 90, 130}, 60, 12, 9},
 		"one at a time":    {`a`, []int{100, 90, 130}, 1, 60, 7},
 		"bodies":           {`abcdefgh`, []int{12_000, 11_111}, 1, 12, 60},
+		"over two pages":   {`a`, []int{5900, 5850, 6000}, 20, 12, 9},
+		"some direct":      {`a`, []int{20_900, 300, 300}, 20, 12, 60},
 		"escapes":          {`an \"escape\"\n `, []int{6000, 5555}, 1, 12, 60},
 		"Chinese":          {`漢字`, []int{6000, 5555}, 1, 12, 60},
 		"escapes in short": {`\u0000`, []int{100}, 40, 12, 9},

@@ -88,7 +88,7 @@ type element struct {
 	before   string // not long
 	from, to int    // in src
 	behind   int
-	over     bool // the end of the page
+	over     int // so many ends of pages, at least
 }
 
 // placeAll lays out elements that end at ends, with what comes before the first of
@@ -105,9 +105,9 @@ func (y *layout) placeAll(before string, ends []int, behind int) bool {
 		}
 		now := y.mark()
 		ok := y.place(e)
-		if !ok && i > 0 { // too near to the end of the page: the one before has to lie over it
+		if !ok && i > 0 { // too near to the end of the page: the one before has to lie over it, too
+			last.over = 1 + int(y.pos/pageSize-was.pos/pageSize)
 			y.goBack(was)
-			last.over = true
 			if !y.place(last) {
 				return false
 			}
@@ -130,7 +130,7 @@ func (y *layout) placeAll(before string, ends []int, behind int) bool {
 // reports whether that is possible.
 func (y *layout) place(e element) bool {
 	room := y.room()
-	if !e.over && len(e.before)+e.to-e.from+e.behind <= room {
+	if e.over == 0 && len(e.before)+e.to-e.from+e.behind <= room {
 		y.add([]byte(e.before))
 		y.add(y.src[e.from:e.to])
 		return true
@@ -158,9 +158,9 @@ func (y *layout) place(e element) bool {
 // such place.
 func (y *layout) cross(e element) (more int) {
 	w := walk{now: *y.base, text: y.src[e.from:e.to], pad: y.pad, first: -1, last: -1}
-	for done := 0; ; {
+	for done, over := 0, 0; ; over++ {
 		end := done + y.room() // so much of it is before the end of the page
-		if len(w.text)+e.behind <= end && (done > 0 || !e.over) {
+		if len(w.text)+e.behind <= end && over >= e.over {
 			y.add(w.text[done:])
 			return 0
 		}
@@ -184,6 +184,7 @@ func (y *layout) cross(e element) (more int) {
 		} else if n := w.pages(); n >= minDirect {
 			y.addDirect(e.from+at, e.from+at+n)
 			w.at, done = at+n, at+n
+			over += n / pageSize
 		} else if len(y.pieces) == 1 {
 			y.cut()
 		}

@@ -126,20 +126,17 @@ func (s *scanner) token(c byte) bool {
 // string returns where the string that goes on at p[i] ends, or the last place
 // at which no character of it is cut.
 func (s *scanner) string(p []byte, i int) int {
-	for i < len(p) {
-		for i < len(p) && plain[p[i]] {
-			i++
-		}
-		if i == len(p) || p[i] == '"' {
-			break
-		}
-		n := unit(p[i:])
-		if i+n > len(p) {
-			break
-		}
-		i += n
+	const short = 32 // most strings are, for which this is faster
+	for end := min(len(p), i+short); i < end && plain[p[i]]; {
+		i++
 	}
-	return i
+	if i < len(p) && p[i] == '"' {
+		return i
+	}
+	if end := i + endOfString(p[i:]); end < len(p) {
+		return end
+	}
+	return i + complete(p[i:])
 }
 
 // endOfString returns where the string ends that p begins within, between two
