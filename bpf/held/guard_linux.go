@@ -100,6 +100,7 @@ func watch(pipe io.Reader, t Table) {
 		case <-tick:
 			t.ResumeAll(longestHold)
 		case <-gone:
+			_ = t.Put(nobody, Entry{}) // on a busy machine those programs go later than this process
 			for end := time.Now().Add(guardLinger); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 				t.ResumeAll(0)
 			}
