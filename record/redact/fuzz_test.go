@@ -30,6 +30,7 @@ func FuzzChunks(f *testing.F) {
 	}
 	f.Add([]byte("tail\x00"+h2(true)[len(preface)+15:]), uint8(6), false)
 	f.Add([]byte(post("text/javascript", `x={token:"\u0061bcdef0123456789",a:"\/b"};`+"\nDB_PASSWORD='Sommer2024!'\n")), uint8(2), false)
+	f.Add([]byte("GET / HTTP/1.0\nContent-Length:30\n\n\xbb{\"code_verifier\":\"abcdefghijkl"), uint8(6), false)
 	for _, encode := range encodings {
 		text, _ := grown("aws secret")
 		f.Add([]byte(post("application/json", `{"a":`+quote(encode(text))+`}`)), uint8(7), false)

@@ -23,11 +23,12 @@ func Of(media string) Format {
 const MinGuess = 8
 
 // Guess returns the format of what begins with p if that is a map whose first key
-// is a name, else nil.
+// is a name, else nil. It looks at MinGuess bytes, whatever else has come.
 func Guess(p []byte) Format {
 	if len(p) < MinGuess || p[0] < 0x80 {
 		return nil
 	}
+	p = p[:MinGuess]
 	for _, f := range []Format{MessagePack, CBOR} {
 		it, n := readItem(f, p)
 		if it.kind != dict || it.n == 0 {
