@@ -411,6 +411,9 @@ func (t *Text) judgeHeld() {
 // JudgeURL takes out the secrets of h.Text[from:to], which is a URL or the target
 // of a request: a single token, whatever is in it.
 func (t *Text) JudgeURL(h *scan.Held, from, to int) {
+	if from == to {
+		return
+	}
 	t.url, t.Loose = true, true
 	h.Feed(t.h.Add, from, to)
 	for _, c := range t.h.Text {
