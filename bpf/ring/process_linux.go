@@ -71,6 +71,8 @@ const (
 	enough = BlockSize / 4
 	// keep bounds the bytes of free slots of the file that keep their memory.
 	keep = 64 << 20
+	// plenty is what may wait where these do not matter.
+	plenty = 4 * keep
 	// memory is with how many bytes of its own the process collects its garbage.
 	memory = 64 << 20
 )
@@ -361,9 +363,16 @@ func (p *process) release(q request) {
 		p.older = max(0, p.older-int(q.size))
 	}
 	const hole = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
-	if len(p.ready) < keep/BlockSize {
+	if p.keeps() {
 		p.ready = append(p.ready, q.slot)
 	} else if unix.Fallocate(fileFD, hole, q.slot*BlockSize, BlockSize) == nil {
 		p.empty = append(p.empty, q.slot)
 	}
+}
+
+// keeps reports whether a slot that is free from now on keeps its memory, most of which
+// the next block in it may leave unused. Where little may wait, all slots have no more
+// than that together.
+func (p *process) keeps() bool {
+	return len(p.ready) < keep/BlockSize && (p.limit >= plenty || (len(p.ready)+len(p.sizes))*BlockSize < p.limit)
 }

@@ -319,6 +319,22 @@ func TestBlockKnown(t *testing.T) {
 	}
 }
 
+// Where little may wait, slots that are free keep no more memory than is left of that.
+func TestKeeps(t *testing.T) {
+	for _, c := range []struct {
+		limit, ready, used int // MiB, and slots
+		want               bool
+	}{{256, 63, 1000, true}, {256, 64, 0, false}, {24, 0, 23, true}, {24, 20, 4, false}, {24, 0, 96, false}, {24, 23, 0, true}, {24, 24, 0, false}} {
+		p := &process{limit: c.limit << 20, ready: make([]int64, c.ready), sizes: map[int64]int{}}
+		for slot := range c.used {
+			p.sizes[int64(slot)] = enough
+		}
+		if got := p.keeps(); got != c.want {
+			t.Errorf("of %d MiB, %d slots ready and %d used: %v", c.limit, c.ready, c.used, got)
+		}
+	}
+}
+
 // startReader starts one for a ring buffer that stays empty.
 func startReader(t *testing.T) *Reader {
 	t.Helper()
