@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -74,7 +75,7 @@ func openGzip(w io.Writer, o OutputOptions) (sink, error) {
 
 // A gzipped is a sink that compresses. What it was given is in the file a
 // second later at most, if anything comes by then: each flush makes the file
-// longer.
+// longer. An error of its file is that of all that follows: it is told once.
 type gzipped struct {
 	sink
 	z       *gzip.Writer
@@ -88,7 +89,7 @@ const flushEvery = time.Second
 // WriteExchange implements [record.ExchangeWriter].
 func (g *gzipped) WriteExchange(x *record.Exchange) error {
 	g.waits = g.waits || x.Done()
-	return errors.Join(g.exchanges.WriteExchange(x), g.idle())
+	return cmp.Or(g.exchanges.WriteExchange(x), g.idle())
 }
 
 // WriteProcess implements [record.ProcessWriter].
@@ -118,10 +119,10 @@ func (g *gzipped) idle() error {
 
 func (g *gzipped) flush() error {
 	g.waits, g.flushed = false, time.Now()
-	return errors.Join(g.sink.flush(), g.z.Flush())
+	return cmp.Or(g.sink.flush(), g.z.Flush())
 }
 
-func (g *gzipped) close() error { return errors.Join(g.sink.close(), g.z.Close()) }
+func (g *gzipped) close() error { return cmp.Or(g.sink.close(), g.z.Close()) }
 
 func openPcapng(w io.Writer, o OutputOptions) (sink, error) {
 	p, err := pcapng.NewWriter(w, pcapng.Options{Version: o.Version, Comment: o.Comment, Redaction: o.Redaction, Framing: o.Framing})

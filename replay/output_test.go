@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -85,6 +86,45 @@ func TestNotBegun(t *testing.T) {
 	}
 	if _, err := os.Lstat(link); err != nil {
 		t.Error(err)
+	}
+}
+
+// A full is a disk with this much room.
+type full struct{ room int }
+
+func (f *full) Write(p []byte) (int, error) {
+	n := min(len(p), f.room)
+	if f.room -= n; n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// Why a file is not written is told once, though it is found out again by all that
+// follows.
+func TestErrorOnce(t *testing.T) {
+	for _, format := range []string{"har", "har.gz", "jsonl", "pcapng", "html"} {
+		out, err := NewOutput(format, "-", OutputOptions{Stdout: &full{6000}, FromExchanges: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, 100_000)
+		rand.Read(body)
+		x := &record.Exchange{Conn: &record.Conn{}}
+		x.Request.Proto, x.Request.Method, x.Request.Target, x.Request.Done = "HTTP/1.1", "GET", "/", true
+		x.Response.Proto, x.Response.Status, x.Response.Body, x.Response.Done = "HTTP/1.1", 200, record.NewBody(body), true
+		err = out.WriteExchange(x)
+		for _, err := range []error{err, out.Flush(), out.Close()} {
+			if err != nil && strings.Count(err.Error(), syscall.ENOSPC.Error()) != 1 {
+				t.Errorf("%s: %q", format, err)
+			}
+		}
+		if err == nil {
+			err = out.Close()
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: %v", format, err)
+		}
 	}
 }
 
