@@ -228,9 +228,8 @@ func (p *Probe) missing() uint64 {
 // Drop stops p and drops what has not been read: [Probe.Events] ends with how far
 // each connection has come.
 func (p *Probe) Drop() error {
-	err := p.Stop()
-	p.queue.close()
-	return errors.Join(err, p.reader.Close())
+	p.queue.close() // first: Stop takes a while
+	return errors.Join(p.Stop(), p.reader.Close())
 }
 
 // Close drops what has not been read and frees what p holds.

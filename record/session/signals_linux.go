@@ -100,9 +100,10 @@ func (r *recorder) insists(s syscall.Signal) int32 {
 // drop drops what the probes have not handed over yet.
 func (r *recorder) drop() {
 	r.dropped.Store(true)
-	r.out.giveUp()
+	err := r.probe.Drop()
+	r.out.giveUp() // then: who waited for an output would go on with what there is
 	r.stop()
-	if err := r.probe.Drop(); err != nil {
+	if err != nil {
 		r.logf("drop: %v", err)
 	}
 }
